@@ -1,0 +1,33 @@
+"""Format, lint and types of the dashboard: `npm run check`, by a Node that fits, with the locked packages."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from components.errors import UserError
+from local.processes import Guard
+from local.site import SiteBuilder
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    home = ROOT / ".local"
+    guard = Guard(home / "check")
+    guard.start()
+    try:
+        node = SiteBuilder(home / "site", guard).install(ROOT / "frontend", progress=print)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        guard.close()
+    environment = {**os.environ, "PATH": node.on_path(home / "site" / "bin"), "NEXT_TELEMETRY_DISABLED": "1"}
+    return subprocess.run(
+        [node.path, node.npm_cli, "run", "--silent", "check"], cwd=ROOT / "frontend", env=environment, check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""Makes `.venv` with what the locks say. Runs on any Python 3.11 or newer with the standard library alone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+OLDEST = (3, 11)
+NEWEST = (3, 14)
+
+
+def main() -> None:
+    version = sys.version_info[:2]
+    if not OLDEST <= version <= NEWEST:
+        found, oldest, newest = (".".join(map(str, pair)) for pair in (version, OLDEST, NEWEST))
+        raise SystemExit(f"Python {oldest} to {newest} is needed, {sys.executable} is {found}: `make PYTHON=python3.13 …` names another")
+    ready = VENV / ".ready"
+    ready.unlink(missing_ok=True)
+    print("Setting up .venv …", flush=True)
+    if not usable():
+        make_environment()
+    uv = VENV / "bin" / "uv"
+    if not uv.exists():
+        pip("install", "--quiet", "--require-hashes", "--requirement", str(ROOT / "requirements/uv.txt"))
+    run(str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python()), str(ROOT / "requirements/all.txt"))
+    run(str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(python()), "--editable", str(ROOT), str(ROOT / "sdks/neon"))
+    ready.touch()
+
+
+def python() -> Path:
+    return VENV / "bin" / "python"
+
+
+def usable() -> bool:
+    """Whether the environment is there, whole, and of this interpreter's version: one that was moved or half made is not."""
+    question = "import sys, pip; print(*sys.version_info[:2], sys.prefix, sep=chr(10))"
+    try:
+        answer = subprocess.run([str(python()), "-c", question], capture_output=True, text=True, timeout=60, check=False)
+    except OSError:
+        return False
+    return answer.stdout.splitlines() == [str(sys.version_info[0]), str(sys.version_info[1]), str(VENV)]
+
+
+def make_environment() -> None:
+    shutil.rmtree(VENV, ignore_errors=True)
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+        return
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"  # Debian keeps ensurepip apart
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        run("apt-get", "update", "-qq")
+        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+        shutil.rmtree(VENV, ignore_errors=True)
+        run(*command)
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    raise SystemExit(f"{sys.executable} cannot make a virtual environment: on Debian and Ubuntu install {package}, then try again")
+
+
+def pip(*arguments: str) -> None:
+    run(str(python()), "-m", "pip", "--disable-pip-version-check", *arguments)
+
+
+def run(*command: str) -> None:
+    if subprocess.run(command, check=False, cwd=ROOT).returncode != 0:
+        raise SystemExit(f"`{' '.join(command)}` failed")
+
+
+if __name__ == "__main__":
+    main()
