@@ -1,0 +1,164 @@
+"""A minimal Runtime API, enough to time one execution environment from its start to its answers.
+
+It stands in for Lambda's data plane in measurements only: one environment, one invocation at a time, the real runtime client on the
+other end.
+"""
+
+import http.server
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0
+"""Seconds to wait for an environment before its measurement counts as failed."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    @property
+    def api(self) -> "RuntimeApi":
+        assert isinstance(self.server, RuntimeApi)
+        return self.server
+
+    def do_GET(self) -> None:
+        self.api.reports.put(("next", time.perf_counter(), b""))
+        event = self.api.events.get()
+        if event is None:
+            self.close_connection = True
+            return
+        self._answer(
+            200,
+            event,
+            {
+                "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000000",
+                "Lambda-Runtime-Deadline-Ms": str(int((time.time() + 29) * 1000)),
+                "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:measured",
+            },
+        )
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.api.reports.put((self.path.rsplit("/", 1)[-1], time.perf_counter(), body))
+        self._answer(202, b"{}", {})
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Measurements print their own lines."""
+
+
+class RuntimeApi(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.events: queue.Queue[bytes | None] = queue.Queue()
+        self.reports: queue.Queue[tuple[str, float, bytes]] = queue.Queue()
+        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.events.put(None)
+        self.shutdown()
+        self.server_close()
+
+
+class Environment:
+    """One started function. `init` is the time in seconds from its start to its first request for an event."""
+
+    def __init__(self, api: RuntimeApi, process: subprocess.Popen[bytes], started: float) -> None:
+        self._api = api
+        self._process = process
+        self.init = self._expect("next")[0] - started
+
+    def invoke(self, event: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+        """Seconds from the event's departure to the arrival of its response, and the response."""
+        sent = time.perf_counter()
+        self._api.events.put(json.dumps(event).encode())
+        arrived, body = self._expect("response")
+        self._expect("next")
+        return arrived - sent, json.loads(body)
+
+    def _expect(self, kind: str) -> tuple[float, bytes]:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                got, at, body = self._api.reports.get(timeout=0.25)
+                if got != kind:
+                    raise RuntimeError(f"the environment sent {got!r} instead of {kind!r}: {body.decode(errors='replace')[:2000]}")
+                return at, body
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the environment ended with code {self._process.returncode} before its {kind!r}")
+        raise RuntimeError(f"no {kind!r} from the environment within {PATIENCE:.0f} s")
+
+
+@contextmanager
+def environment(
+    handler: str,
+    *,
+    task_root: Path,
+    path: Sequence[Path],
+    variables: Mapping[str, str],
+    python: str = sys.executable,
+    core: int | None = None,
+) -> Generator[Environment]:
+    """Starts `handler` under the real runtime client, alone on `core` when one is given (Linux), and ends it afterwards."""
+    api = RuntimeApi()
+    api.start()
+    settings = {
+        "PATH": os.environ.get("PATH", ""),
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PYTHONPATH": os.pathsep.join(map(str, (task_root, *path))),
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_LAMBDA_FUNCTION_NAME": "measured",
+        "LAMBDA_TASK_ROOT": str(task_root),
+        **variables,
+    }
+    started, process = 0.0, None
+    try:
+        with _pinned(core):
+            started = time.perf_counter()
+            process = subprocess.Popen(
+                [python, "-m", "awslambdaric", handler], cwd=task_root, env=settings, stdout=subprocess.DEVNULL, start_new_session=True
+            )
+        yield Environment(api, process, started)
+    finally:
+        if process is not None:
+            process.kill()
+            process.wait()
+        api.stop()
+
+
+@contextmanager
+def _pinned(core: int | None) -> Generator[None]:
+    """A child inherits the affinity of the thread that starts it."""
+    if core is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,47 @@
+"""The application: what a request passes, outermost first, and where it arrives."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from service.cors import Cors
+from service.db import Database
+from service.edge import Edge
+from service.errors import ServiceError
+from service.failures import Failures, handle
+from service.keys import Keys
+from service.routes import ROUTES
+from service.settings import Settings
+
+DESCRIPTION = "Accounts of a customer-success team: how healthy each is, why, and what to do next."
+
+
+class Application(FastAPI):
+    """FastAPI, whose OpenAPI document takes its schemas from elsewhere, when it is asked for."""
+
+    def openapi(self) -> dict[str, Any]:
+        from service.openapi import with_schemas
+
+        return with_schemas(super().openapi())
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Connects to nothing yet. `app.state` holds `settings` and `database`."""
+    app = Application(
+        title="AI Success Insights",
+        description=DESCRIPTION,
+        version=settings.version,
+        routes=list(ROUTES),  # not included routers: those are built a second time, at the first request
+        redirect_slashes=False,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        middleware=[Middleware(Edge), Middleware(Cors, settings), Middleware(Failures), Middleware(Keys, settings)],
+        exception_handlers={ServiceError: handle, RequestValidationError: handle, HTTPException: handle},
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = settings
+    app.state.database = Database(settings.database_url)
+    return app

@@ -1,0 +1,29 @@
+"""What a value may be, on every way in: requests, files, the generator, and the database's own checks."""
+
+from typing import Final, Literal, get_args
+
+Segment = Literal["SMB", "Mid-Market", "Enterprise"]
+SEGMENTS: Final[tuple[Segment, ...]] = get_args(Segment)
+RenewalRisk = Literal["Low", "Medium", "High"]
+RENEWAL_RISKS: Final[tuple[RenewalRisk, ...]] = get_args(RenewalRisk)
+
+NAME_LENGTH: Final = 255
+INDUSTRY_LENGTH: Final = 100
+OWNER_LENGTH: Final = 100
+REGION_LENGTH: Final = 50
+
+MAX_DOLLARS: Final = 10**12
+"""US dollars; the largest ARR or opportunity of one account."""
+
+NPS_WORST: Final = -100
+NPS_BEST: Final = 100
+
+INT4_MAX: Final = 2**31 - 1
+INT8_MAX: Final = 2**63 - 1
+INT8_MIN: Final = -(2**63)
+
+CONTROL_CHARACTERS: Final = r"\u0001-\u001F\u007F-\u009F"
+"""Inside the brackets of a regular expression, for PostgreSQL (which stores no NUL)."""
+
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""A text without control characters, for pydantic."""

@@ -1,0 +1,8 @@
+"""Whether the database answers."""
+
+from service.db import Database
+
+
+def ping(database: Database) -> None:
+    """Raises `UnavailableError` when it does not."""
+    database.read("SELECT 1", {})

@@ -1,0 +1,47 @@
+"""What the OpenAPI document says of a route's answers: `service.openapi` adds the schemas, so that no request has to load them."""
+
+from typing import Any, Final
+
+from service.errors import (
+    MEDIA_TYPE,
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    NotFoundError,
+    ServiceError,
+    UnauthorizedError,
+    UnavailableError,
+    problem_body,
+)
+
+_PATH: Final = "/accounts/77"
+_EXAMPLES: Final = (
+    UnauthorizedError(),
+    ForbiddenError(),
+    NotFoundError("There is no account 77."),
+    ConflictError("Another request changed the same data at the same time. Try again."),
+    InvalidRequestError(
+        "The request is invalid at query.page: Input should be greater than or equal to 1.",
+        errors=[{"loc": ["query", "page"], "code": "greater_than_equal", "message": "Input should be greater than or equal to 1"}],
+    ),
+    UnavailableError("The database cannot be reached at the moment. Try again in a few seconds."),
+)
+
+NO_DATABASE: Final = (InvalidRequestError,)
+HEALTH: Final = (InvalidRequestError, UnavailableError)
+READ: Final = (UnauthorizedError, InvalidRequestError, UnavailableError)
+WRITE: Final = (UnauthorizedError, ForbiddenError, InvalidRequestError, UnavailableError, ConflictError)
+
+
+def answers(schema: str, description: str, *errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: its 200 with a schema of `service.schemas`, and the errors that it may give."""
+    documented: dict[int | str, dict[str, Any]] = {200: _content("application/json", schema, description)}
+    for example in _EXAMPLES:
+        if isinstance(example, errors):
+            body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
+            documented[int(example.status)] = _content(MEDIA_TYPE, "Problem", example.title, example=body)
+    return documented
+
+
+def _content(media_type: str, schema: str, description: str, **more: Any) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}}

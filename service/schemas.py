@@ -1,0 +1,264 @@
+"""The shapes of answers, for the OpenAPI document and the tests. Requests never import this: `queries/` makes answers as they are here."""
+
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.bounds import RenewalRisk, Segment
+from service.scoring.rules import Bucket
+
+Ratio = float
+Dollars = float
+
+_FACTOR: Final = {
+    "code": "nps",
+    "label": "Net promoter score",
+    "contribution": 11.666666666666666,
+    "points": 10.5,
+    "max": 15,
+    "value": 40,
+    "status": "known",
+    "impact": 3.333333333333332,
+}
+
+_ACCOUNT: Final = {
+    "id": 77,
+    "name": "Alder Ridge Logistics, Tampere",
+    "arr": 120000,
+    "segment": "Mid-Market",
+    "industry": "Logistics",
+    "region": "EMEA",
+    "cs_owner": "Robin Vale",
+    "renewal_date": "2027-01-31",
+    "qbr_last_date": "2026-10-24",
+    "active_users": 80,
+    "seats_purchased": 100,
+    "feature_x_adoption": 0.5,
+    "weekly_active_pct": 0.6,
+    "time_to_value_days": 30,
+    "tickets_last_30d": 3,
+    "critical_tickets_90d": 1,
+    "sla_breaches_90d": 0,
+    "nps": 40,
+    "onboarding_phase": False,
+    "expansion_oppty_dollar": 0,
+    "renewal_risk": "Low",
+    "health_score": 75.6,
+    "health_bucket": "Green",
+    "health_coverage": 0.9,
+    "created_at": "2026-05-27T09:00:00.000000Z",
+    "updated_at": "2026-11-23T09:00:00.000000Z",
+    "latest_health_factors": [_FACTOR],
+}
+
+
+def _example(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+class Service(BaseModel):
+    """What answers here."""
+
+    model_config = _example({"status": "healthy", "service": "ai-success-insights", "version": "4f1c2a9b7d3e", "stage": "prod"})
+
+    status: Literal["healthy"]
+    service: str
+    version: str
+    stage: str
+
+
+class Alive(BaseModel):
+    model_config = _example({"status": "alive"})
+
+    status: Literal["alive"]
+
+
+class Ready(BaseModel):
+    model_config = _example({"status": "ready"})
+
+    status: Literal["ready"]
+
+
+class Factor(BaseModel):
+    """One part of a score; the contributions of all sum to it. An adjustment has neither `value` nor `max`."""
+
+    model_config = _example(_FACTOR)
+
+    code: str
+    label: str
+    contribution: float
+    points: float | None
+    max: int | None
+    value: float | None
+    status: Literal["known", "unknown"]
+    impact: float = Field(description="Distance from a half-earned component, or an adjustment's contribution. Negative ones pull down.")
+
+
+class Account(BaseModel):
+    """Null is unknown, which is not zero. Ratios are 0..1."""
+
+    model_config = _example(_ACCOUNT)
+
+    id: int
+    name: str
+    arr: Dollars
+    segment: Segment
+    industry: str | None
+    region: str | None
+    cs_owner: str | None
+    renewal_date: date | None
+    qbr_last_date: date | None
+    active_users: int | None
+    seats_purchased: int | None
+    feature_x_adoption: Ratio | None
+    weekly_active_pct: Ratio | None
+    time_to_value_days: int | None
+    tickets_last_30d: int | None
+    critical_tickets_90d: int | None
+    sla_breaches_90d: int | None
+    nps: int | None
+    onboarding_phase: bool | None
+    expansion_oppty_dollar: Dollars
+    renewal_risk: RenewalRisk | None
+    health_score: float | None = Field(description="0..100 with one decimal; null when too little is known.")
+    health_bucket: Bucket | None
+    health_coverage: Ratio = Field(description="The part of the score's components that is known.")
+    created_at: datetime
+    updated_at: datetime
+    latest_health_factors: list[Factor] = Field(description="The weightiest first; in a list the five with an impact, else all.")
+
+
+class AccountPage(BaseModel):
+    model_config = _example({"total": 1, "page": 1, "page_size": 50, "accounts": [_ACCOUNT]})
+
+    total: int = Field(description="All accounts that the filter lets through, exactly.")
+    page: int
+    page_size: int
+    accounts: list[Account]
+
+
+class CountByBucket(BaseModel):
+    """Always all four, 0 where there is nothing."""
+
+    green: int = Field(alias="Green")
+    amber: int = Field(alias="Amber")
+    red: int = Field(alias="Red")
+    unscored: int = Field(alias="Unscored")
+
+
+class NumberByBucket(BaseModel):
+    """Always all four, 0 where there is nothing."""
+
+    green: float = Field(alias="Green")
+    amber: float = Field(alias="Amber")
+    red: float = Field(alias="Red")
+    unscored: float = Field(alias="Unscored")
+
+
+class DollarsBySegment(BaseModel):
+    """Always all three, 0 where there is nothing."""
+
+    smb: Dollars = Field(alias="SMB")
+    mid_market: Dollars = Field(alias="Mid-Market")
+    enterprise: Dollars = Field(alias="Enterprise")
+
+
+class PortfolioMetrics(BaseModel):
+    """All accounts together. An average over nothing is null."""
+
+    model_config = _example({
+        "total_accounts": 2,
+        "total_arr": 150000,
+        "arr_by_bucket": {"Green": 120000, "Amber": 30000, "Red": 0, "Unscored": 0},
+        "arr_by_segment": {"SMB": 30000, "Mid-Market": 120000, "Enterprise": 0},
+        "accounts_by_risk": {"Green": 1, "Amber": 1, "Red": 0, "Unscored": 0},
+        "risk_breakdown": {"Green": 50, "Amber": 50, "Red": 0, "Unscored": 0},
+        "avg_health_score": 66.25,
+        "median_health_score": 66.25,
+        "avg_adoption_ratio": 0.8,
+        "avg_feature_adoption": 0.45,
+        "total_tickets_30d": 9,
+        "total_critical_90d": 1,
+        "renewals_next_60d": 1,
+        "at_risk_arr": 30000,
+        "red_arr": 0,
+        "amber_arr": 30000,
+        "as_of": "2026-11-23T09:00:00.000000Z",
+    })  # fmt: skip
+
+    total_accounts: int
+    total_arr: Dollars
+    arr_by_bucket: NumberByBucket
+    arr_by_segment: DollarsBySegment
+    accounts_by_risk: CountByBucket = Field(description="Accounts in each bucket.")
+    risk_breakdown: NumberByBucket = Field(description="Percent of the accounts in each bucket.")
+    avg_health_score: float | None
+    median_health_score: float | None
+    avg_adoption_ratio: Ratio | None = Field(description="Active users by seats, where both are known; more than all seats counts as all.")
+    avg_feature_adoption: Ratio | None
+    total_tickets_30d: int
+    total_critical_90d: int
+    renewals_next_60d: int
+    at_risk_arr: Dollars = Field(description="ARR of the Amber and Red accounts.")
+    red_arr: Dollars
+    amber_arr: Dollars
+    as_of: datetime
+
+
+class RowError(BaseModel):
+    """`row` counts from 1, which is the header's."""
+
+    row: int
+    column: str | None
+    code: str
+    message: str
+
+
+class Imported(BaseModel):
+    """What a set of rows changed. All of it was written, or nothing."""
+
+    message: str
+    accounts_created: int
+    accounts_updated: int
+    accounts_unchanged: int
+    metrics_created: int
+    metrics_updated: int
+    errors: list[RowError]
+
+
+class Generated(Imported):
+    model_config = _example({
+        "message": "Added 20 sample accounts.",
+        "accounts_created": 20,
+        "accounts_updated": 0,
+        "accounts_unchanged": 0,
+        "metrics_created": 3600,
+        "metrics_updated": 0,
+        "errors": [],
+        "seed": 7,
+    })  # fmt: skip
+
+    seed: int = Field(description="The same seed makes the same accounts.")
+
+
+class FieldError(BaseModel):
+    loc: list[str | int]
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `detail` says what to do; `errors` is there for a 422, and never holds the offending value."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[FieldError] | None = None
+
+
+ANSWERS: Final = (Service, Alive, Ready, Account, AccountPage, PortfolioMetrics, Generated, Problem)
+"""Those that a route names; their parts come along."""

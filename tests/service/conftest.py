@@ -1,0 +1,79 @@
+"""Migrated databases: an empty one for each test that writes, one full of samples for those that read."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+
+import hypothesis
+import psycopg2
+import pytest
+from psycopg2.extensions import connection
+
+from local.postgres import Postgres
+from service.migrate import migrate
+from tests.service.lambda_api import SAMPLES, Api, api
+
+hypothesis.settings.register_profile("service", deadline=None, database=None)
+hypothesis.settings.load_profile("service")
+
+OWNER, PASSWORD, TEMPLATE = "service_tests", secrets.token_urlsafe(12), "service_template"
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: Postgres) -> str:
+    postgres.create_role(OWNER, PASSWORD)
+    postgres.create_database(TEMPLATE, OWNER)
+    migrate(postgres.url(OWNER, PASSWORD, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+def url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+    """A migrated, empty database of the test's own."""
+    name = f"service_{secrets.token_hex(6)}"
+    postgres.copy_database(migrated_template, name, OWNER)
+    yield postgres.url(OWNER, PASSWORD, name)
+    postgres.drop_database(name)
+
+
+@pytest.fixture
+def service(url: str) -> Iterator[Api]:
+    """The function on a database of the test's own."""
+    yield from _started(url)
+
+
+@pytest.fixture
+def sql(url: str) -> Iterator[connection]:
+    """The test's own way to that database."""
+    with closing(psycopg2.connect(url)) as opened:
+        opened.autocommit = True
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def sampled_url(postgres: Postgres, migrated_template: str) -> str:
+    """A database with sample accounts, for tests that only read."""
+    postgres.copy_database(migrated_template, "service_sampled", OWNER)
+    return postgres.url(OWNER, PASSWORD, "service_sampled")
+
+
+@pytest.fixture(scope="session")
+def sampled(sampled_url: str) -> Iterator[Api]:
+    started = _started(sampled_url)
+    function = next(started)
+    assert function.post("/ingest/generate-mock", count=SAMPLES, seed=3).status == 200
+    yield function
+    next(started, None)
+
+
+@pytest.fixture(scope="session")
+def sampled_sql(sampled: Api, sampled_url: str) -> Iterator[connection]:
+    with closing(psycopg2.connect(sampled_url)) as opened:
+        opened.autocommit = True
+        yield opened
+
+
+def _started(url: str) -> Iterator[Api]:
+    function = api(url)
+    yield function
+    function.close()

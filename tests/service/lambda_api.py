@@ -1,0 +1,86 @@
+"""The function called as Lambda calls it: payload-2.0 events in, proxy responses out."""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from service.app import create_app
+from service.db import Database
+from service.handler import make_handler
+from service.settings import Settings
+
+ORIGIN = "https://insights.example"
+SAMPLES = 60
+"""Accounts of the shared database that tests only read."""
+SETTINGS: dict[str, Any] = {"cors_origins": frozenset({ORIGIN}), "stage": "test", "version": "abc123"}
+
+
+def event(
+    method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, *, age: float = 0, **more: Any
+) -> dict[str, Any]:
+    """An event that the gateway took `age` seconds ago."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {"host": "api.example.com", **(headers or {})},
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "api",
+            "domainName": "api.example.com",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
+            "requestId": "request",
+            "stage": "$default",
+            "timeEpoch": int((time.time() - age) * 1000),
+        },
+        "isBase64Encoded": False,
+        **more,
+    }
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Api:
+    """The function with settings of a test's own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = create_app(settings)
+        self.handler = make_handler(self.app)
+
+    @property
+    def database(self) -> Database:
+        return self.app.state.database
+
+    def close(self) -> None:
+        self.database.close()
+
+    def __call__(self, method: str, path: str, headers: Mapping[str, str] | None = None, *, age: float = 0, **query: Any) -> Answer:
+        """`query`: a list is a repeated name."""
+        answered = self.handler(event(method, path, urlencode(query, doseq=True), headers, age=age), None)
+        body = answered.get("body", "")
+        text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
+        return Answer(answered["statusCode"], answered["headers"], text)
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+        return self("GET", path, headers, **query)
+
+    def post(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+        return self("POST", path, headers, **query)
+
+
+def api(database_url: str = "", **settings: Any) -> Api:
+    return Api(Settings(**{**SETTINGS, "database_url": database_url, **settings}))

@@ -1,0 +1,187 @@
+"""The function around the application: events, adapter, headers, logs, deadline."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from service import handler as lambda_module
+from tests.service.lambda_api import Api, api, event
+
+MINIMAL = {
+    "version": "2.0",
+    "requestContext": {"http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.1"}, "timeEpoch": 0},
+}
+
+
+@pytest.fixture
+def alone() -> Api:
+    """The function without a database."""
+    return api()
+
+
+def log_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_root_names_service_version_and_stage_without_a_database(alone: Api) -> None:
+    answer = alone.get("/")
+    assert answer.status == 200
+    assert answer.json == {"status": "healthy", "service": "ai-success-insights", "version": "abc123", "stage": "test"}
+
+
+@pytest.mark.parametrize("path", ["/", "/health/live"])
+def test_a_head_has_the_headers_of_a_get_and_no_body(alone: Api, path: str) -> None:
+    head, get = alone("HEAD", path), alone.get(path)
+    assert (head.status, head.text) == (200, "")
+    assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.text))
+
+
+def test_alive_is_told_without_a_database_and_ready_is_not(alone: Api) -> None:
+    assert (alone.get("/health/live").status, alone.get("/health/live").json) == (200, {"status": "alive"})
+    assert alone.get("/health/ready").status == 503
+
+
+def test_ready_is_told_when_the_database_answers(service: Api) -> None:
+    assert (service.get("/health/ready").status, service.get("/health/ready").json) == (200, {"status": "ready"})
+    assert service("HEAD", "/health/ready").status == 200
+
+
+def test_keep_warm_and_the_root_open_no_connection(service: Api, sql: connection) -> None:
+    assert service.handler({"source": "keep-warm"}, None) == {"warm": True}
+    service.get("/")
+    with sql.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("unknown", [{}, {"Records": []}, {"version": "1.0", "requestContext": {}}, {"source": "aws.events"}])
+def test_an_event_of_another_kind_fails_the_invocation_instead_of_being_lost(alone: Api, unknown: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="takes HTTP events and keep-warm"):
+        alone.handler(unknown, None)
+
+
+def test_the_module_has_a_handler_that_answers_with_an_empty_environment() -> None:
+    assert lambda_module.handler(event("GET", "/"), None)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("host", ["[::1]:3000", "localhost:port", "a:b:c", "", "é.example", "host:80:90", "\ud800"])
+def test_a_host_that_the_adapter_cannot_take_apart_is_answered_all_the_same(alone: Api, host: str) -> None:
+    assert alone.get("/", {"host": host}).status == 200
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"x-forwarded-port": "many"},
+        {"x-odd": "\ud800"},
+        {"\udfff": "value"},
+        {"x-unicode": "Zoë Ω"},
+        {"cookie": "a=\ud800"},
+        {"content-type": "application/json; charset=\ud800"},
+    ],
+    ids=str,
+)
+def test_headers_that_cannot_be_encoded_do_not_fail_the_invocation(alone: Api, odd: dict[str, str]) -> None:
+    assert alone.get("/", odd).status == 200
+
+
+@pytest.mark.parametrize(
+    "more", [{"headers": None}, {"rawQueryString": "\ud800=1"}, {"cookies": ["\ud800"]}, {"body": "\ud800"}, {"body": None}, {}], ids=str
+)
+def test_an_event_with_little_or_odd_content_is_answered(alone: Api, more: dict[str, Any]) -> None:
+    assert alone.handler({**MINIMAL, **more}, None)["statusCode"] in {200, 422}
+
+
+@pytest.mark.parametrize("path", ["/\ud800", "/a%2Fb", "/accounts/../accounts/1", "//", "/" + "x" * 8000, "/accounts/%00", "/;p"])
+def test_odd_paths_are_not_found_or_invalid_and_never_a_fault(alone: Api, path: str) -> None:
+    answer = alone.get(path)
+    assert answer.status in {404, 422}
+    assert answer.json["instance"].isascii()
+
+
+def test_every_answer_carries_an_id_and_its_time(alone: Api) -> None:
+    for path in ("/", "/nowhere"):
+        headers = alone.get(path).headers
+        assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
+        assert re.fullmatch(r"\d+\.\d{3}", headers["x-process-time"])
+
+
+def test_a_sane_id_of_the_caller_is_kept_and_another_replaced(alone: Api) -> None:
+    assert alone.get("/", {"X-Request-ID": "abc-123_4.5:6"}).headers["x-request-id"] == "abc-123_4.5:6"
+    for insane in ("", "a b", "x" * 129, "a\r\nSet-Cookie: b", "é", '"', "a,b"):
+        assert re.fullmatch(r"[0-9a-f]{32}", alone.get("/", {"X-Request-ID": insane}).headers["x-request-id"])
+
+
+def test_a_request_is_one_json_line_without_names_or_queries(sampled: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    sampled.get("/accounts", {"x-request-id": "known"}, q="confidential")
+    sampled.get("/accounts/123456")
+    sampled.get("/nowhere/confidential")
+    lines = log_lines(capsys.readouterr().out)
+    assert [(line["method"], line["route"], line["status"]) for line in lines] == [
+        ("GET", "/accounts", 200),
+        ("GET", "/accounts/{account_id}", 404),
+        ("GET", None, 404),
+    ]
+    assert lines[0]["request_id"] == "known"
+    assert lines[0]["cold_start"] is False
+    assert lines[0]["duration_ms"] > 0
+    assert "confidential" not in json.dumps(lines)
+
+
+def test_the_first_request_of_an_environment_is_marked_as_its_cold_start(alone: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    alone.get("/")
+    alone.get("/")
+    assert [line["cold_start"] for line in log_lines(capsys.readouterr().out)] == [True, False]
+
+
+async def linger(request: Request) -> JSONResponse:
+    await asyncio.sleep(float(request.query_params["seconds"]))
+    return JSONResponse({})
+
+
+async def fail(request: Request) -> JSONResponse:
+    raise RuntimeError("password=hunter2 of customer Acme")
+
+
+@pytest.fixture
+def odd_routes(alone: Api) -> Api:
+    """With routes that take long, and that fail."""
+    alone.app.router.routes += [Route("/linger", linger), Route("/fail", fail)]
+    return alone
+
+
+def test_the_deadline_counts_from_when_the_gateway_took_the_request(odd_routes: Api) -> None:
+    late = odd_routes("GET", "/linger", age=24.8, seconds=5)
+    assert late.status == 503
+    assert late.headers["retry-after"].isdecimal()
+    assert float(late.headers["x-process-time"]) < 2
+    assert odd_routes("GET", "/linger", age=10, seconds=0).status == 200
+
+
+@pytest.mark.parametrize("age", [-3600, 3600, 31])
+def test_an_event_whose_time_cannot_be_true_gets_the_full_time(odd_routes: Api, age: float) -> None:
+    assert odd_routes("GET", "/linger", age=age, seconds=0.01).status == 200
+
+
+def test_a_request_that_comes_too_late_is_refused_at_once(sampled: Api) -> None:
+    assert sampled("GET", "/accounts", age=26).status == 503
+
+
+def test_an_unhandled_error_is_logged_by_class_and_place_and_hidden_from_the_client(
+    odd_routes: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = odd_routes.get("/fail")
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/problem+json")
+    logged = log_lines(capsys.readouterr().out)
+    assert logged[0]["message"] == "unhandled error"
+    assert logged[0]["exception"][0] == "builtins.RuntimeError"
+    assert any("fail" in place for place in logged[0]["exception"])
+    for secret in ("hunter2", "Acme"):
+        assert secret not in answer.text + json.dumps(logged)

@@ -1,0 +1,93 @@
+"""The OpenAPI document: committed, complete, and true of the answers."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service import openapi
+from service.app import create_app
+from service.settings import Settings
+from tests.service.lambda_api import Api
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app(Settings(version="1")).openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+def test_the_committed_document_is_the_present_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert openapi.main() == 0
+    assert capsys.readouterr().out == COMMITTED.read_text(encoding="utf-8"), "write it anew: python -m service.openapi > docs/openapi.json"
+
+
+def test_every_route_is_documented(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == {
+        "GET /",
+        "GET /accounts",
+        "GET /accounts/{account_id}",
+        "GET /health/live",
+        "GET /health/ready",
+        "GET /portfolio/metrics",
+        "GET /portfolio/summary",
+        "POST /ingest/generate-mock",
+    }
+
+
+def test_every_answer_has_a_schema_and_every_error_an_example(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name, operation in operations(document):
+        assert operation["summary"]
+        assert operation["description"]
+        assert {"200", "422"} <= set(operation["responses"])
+        for status, response in operation["responses"].items():
+            ((media_type, content),) = response["content"].items()
+            assert media_type == ("application/json" if status == "200" else "application/problem+json"), name
+            schema = schemas[content["schema"]["$ref"].rsplit("/", 1)[-1]]
+            assert "example" in content or schema["examples"], name
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:
+    found = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+    assert found == set(document["components"]["schemas"])
+
+
+def test_the_examples_fit_their_schemas() -> None:
+    for model in openapi.ANSWERS:
+        for example in (model.model_config.get("json_schema_extra") or {}).get("examples", []):  # type: ignore[union-attr]
+            model.model_validate_json(json.dumps(example), strict=True, extra="forbid")
+
+
+def test_the_document_and_its_page_are_served_without_a_warning(sampled: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        served = sampled.get("/openapi.json")
+        assert sampled.get("/openapi.json").text == served.text
+    assert served.json["components"]["schemas"]["Problem"]
+    page = sampled.get("/docs")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "/openapi.json" in page.text
+    assert capsys.readouterr().err == ""
