@@ -1,0 +1,15 @@
+import { useEffect, useState } from "react";
+
+/** True once `active` has held for `ms` without a break. */
+export function useDelay(active: boolean, ms: number): boolean {
+  const [passed, setPassed] = useState(false);
+  useEffect(() => {
+    if (!active) return;
+    const timer = setTimeout(() => setPassed(true), ms);
+    return () => {
+      clearTimeout(timer);
+      setPassed(false);
+    };
+  }, [active, ms]);
+  return passed;
+}
