@@ -1,0 +1,78 @@
+"""Fixtures that need a real database: one server per test process, a database of its own for each test that asks for one."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.ports import Ports
+from local.postgres import Postgres
+from tests.database_server import FAST, guarded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A fresh database and its owner. Locally both URLs are the same; tests name the one that they mean."""
+
+    name: str
+    role: str
+    password: str
+    url: str
+    direct_url: str
+
+
+@pytest.fixture
+def free_port(tmp_path: Path) -> int:
+    """A port that nobody listens on at this moment, and that no outgoing connection will get."""
+    return Ports(tmp_path / "free-port.json").choose("test").postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """An embedded server without durability, ended with the session."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        home = Path(directory) / "postgres"
+        home.parent.chmod(0o711)
+        port = Ports(home.parent / "ports.json").choose("test").postgres
+        with guarded(home.parent) as guard:
+            server = Postgres(home, guard, port=port, settings=FAST)
+            try:
+                server.start()
+                yield server
+                server.stop()
+            finally:
+                Postgres.remove(home)
+
+
+@pytest.fixture
+def postgres_home() -> Iterator[Path]:
+    """A home for a server of one's own, which every user may enter (what pytest gives is for this user alone)."""
+    with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
+        Path(directory).chmod(0o711)
+        yield Path(directory) / "postgres"
+        Postgres.remove(Path(directory) / "postgres")
+
+
+@pytest.fixture
+def own_postgres(postgres_home: Path, free_port: int) -> Iterator[Postgres]:
+    """A server that a test may start, stop and hurt."""
+    with guarded(postgres_home.parent) as guard:
+        server = Postgres(postgres_home, guard, port=free_port, settings=FAST)
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """An empty database with an owner of its own, both dropped after the test."""
+    name = role = f"test_{secrets.token_hex(6)}"
+    password = secrets.token_urlsafe(16)
+    postgres.create_role(role, password)
+    postgres.create_database(name, role)
+    url = postgres.url(role, password, name)
+    yield Database(name=name, role=role, password=password, url=url, direct_url=url)
+    postgres.drop_database(name)
+    postgres.drop_role(role)
