@@ -1,0 +1,106 @@
+"""Database: one Neon project with its branch, role and database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import pulumi
+import pulumi_neon as neon
+
+BRANCH = "main"
+LAMBDA_ROOT_CERTIFICATES = "/etc/pki/tls/certs/ca-bundle.crt"  # Amazon Linux 2023; libpq has no bundle of its own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Compute units between which the database scales, and idle seconds until it is suspended (0: Neon's default)."""
+
+    min_cu: float
+    max_cu: float
+    suspend_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseArgs:
+    """Arguments of `Database`.
+
+    name: the project's name at Neon; a change renames it.
+    database: name of the database and of the role that owns it; a change replaces the project.
+    organization: Neon's id of the organization that owns the project, "" for the one of the API key; a change replaces the project.
+    region: Neon's name of the region, such as aws-us-east-1; a change replaces the project.
+    postgres_version: major version; a change replaces the project.
+    history_seconds: restore window; the Free plan refuses more than 21,600.
+    compute: its size; a change is made in place.
+    ssl_mode: libpq's sslmode in both URLs.
+    protect: refuse to delete or replace the project.
+    """
+
+    name: str
+    database: str
+    organization: str
+    region: str
+    postgres_version: int
+    history_seconds: int
+    compute: Compute
+    ssl_mode: str
+    protect: bool = False
+
+
+class Database(pulumi.ComponentResource):
+    """A Neon project with one branch, one role and the database that the role owns.
+
+    pooled_url (secret): for requests, through Neon's PgBouncer in transaction mode.
+    direct_url (secret): for migrations and shells.
+    identity: project, branch and database; it changes when the database is another one.
+    """
+
+    pooled_url: pulumi.Output[str]
+    direct_url: pulumi.Output[str]
+    project_id: pulumi.Output[str]
+    database_name: pulumi.Output[str]
+    identity: Mapping[str, pulumi.Output[str]]
+
+    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ai-success-insights:index:Database", name, None, opts)
+        # Holds the data: another logical name would be another, empty database.
+        project = neon.Project(
+            f"{name}-project",
+            name=args.name,
+            org_id=args.organization or None,
+            region_id=args.region,
+            pg_version=args.postgres_version,
+            history_retention_seconds=args.history_seconds,
+            store_password="yes",  # noqa: S106 - not a password: whether Neon keeps it
+            branch={"name": BRANCH, "role_name": args.database, "database_name": args.database},
+            default_endpoint_settings={
+                "autoscaling_limit_min_cu": args.compute.min_cu,
+                "autoscaling_limit_max_cu": args.compute.max_cu,
+                "suspend_timeout_seconds": args.compute.suspend_seconds,
+            },
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect or None),
+        )
+        self.project_id = project.id
+        self.database_name = project.database_name
+        self.identity = {"project": project.id, "branch": project.default_branch_id, "database": project.database_name}
+        self.pooled_url = _url(project, project.database_host_pooler, args.ssl_mode)
+        self.direct_url = _url(project, project.database_host, args.ssl_mode)
+        self.register_outputs(
+            {
+                "pooled_url": self.pooled_url,
+                "direct_url": self.direct_url,
+                "project_id": self.project_id,
+                "database_name": self.database_name,
+                "identity": self.identity,
+            }
+        )
+
+
+def _url(project: neon.Project, host: pulumi.Output[str], ssl_mode: str) -> pulumi.Output[str]:
+    # Neon's own URIs are not escaped, and start with a scheme that SQLAlchemy refuses.
+    user, password, name = (part.apply(_escaped) for part in (project.database_user, project.database_password, project.database_name))
+    tls = f"{ssl_mode}&sslrootcert={LAMBDA_ROOT_CERTIFICATES}" if ssl_mode == "verify-full" else ssl_mode
+    return pulumi.Output.secret(pulumi.Output.format("postgresql://{}:{}@{}/{}?sslmode={}", user, password, host, name, tls))
+
+
+def _escaped(part: str) -> str:
+    return quote(part, safe="")

@@ -1,0 +1,200 @@
+"""Service: the FastAPI service on Lambda, from the bundle to the stage that lets requests in."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from components.bundle import Bundle, Target, build, migrations_hash
+from components.database import Database
+from components.errors import UserError
+from components.function import Function, FunctionArgs, Sizing
+from components.gateway import Gateway
+from components.naming import Names
+
+INTEGRATION_TIMEOUT_MS = 30_000  # the most that an HTTP API allows; above the function's 29 s, above the service's own 25 s
+MIGRATION_SIZING = Sizing(memory=512, timeout=900)  # 900 s is the most that Lambda allows
+
+# One JSON object a request; a quoted value cannot hold a quote, because the gateway escapes it.
+ACCESS_LOG_FIELDS = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "ip": "$context.identity.sourceIp",
+    "method": "$context.httpMethod",
+    "route": "$context.routeKey",
+    "status": "$context.status",
+    "bytes": "$context.responseLength",
+    "latency": "$context.responseLatency",
+    "integrationLatency": "$context.integrationLatency",
+    "integrationError": "$context.integrationErrorMessage",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttle:
+    """Requests a second that the stage admits in the long run, and at once; above them it answers 429."""
+
+    rate: int
+    burst: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """Arguments of `Service`.
+
+    names: physical names of the stack.
+    target: what the bundle is built for.
+    bytecode: compile the bundle ahead.
+    environment: variables of the function beside those that the other arguments settle.
+    database: its pooled URL serves requests, its direct one migrations; another identity is migrated again.
+    gateway: the API that the function is put behind.
+    cors_origins: exact origins that may call from a browser.
+    sizing: of the function. throttle: of the stage.
+    log_retention_days: days that the function's logs are kept.
+    """
+
+    names: Names
+    target: Target
+    bytecode: bool
+    environment: Mapping[str, pulumi.Input[str]]
+    database: Database
+    gateway: Gateway
+    cors_origins: pulumi.Output[list[str]]
+    sizing: Sizing
+    throttle: Throttle
+    log_retention_days: int
+
+
+class Service(pulumi.ComponentResource):
+    """Migration, function with its live alias, and the API's routes and stage, in this order.
+
+    A migration that fails stops the update before a version is published: the old one serves on.
+    """
+
+    function_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("ai-success-insights:index:Service", name, None, opts)
+        bundle = _bundle(args)
+        layer = aws.lambda_.LayerVersion(
+            f"{name}-layer",
+            layer_name=args.names.layer,
+            code=pulumi.FileArchive(str(bundle.layer)),
+            compatible_architectures=[args.target.architecture],
+            compatible_runtimes=[f"python{args.target.python}"],
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        migration = self._migration(name, args, bundle, layer)
+        function = self._function(name, args, bundle, layer, migration)
+        alias = aws.lambda_.Alias(
+            f"{name}-live",
+            name="live",
+            function_name=function.name,
+            function_version=function.function.version,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._api(name, args, function, alias)
+        self.function_name = function.name
+        self.register_outputs({"function_name": self.function_name})
+
+    def _migration(self, name: str, args: ServiceArgs, bundle: Bundle, layer: aws.lambda_.LayerVersion) -> aws.lambda_.Invocation:
+        function = Function(
+            f"{name}-migrate",
+            FunctionArgs(
+                name=args.names.migration_function,
+                role=args.names.migration_role,
+                log_group=args.names.migration_log_group,
+                log_retention_days=args.log_retention_days,
+                target=args.target,
+                code=str(bundle.code),
+                layers=[layer.arn],
+                handler="service.migrate.handler",
+                environment={"DATABASE_URL": args.database.direct_url},
+                sizing=MIGRATION_SIZING,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        return aws.lambda_.Invocation(
+            f"{name}-migration",
+            function_name=function.name,
+            input="{}",
+            triggers={"migrations": migrations_hash(Path.cwd()), **args.database.identity},
+            # By name only: the code must be in place before the call.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
+        )
+
+    def _function(
+        self, name: str, args: ServiceArgs, bundle: Bundle, layer: aws.lambda_.LayerVersion, migration: aws.lambda_.Invocation
+    ) -> Function:
+        return Function(
+            f"{name}-api",
+            FunctionArgs(
+                name=args.names.function,
+                role=args.names.function_role,
+                log_group=args.names.function_log_group,
+                log_retention_days=args.log_retention_days,
+                target=args.target,
+                code=str(bundle.code),
+                layers=[layer.arn],
+                handler="service.handler.handler",
+                environment={
+                    **args.environment,
+                    "DATABASE_URL": args.database.pooled_url,
+                    "CORS_ORIGINS": args.cors_origins.apply(",".join),
+                    "SERVICE_VERSION": bundle.version,
+                },
+                sizing=args.sizing,
+                publish=True,
+                after=[migration],
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _api(self, name: str, args: ServiceArgs, function: Function, alias: aws.lambda_.Alias) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        permission = aws.lambda_.Permission(
+            f"{name}-permission",
+            action="lambda:InvokeFunction",
+            principal="apigateway.amazonaws.com",
+            function=function.name,
+            qualifier=alias.name,
+            source_arn=pulumi.Output.concat(args.gateway.execution_arn, "/*/*"),
+            opts=child,
+        )
+        integration = aws.apigatewayv2.Integration(
+            f"{name}-integration",
+            api_id=args.gateway.api_id,
+            integration_type="AWS_PROXY",
+            integration_uri=alias.invoke_arn,
+            payload_format_version="2.0",
+            timeout_milliseconds=INTEGRATION_TIMEOUT_MS,
+            opts=child,
+        )
+        route = aws.apigatewayv2.Route(
+            f"{name}-default-route",
+            api_id=args.gateway.api_id,
+            route_key="$default",
+            authorization_type="NONE",
+            target=pulumi.Output.concat("integrations/", integration.id),
+            opts=child,
+        )
+        aws.apigatewayv2.Stage(
+            f"{name}-stage",
+            api_id=args.gateway.api_id,
+            name="$default",
+            auto_deploy=True,
+            # An unset figure is 0 here, and every request is answered 429: always both.
+            default_route_settings={"throttling_rate_limit": args.throttle.rate, "throttling_burst_limit": args.throttle.burst},
+            access_log_settings={"destination_arn": args.gateway.access_log_arn, "format": json.dumps(ACCESS_LOG_FIELDS)},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[route, permission]),
+        )
+
+
+def _bundle(args: ServiceArgs) -> Bundle:
+    try:
+        return build(Path.cwd(), args.target, bytecode=args.bytecode, progress=pulumi.log.info)
+    except UserError as error:
+        raise pulumi.RunError(str(error)) from None
