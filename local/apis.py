@@ -1,0 +1,112 @@
+"""HTTP APIs as they stand in the store, each served at its stack's port."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from local.arns import invoked
+from local.functions import Invocation
+from local.gateway import ApiConfig, HttpApi, RouteConfig
+from local.lambda_ import Lambda
+from local.logs import LogStore, LogStream
+from local.ports import StackPorts
+from local.serving import Server
+from local.store import Store, stack_of
+
+MAX_TIMEOUT_MS = 30_000
+
+
+class NotPermittedError(Exception):
+    """The function's policy does not let the gateway call it; on AWS the client gets 500 and the access log this sentence."""
+
+
+class Apis:
+    """Serves what the store says. Methods are for threads other than the loop's, unless they are async."""
+
+    def __init__(
+        self,
+        store: Store,
+        lambda_: Lambda,
+        logs: LogStore,
+        ports: Callable[[str], StackPorts],
+        call: Callable[[Coroutine[Any, Any, Any]], Any],
+    ) -> None:
+        self._store = store
+        self._lambda = lambda_
+        self._logs = logs
+        self._ports = ports
+        self._call = call
+        self._served: dict[str, tuple[HttpApi, Server]] = {}
+        self._access_logs: dict[str, LogStream] = {}
+
+    def configure(self) -> None:
+        """Put what the store says into effect: addresses, routes, stages."""
+        self._call(self._configure())
+
+    async def _configure(self) -> None:
+        apis = self._store.find("apis")
+        for identity in list(self._served):
+            if identity not in apis:
+                await self._served.pop(identity)[1].stop()
+        for identity, record in apis.items():
+            if identity not in self._served:
+                app = HttpApi()
+                server = Server(app, self._port(record), what="the API")
+                await server.start()
+                self._served[identity] = (app, server)
+            self._served[identity][0].configure(self._configuration(identity, record))
+
+    def _configuration(self, identity: str, api: Mapping[str, Any]) -> ApiConfig | None:
+        stages = list(self._store.find("stages", apiId=identity).values())
+        if not stages:
+            return None
+        stage = stages[0]
+        settings, log = stage.get("defaultRouteSettings") or {}, stage.get("accessLogSettings") or {}
+        overrides = {item["routeKey"]: item for item in stage.get("routeSettings") or []}
+        routes = self._store.find("routes", apiId=identity).values()
+        return ApiConfig(
+            api_id=identity,
+            account_id=api["executionArn"].split(":")[4],
+            domain=f"localhost:{self._port(api)}",
+            routes=[route for record in routes if (route := self._route(record, api, overrides.get(record["routeKey"], {})))],
+            stage=stage["name"],
+            rate=settings.get("throttlingRateLimit"),
+            burst=settings.get("throttlingBurstLimit"),
+            access_log=self._access_log(log.get("destinationArn", "")),
+            access_log_format=log.get("format", ""),
+        )
+
+    def _route(self, record: Mapping[str, Any], api: Mapping[str, Any], override: Mapping[str, Any]) -> RouteConfig | None:
+        integration = self._store.get("integrations", record["target"].removeprefix("integrations/"))
+        if integration is None:
+            return None
+        name, qualifier = invoked(integration["integrationUri"])
+
+        async def invoke(event: bytes, trace: str) -> Invocation:
+            if not self._lambda.permitted(name, qualifier, api["executionArn"]):
+                raise NotPermittedError(f"The API has no permission to call the function {name}:{qualifier}")
+            return await self._lambda.answer(name, qualifier, event, trace)
+
+        return RouteConfig(
+            key=record["routeKey"],
+            invoke=invoke,
+            timeout_ms=integration.get("timeoutMilliseconds", MAX_TIMEOUT_MS),
+            rate=override.get("throttlingRateLimit"),
+            burst=override.get("throttlingBurstLimit"),
+        )
+
+    def _access_log(self, group_arn: str) -> Callable[[str], None] | None:
+        """One stream a group for the life of this process, so that old ones expire."""
+        name = group_arn.partition(":log-group:")[2].removesuffix(":*")
+        if not name:
+            return None
+        if name not in self._access_logs:
+            self._access_logs[name] = self._logs.group(name).stream(f"{datetime.now(UTC):%Y/%m/%d/%H-%M-%S}")
+        return self._access_logs[name].write
+
+    async def stop(self) -> None:
+        for _, server in self._served.values():
+            await server.stop()
+
+    def _port(self, api: Mapping[str, Any]) -> int:
+        return self._ports(stack_of(api["owner"])).api

@@ -1,0 +1,96 @@
+"""Neon projects: a role with a password and a database on the embedded Postgres server."""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pulumi_neon as neon
+
+from components.errors import UserError
+from components.rules import NEON_REGIONS
+from local.bindings.stored import digest
+from local.realise import Context, Realiser, known
+
+KIND = "neon-projects"
+
+
+class Project(Realiser):
+    """A project. The one server has one namespace, so two projects need databases and roles of different names."""
+
+    sdk = neon.Project
+    supported = frozenset(
+        {"name", "regionId", "pgVersion", "historyRetentionSeconds", "storePassword", "branch", "defaultEndpointSettings", "orgId"}
+    )
+    replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
+    secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        failures: list[str] = []
+        offered = [f"aws-{name}" for name in NEON_REGIONS]
+        if known(inputs, "regionId") and inputs.get("regionId") not in offered:
+            failures.append(f"regionId is {inputs.get('regionId')!r}, Neon offers {', '.join(offered)}")
+        if known(inputs, "branch") and not {"roleName", "databaseName"} <= (inputs.get("branch") or {}).keys():
+            failures.append("branch needs roleName and databaseName")
+        if inputs.get("historyRetentionSeconds") is None:
+            failures.append("historyRetentionSeconds is missing: the provider's default is refused on the Free plan")
+        return failures
+
+    def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        store, postgres = context.cloud.store, context.cloud.postgres
+        role, database = inputs["branch"]["roleName"], inputs["branch"]["databaseName"]
+        mine = store.find(KIND, owner=context.urn, database=database, role=role)
+        for record in store.find(KIND, database=database).values():
+            if record["owner"] != context.urn:
+                raise UserError(
+                    f"the database {database!r} belongs to {record['owner'].split('::')[-1]!r} already: give this one another name"
+                )
+        identity, known = next(iter(mine.items()), (f"local-{secrets.token_hex(4)}", {}))
+        if known and not postgres.database_exists(database):
+            store.remove(KIND, identity)  # the data has gone: another database is another project
+            identity, known = f"local-{secrets.token_hex(4)}", {}
+        password = known.get("password") or secrets.token_urlsafe(24)
+        store.put(KIND, identity, {"owner": context.urn, "role": role, "database": database, "password": password})
+        postgres.create_role(role, password)
+        postgres.create_database(database, role)
+        return identity, _outputs(context, identity, role, database, password)
+
+    def update(self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        record = context.cloud.store.get(KIND, identity) or {}
+        return _outputs(context, identity, record["role"], record["database"], record["password"])
+
+    def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        record = context.cloud.store.get(KIND, identity)
+        if record is None or not context.cloud.postgres.database_exists(record["database"]):
+            return None
+        return {**outputs, **_outputs(context, identity, record["role"], record["database"], record["password"])}
+
+    def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        record = context.cloud.store.get(KIND, identity)
+        if record is None:
+            return
+        others = [other for other in context.cloud.store.find(KIND, database=record["database"]) if other != identity]
+        if not others:
+            context.cloud.postgres.drop_database(record["database"])
+            context.cloud.postgres.drop_role(record["role"])
+        context.cloud.store.remove(KIND, identity)
+
+
+def _outputs(context: Context, identity: str, role: str, database: str, password: str) -> Mapping[str, Any]:
+    host = f"localhost:{context.cloud.postgres.port}"
+    # Not escaped, as Neon's own are not.
+    uri = f"postgres://{role}:{password}@{host}/{database}"
+    return {
+        "connectionUri": uri,
+        "connectionUriPooler": uri,
+        "databaseHost": host,
+        "databaseHostPooler": host,
+        "databaseName": database,
+        "databasePassword": password,
+        "databaseUser": role,
+        "defaultBranchId": f"br-{digest(identity, 'branch')}",
+        "defaultEndpointId": f"ep-{digest(identity, 'endpoint')}",
+    }
+
+
+def realisers() -> Iterable[Realiser]:
+    return (Project(),)

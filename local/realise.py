@@ -1,0 +1,105 @@
+"""Realisers: how each resource type is made real on this machine. Both ways in (`evaluate`, and the engine's provider) use them."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pulumi
+
+from components.errors import UserError
+from local import sdk, values
+
+if TYPE_CHECKING:
+    from local.cloud import Cloud
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a realiser works with. `cancelled` is to be polled in long work; `progress` takes a line for the person who waits."""
+
+    cloud: "Cloud"
+    urn: str
+    stack: str
+    region: str
+    root: Path
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    progress: Callable[[str], None] = lambda _line: None
+
+
+class Realiser:
+    """One resource type. Blocking, called from threads, idempotent by physical name; none waits for another resource.
+
+    sdk: the SDK's class; its signature says which inputs there are, and its outputs which must be answered.
+    replaces: inputs whose change makes another resource (the provider's documentation, "forces replacement").
+    secrets: outputs that the real provider marks as secret.
+    ignored: inputs that have no meaning on one machine, with nothing to check.
+    """
+
+    sdk: ClassVar[type[pulumi.CustomResource]]
+    replaces: ClassVar[frozenset[str]] = frozenset()
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    supported: ClassVar[frozenset[str]]
+
+    @property
+    def type(self) -> str:
+        return str(self.sdk.pulumi_type)  # pyright: ignore[reportAttributeAccessIssue] - set by the SDK's generated classes
+
+    @property
+    def computed(self) -> frozenset[str]:
+        """Outputs that are not inputs: unknown until the resource exists."""
+        return sdk.output_names(self.sdk) - sdk.input_types(self.sdk).keys()
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        """Sentences on what the service would refuse; unknown values pass."""
+        return []
+
+    def changing(self, changed: frozenset[str]) -> frozenset[str]:
+        """Computed outputs that an update of these inputs gives new values."""
+        return frozenset()
+
+    def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        """Return id and computed outputs."""
+        raise NotImplementedError
+
+    def update(self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the computed outputs."""
+        return self.create(context, inputs)[1]
+
+    def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The outputs as they are now, or None when the resource has gone."""
+        return outputs
+
+    def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+
+def known(inputs: Mapping[str, Any], *names: str) -> bool:
+    """Whether nothing in these inputs has yet to be answered by another resource."""
+    return not any(values.holds(inputs.get(name), values.Unknown) for name in names)
+
+
+def check(realiser: Realiser, name: str, inputs: Mapping[str, Any], root: Path) -> None:
+    """Raise `UserError` for what the engine or the service would refuse: an input that the SDK lacks, of another type, or out of bounds."""
+    types = sdk.input_types(realiser.sdk)
+    for key, value in inputs.items():
+        if key not in types:
+            raise UserError(f"{realiser.type} {name!r} has no input {key!r}; known are {', '.join(sorted(types))}")
+        if key not in realiser.supported and value is not None:
+            raise UserError(f"{realiser.type} {name!r}: the input {key!r} is not realised on one machine")
+        if found := sdk.misfit(value, types[key], key):
+            raise UserError(f"{realiser.type} {name!r}: {found}")
+        if isinstance(value, values.Archive) and not (root / value.path).is_file():
+            raise UserError(f"{realiser.type} {name!r}: {key}: there is no file {value.path}")
+    for sentence in realiser.check(values.reveal(inputs)):
+        raise UserError(f"{realiser.type} {name!r}: {sentence}")
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+    """Inputs that differ; an unknown one may."""
+    return frozenset(key for key in old.keys() | new.keys() if _differ(old.get(key), new.get(key)))
+
+
+def _differ(old: Any, new: Any) -> bool:
+    return values.holds(new, values.Unknown) or old != new
