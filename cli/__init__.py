@@ -1,0 +1,1 @@
+"""The `stack` command: arguments and printing, no more."""

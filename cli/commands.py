@@ -1,0 +1,155 @@
+"""The commands beside `up`. What can be read from files is read without the supervisor."""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from cli.plain import plain
+from components.errors import UserError
+from local import control
+from local.home import Home, holder
+from local.logs import LogStore
+
+FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
+STOP_S = 20.0
+SECRET_OUTPUTS = ("database_url", "direct_database_url")
+
+
+def checkout() -> Path:
+    """The checkout whose environment this command is installed in."""
+    return Path(__file__).resolve().parent.parent
+
+
+def down(options: argparse.Namespace) -> int:
+    home = Home(options.root)
+    print("stopped" if _stop(home) else "nothing runs")
+    return 0
+
+
+def _stop(home: Home) -> bool:
+    """Whether something ran. Asks first; one that does not answer is signalled, then killed: its guard ends what it started."""
+    pid = holder(home.lock)
+    if pid is None:
+        return False
+    if control.ask(home.socket, {"do": "stop"}) is None and pid:
+        _signal(pid, signal.SIGTERM)
+    if not _gone(home, STOP_S):
+        _signal(pid, signal.SIGKILL)
+        if not _gone(home, STOP_S):
+            raise UserError(f"process {pid} does not end: look at {home.log}")
+    return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _gone(home: Home, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while holder(home.lock) is not None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def status(options: argparse.Namespace) -> int:
+    home = Home(options.root)
+    pid = holder(home.lock)
+    if pid is None:
+        print("nothing runs: `stack up` starts it")
+        return NOT_RUNNING
+    answer = control.ask(home.socket, {"do": "status"})
+    if answer is None:
+        print(f"process {pid} is starting or stopping")
+        return 0
+    print(f"stack {answer['stack']} {'answers' if answer['ready'] else 'is coming up'} (process {pid}, for {answer['seconds']} s)")
+    for name in ("api_url", "frontend_url") if answer["ready"] else ():
+        print(f"{name:<13} {_read_outputs(home)[name]}")
+    return 0
+
+
+def outputs(options: argparse.Namespace) -> int:
+    found = _read_outputs(Home(options.root))
+    shown = {name: "[secret]" if name in SECRET_OUTPUTS and not options.show_secrets else value for name, value in found.items()}
+    if options.name is not None:
+        if options.name not in shown:
+            raise UserError(f"there is no output {options.name!r}; there are {', '.join(shown)}")
+        value = shown[options.name]
+        print(json.dumps(value) if options.json else plain(value))
+    elif options.json:
+        print(json.dumps(shown, indent=2))
+    else:
+        width = max(map(len, shown))
+        print("\n".join(f"{name:<{width}}  {plain(value)}" for name, value in shown.items()))
+    return 0
+
+
+def _read_outputs(home: Home) -> Mapping[str, Any]:
+    try:
+        return json.loads(home.outputs.read_text())
+    except FileNotFoundError:
+        raise UserError("there are no outputs yet: `stack up` makes them") from None
+
+
+def logs(options: argparse.Namespace) -> int:
+    store = LogStore(Home(options.root).path / "logs")
+    with contextlib.suppress(KeyboardInterrupt):
+        for record in store.follow() if options.follow else store.records():
+            print(f"{record.group}  {record}", flush=options.follow)
+    return 0
+
+
+def reset(options: argparse.Namespace) -> int:
+    home = Home(options.root)
+    if not home.path.exists():
+        print("there is nothing to delete")
+        return 0
+    if not options.yes and not _agreed(home):
+        print("nothing was deleted")
+        return FAILED
+    _stop(home)
+    from local.packages import remove
+    from local.postgres import Postgres
+
+    Postgres.remove(home.path / "postgres")
+    remove(home.path)
+    if home.socket.parent != home.path:
+        shutil.rmtree(home.socket.parent, ignore_errors=True)
+    print(f"deleted {home.path}")
+    return 0
+
+
+def _agreed(home: Home) -> bool:
+    if not sys.stdin.isatty():
+        raise UserError("`stack reset` asks before it deletes the local database; without a terminal add --yes")
+    return input(f"Delete {home.path} with the local database and its logs? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def psql(options: argparse.Namespace) -> int:
+    home = Home(options.root)
+    if holder(home.lock) is None:
+        print("the database does not run: `stack up` starts it", file=sys.stderr)
+        return NOT_RUNNING
+    from local.postgres.place import programs
+
+    address = urlsplit(_read_outputs(home)["direct_database_url"])
+    variables = {
+        "PGHOST": address.hostname or "",
+        "PGPORT": str(address.port),
+        "PGUSER": unquote(address.username or ""),
+        "PGPASSWORD": unquote(address.password or ""),  # the list of processes does not show it there
+        "PGDATABASE": unquote(address.path[1:]),
+    }
+    return subprocess.run([programs() / "psql", *options.arguments], env={**os.environ, **variables}, check=False).returncode
