@@ -106,3 +106,12 @@ def test_bytecode_does_not_show_how_the_standard_library_was_loaded(tmp_path: Pa
         subprocess.run([sys.executable, "-S", "-s", "-P", COMPILER, tmp_path / "manifest"], env=shell, check=True)
         compiled.append(made.read_bytes())
     assert compiled[0] == compiled[1]
+
+
+def test_a_directory_of_versions_that_cannot_be_read_is_passed_over(elsewhere: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path, _pattern: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "glob", refuse)  # root, who may run these tests, may read everything
+    with pytest.raises(UserError, match=f"needs CPython {NOWHERE}"):
+        find_interpreter(NOWHERE, elsewhere)

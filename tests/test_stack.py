@@ -3,7 +3,6 @@
 import json
 import os
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -170,10 +169,8 @@ def test_the_database_shell_runs_a_statement(stack: Checkout) -> None:
 
 def test_the_bundle_that_runs_is_left_unchanged_by_requests(stack: Checkout, outputs: dict[str, Any], sample_accounts: int) -> None:
     def content() -> str:
-        found = subprocess.run(
-            ["find", ".local/packages", "-printf", "%p %s %T@\n"], cwd=stack.root, capture_output=True, text=True, check=True
-        )
-        return "\n".join(sorted(found.stdout.splitlines()))
+        files = ((path, path.stat()) for path in (stack.root / ".local/packages").rglob("*"))
+        return "\n".join(sorted(f"{path} {found.st_size} {found.st_mtime_ns}" for path, found in files))
 
     before = content()
     for path in ("/", "/health/ready", "/accounts", "/portfolio/metrics", "/openapi.json"):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from local.packages import remove
 from tests import checkout
 from tests.checkout import PATIENCE_S, Checkout, get_json, request
 
@@ -284,7 +285,7 @@ def test_a_damaged_state_file_is_named_with_the_way_out(stack: Checkout) -> None
 
 
 def test_what_was_deleted_behind_its_back_is_made_again(stack: Checkout) -> None:
-    checkout.shutil.rmtree(stack.root / ".local/packages")
+    remove(stack.root / ".local/packages")
     with stack.up("--no-frontend") as outputs:
         assert request(outputs["api_url"])[0] == 200
 

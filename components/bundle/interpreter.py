@@ -1,5 +1,6 @@
 """Interpreter: a CPython of the target's minor version, found on this machine and proven by running it."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -88,9 +89,10 @@ def _candidates(minor: str, environ: Mapping[str, str]) -> Iterator[Path]:
         if directory and os.access(path := Path(directory, name), os.X_OK):
             yield path
     managed = uv_python_directory()
-    homes += sorted(managed.glob(f"cpython-{minor}.*")) if managed else []
     pyenv = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    homes += sorted(pyenv.joinpath("versions").glob(f"{minor}.*"))
+    for versions, pattern in ((managed, f"cpython-{minor}.*"), (pyenv / "versions", f"{minor}.*")):
+        with contextlib.suppress(OSError):  # another user's, perhaps
+            homes += sorted(versions.glob(pattern)) if versions else []
     for home in homes:
         if os.access(path := home / "bin" / name, os.X_OK):
             yield path
