@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from local.packages import remove
@@ -198,6 +199,22 @@ def test_a_migration_that_fails_stops_the_update_and_the_next_one_runs_it_again(
     stack.run("down")
     text = stack.run("up", "--detach", "--no-frontend")
     assert "The API answers" in text, "a database ahead of the bundle, as after a rollback, is served"
+
+
+def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_made_anew(stack: Checkout) -> None:
+    with stack.up("--no-frontend") as before:
+        request(before["api_url"] + "/ingest/generate-mock?count=2&seed=5", "POST")
+        link = psycopg2.connect(before["database_url"].replace(f"/{before['database_name']}?", "/postgres?"))
+        link.autocommit = True
+        with contextlib.closing(link), link.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{before["database_name"]}" WITH (FORCE)')
+    said = stack.run("up", "--detach", "--no-frontend")
+    made = sorted(line.split()[-1] for line in said.splitlines() if re.match(r"(created|replaced|updated) ", line))
+    assert made == ["database-project", "service-api-function", "service-live", "service-migrate-function", "service-migration"]
+    after = stack.outputs()
+    assert after["neon_project_id"] != before["neon_project_id"], "it is another database"
+    assert get_json(after["api_url"] + "/accounts")["total"] == 0, "which has been migrated"
+    assert after["api_url"] == before["api_url"]
 
 
 def test_a_saved_file_is_served_and_one_that_does_not_import_is_not(stack: Checkout) -> None:
