@@ -1,5 +1,6 @@
 """HTTP APIs as they stand in the store, each served at its stack's port."""
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -7,13 +8,12 @@ from typing import Any
 from local.arns import invoked
 from local.functions import Invocation
 from local.gateway import ApiConfig, HttpApi, RouteConfig
+from local.gateway.http_api import MAX_TIMEOUT_MS
 from local.lambda_ import Lambda
 from local.logs import LogStore, LogStream
 from local.ports import StackPorts
 from local.serving import Server
 from local.store import Store, stack_of
-
-MAX_TIMEOUT_MS = 30_000
 
 
 class NotPermittedError(Exception):
@@ -36,12 +36,17 @@ class Apis:
         self._logs = logs
         self._ports = ports
         self._call = call
+        self._configuring = asyncio.Lock()
         self._served: dict[str, tuple[HttpApi, Server]] = {}
         self._access_logs: dict[str, LogStream] = {}
 
     def configure(self) -> None:
         """Put what the store says into effect: addresses, routes, stages."""
-        self._call(self._configure())
+        self._call(self._configure_alone())
+
+    async def _configure_alone(self) -> None:
+        async with self._configuring:  # resources are made side by side, and a server takes a moment to start
+            await self._configure()
 
     async def _configure(self) -> None:
         apis = self._store.find("apis")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from components.errors import UserError
 from local import report
 from local.apis import Apis
 from local.functions import Functions
@@ -15,7 +16,7 @@ from local.logs import LogStore
 from local.packages import Packages
 from local.ports import Ports, StackPorts
 from local.postgres import Postgres
-from local.processes import Guard
+from local.processes import AbandonedError, Guard
 from local.sites import Sites
 from local.store import Store
 
@@ -55,8 +56,8 @@ class Cloud:
         self.logs = LogStore(options.home / "logs")
         self.packages = Packages(options.home / "packages")
         self._postgres = Postgres(options.home / "postgres", guard, port=chosen.postgres)
-        self._postgres_started = threading.Event()
-        self._postgres_error: Exception | None = None
+        self._started = threading.Event()
+        self._start_error: Exception | None = None
         self.functions = Functions(
             guard,
             self.logs,
@@ -82,33 +83,37 @@ class Cloud:
 
     @property
     def postgres(self) -> Postgres:
-        """The database server, once it answers. Raises what kept it from starting."""
-        self._postgres_started.wait()
-        if self._postgres_error is not None:
-            raise self._postgres_error
+        """The database server, once it answers. Raises what kept the local cloud from starting."""
+        self._started.wait()
+        if self._start_error is not None:
+            raise self._start_error
         return self._postgres
 
     def start(self, cancelled: threading.Event) -> None:
         """Bring up what exists already: servers at their addresses, then the database."""
-        for record_id, record in self.store.find("log-groups").items():
-            self.logs.group(record_id, record["retentionInDays"])
-        self.packages.prune(self.lambda_.directories())
         try:
+            for name, record in self.store.find("log-groups").items():
+                self.logs.group(name, record["retentionInDays"])
+            self.packages.prune(self.lambda_.directories())
             self.apis.configure()  # what a stack had made before answers while its program is evaluated
             self.sites.configure()
             self._postgres.start(cancelled)
             for note in self._postgres.notes:
                 report.message(note)
         except Exception as error:  # noqa: BLE001 - raised where the database is asked for
-            self._postgres_error = error
+            self._start_error = error
         finally:
-            self._postgres_started.set()
+            self._started.set()
 
     def heal(self, cancelled: threading.Event) -> str | None:
-        """Start the database again when it has ended by itself; say so in a sentence."""
-        if not self._postgres_started.is_set() or self._postgres_error is not None or self._postgres.running or cancelled.is_set():
+        """Start the database again when it has ended by itself; say in a sentence what came of it."""
+        if not self._started.is_set() or self._start_error is not None or self._postgres.running or cancelled.is_set():
             return None
-        self._postgres.start(cancelled)
+        try:
+            self._postgres.start(cancelled)
+        except (UserError, AbandonedError) as error:
+            self._start_error = error
+            return f"The database has ended by itself and does not start again: {error}"
         return f"The database had ended by itself and runs again; its log is {self._postgres.log_file}"
 
     async def stop(self) -> None:

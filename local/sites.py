@@ -1,5 +1,6 @@
 """Vercel projects as they stand in the store: built with their variables, served at the domains that they claim."""
 
+import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Mapping
@@ -34,6 +35,7 @@ class Sites:
         self._store = store
         self._ports = ports
         self._call = call
+        self._configuring = asyncio.Lock()
         self._builder = SiteBuilder(home, guard)
         self._served: dict[str, tuple[SiteServer, Server]] = {}
 
@@ -56,7 +58,11 @@ class Sites:
 
     def configure(self) -> None:
         """Put what the store says into effect: domains, and the newest deployment of each project."""
-        self._call(self._configure())
+        self._call(self._configure_alone())
+
+    async def _configure_alone(self) -> None:
+        async with self._configuring:  # resources are made side by side, and a server takes a moment to start
+            await self._configure()
 
     async def _configure(self) -> None:
         domains = {domain: record for domain, record in self._store.find("vercel-domains").items() if domain == self._domain(record)}

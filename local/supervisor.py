@@ -65,10 +65,11 @@ class Supervisor:
         if self._options.attached:
             threading.Thread(target=self._await_starter, daemon=True).start()
         work = asyncio.create_task(asyncio.to_thread(self._work, cloud))
+        work.add_done_callback(self._worked)
         care = asyncio.create_task(self._look_after(cloud))
         try:
             await self._stopping.wait()
-            await work
+            await asyncio.wait([work])
         finally:
             care.cancel()
             await cloud.stop()
@@ -93,6 +94,13 @@ class Supervisor:
         if watch is not None:
             watch.run()
         starting.join()
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        """Nothing is left that would end this process when its thread has broken off."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._fail(_trace(error, self._home.root))
+            self._stop()
 
     def _attempt(self, what: Any) -> bool:
         try:

@@ -7,9 +7,9 @@ import pulumi_aws as aws
 
 from local.arns import arn, execution_arn, invoked
 from local.bindings.stored import Stored, digest
+from local.gateway.http_api import MAX_TIMEOUT_MS
 from local.realise import Context, Realiser, known
 
-MAX_TIMEOUT_MS = 30_000  # integration timeout, HTTP API quota
 INTEGRATION_TARGET = "integrations/"
 
 
