@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from components.config import LOCAL_CLOUD_VARIABLE
 from local import sdk, stack_config
@@ -10,6 +11,9 @@ from local.evaluate import Evaluation
 from local.home import Home
 from local.realise import Context, Realiser
 from local.state import StackState
+
+if TYPE_CHECKING:
+    from local.cloud import Cloud
 
 
 class _Unread:
@@ -32,10 +36,11 @@ def evaluate(root: Path) -> dict[str, str]:
     program = sdk.Program(
         path=root / "__main__.py", project=settings.project, stack="local", config=settings.config, secret_keys=settings.secret_keys
     )
+    nothing = cast("Cloud", None)  # no realiser is asked to do anything
     evaluation = Evaluation(
         program=program,
         state=StackState(Home(root).state("local")),
-        realisers={name: _Unread(realiser) for name, realiser in REALISERS.items()},  # type: ignore[dict-item]
-        context=lambda urn: Context(cloud=None, urn=urn, stack="local", region=settings.region, root=root),  # type: ignore[arg-type]
+        realisers={name: cast("Realiser", _Unread(realiser)) for name, realiser in REALISERS.items()},
+        context=lambda urn: Context(cloud=nothing, urn=urn, stack="local", region=settings.region, root=root),
     )
     return {urn: str(step) for urn, step in evaluation.plan().steps.items()}
