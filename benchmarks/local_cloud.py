@@ -123,7 +123,7 @@ async def measure(directory: Path, requests: int, *, freeze: bool) -> None:
     (task_root / "app.py").write_text(_HANDLER)
     guard, logs = Guard(directory / "run"), LogStore(directory / "logs")
     guard.start()
-    functions = Functions(guard, logs, directory / "runtime", region="us-east-1", freeze=freeze)
+    functions = Functions(guard, logs, directory / "runtime", freeze=freeze)
     function = FunctionVersion(
         function_name="benchmark",
         version="1",

@@ -22,7 +22,6 @@ from local.logs import LogStore
 
 FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
 STOP_S = 20.0
-SECRET_OUTPUTS = ("database_url", "direct_database_url")
 
 
 def checkout() -> Path:
@@ -81,8 +80,10 @@ def status(options: argparse.Namespace) -> int:
 
 
 def outputs(options: argparse.Namespace) -> int:
-    found = _read_outputs(Home(options.root))
-    shown = {name: "[secret]" if name in SECRET_OUTPUTS and not options.show_secrets else value for name, value in found.items()}
+    home = Home(options.root)
+    found = _read_outputs(home)
+    hidden = () if options.show_secrets else json.loads(home.secret_outputs.read_text())
+    shown = {name: "[secret]" if name in hidden else value for name, value in found.items()}
     if options.name is not None:
         if options.name not in shown:
             raise UserError(f"there is no output {options.name!r}; there are {', '.join(shown)}")

@@ -1,16 +1,13 @@
 """`stack`: the same product on one machine, with no account."""
 
+import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-sys.dont_write_bytecode = False  # without bytecode everything here starts three times slower
-
-import argparse  # noqa: E402 - bytecode first
-from collections.abc import Sequence  # noqa: E402 - bytecode first
-from pathlib import Path  # noqa: E402 - bytecode first
-
-from cli import commands  # noqa: E402 - bytecode first
-from components.errors import UserError  # noqa: E402 - bytecode first
-from local.options import up_flags  # noqa: E402 - bytecode first
+from cli import commands
+from components.errors import UserError
+from local.options import up_flags
 
 USAGE = 2
 

@@ -1,7 +1,6 @@
 """HTTP APIs as they stand in the store, each served at its stack's port."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +11,7 @@ from local.gateway.http_api import MAX_TIMEOUT_MS
 from local.lambda_ import Lambda
 from local.logs import LogStore, LogStream
 from local.ports import StackPorts
-from local.serving import Server
+from local.served import Call, Served
 from local.store import Store, stack_of
 
 
@@ -20,8 +19,8 @@ class NotPermittedError(Exception):
     """The function's policy does not let the gateway call it; on AWS the client gets 500 and the access log this sentence."""
 
 
-class Apis:
-    """Serves what the store says. Methods are for threads other than the loop's, unless they are async."""
+class Apis(Served[HttpApi]):
+    """APIs by their ids, with the routes and stages that the store says."""
 
     def __init__(
         self,
@@ -29,37 +28,20 @@ class Apis:
         lambda_: Lambda,
         logs: LogStore,
         ports: Callable[[str], StackPorts],
-        call: Callable[[Coroutine[Any, Any, Any]], Any],
+        call: Call,
     ) -> None:
+        super().__init__(call)
         self._store = store
         self._lambda = lambda_
         self._logs = logs
         self._ports = ports
-        self._call = call
-        self._configuring = asyncio.Lock()
-        self._served: dict[str, tuple[HttpApi, Server]] = {}
         self._access_logs: dict[str, LogStream] = {}
 
-    def configure(self) -> None:
-        """Put what the store says into effect: addresses, routes, stages."""
-        self._call(self._configure_alone())
-
-    async def _configure_alone(self) -> None:
-        async with self._configuring:  # resources are made side by side, and a server takes a moment to start
-            await self._configure()
-
     async def _configure(self) -> None:
-        apis = self._store.find("apis")
-        for identity in list(self._served):
-            if identity not in apis:
-                await self._served.pop(identity)[1].stop()
-        for identity, record in apis.items():
-            if identity not in self._served:
-                app = HttpApi()
-                server = Server(app, self._port(record), what="the API")
-                await server.start()
-                self._served[identity] = (app, server)
-            self._served[identity][0].configure(self._configuration(identity, record))
+        records = self._store.find("apis")
+        apps = await self._serve({identity: self._port(record) for identity, record in records.items()}, HttpApi, "the API")
+        for identity, app in apps.items():
+            app.configure(self._configuration(identity, records[identity]))
 
     def _configuration(self, identity: str, api: Mapping[str, Any]) -> ApiConfig | None:
         stages = list(self._store.find("stages", apiId=identity).values())
@@ -108,10 +90,6 @@ class Apis:
         if name not in self._access_logs:
             self._access_logs[name] = self._logs.group(name).stream(f"{datetime.now(UTC):%Y/%m/%d/%H-%M-%S}")
         return self._access_logs[name].write
-
-    async def stop(self) -> None:
-        for _, server in self._served.values():
-            await server.stop()
 
     def _port(self, api: Mapping[str, Any]) -> int:
         return self._ports(stack_of(api["owner"])).api

@@ -33,7 +33,6 @@ class CloudOptions:
     frontend: bool = True
     freeze: bool = True
     strict_concurrency: bool = False
-    region: str = "us-east-1"
 
 
 class Cloud:
@@ -44,7 +43,6 @@ class Cloud:
 
     def __init__(self, options: CloudOptions, guard: Guard, loop: asyncio.AbstractEventLoop) -> None:
         self.home = options.home
-        self.region = options.region
         self._loop = loop
         self._stack = options.stack
         self._port = options.port
@@ -62,7 +60,6 @@ class Cloud:
             guard,
             self.logs,
             options.home / "runtime",
-            region=options.region,
             freeze=options.freeze,
             strict_concurrency=options.strict_concurrency,
         )

@@ -38,6 +38,11 @@ class Home:
         return self.path / "outputs.json"
 
     @property
+    def secret_outputs(self) -> Path:
+        """The names of the outputs that are secret: `outputs.json` itself is flat."""
+        return self.path / "secret-outputs.json"
+
+    @property
     def run(self) -> Path:
         return self.path / "run"
 

@@ -74,6 +74,8 @@ class Up:
             outputs = evaluation.run()
         except pulumi.RunError as error:  # how a program says that it cannot go on
             raise UserError(str(error)) from error
+        secret = [name for name, value in outputs.items() if values.holds(value, values.Secret)]
+        write_private(self._home.secret_outputs, json.dumps(sorted(secret)) + "\n")
         write_private(self._home.outputs, json.dumps(_document(outputs), indent=2) + "\n")
         report.emit("outputs", outputs=_shown(outputs))
         return outputs

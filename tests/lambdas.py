@@ -48,7 +48,7 @@ class Lab:
         """The scenario's result; fails when it leaves a process behind."""
 
         async def main(guard: Guard) -> T:
-            functions = Functions(guard, self.logs, self.home / "runtime", region="us-east-1", **settings)
+            functions = Functions(guard, self.logs, self.home / "runtime", **settings)
             try:
                 return await asyncio.wait_for(scenario(functions), 20)
             finally:

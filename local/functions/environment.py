@@ -31,7 +31,6 @@ class Settings:
     guard: Guard
     logs: LogStore
     runtime_client: Path
-    region: str
     freeze: bool = True
     init_limit_s: float = 10.0
     max_response: int = MAX_PAYLOAD
@@ -114,7 +113,6 @@ class Environment:
             runtime_client=self._settings.runtime_client,
             log_stream=self._stream_name,
             telemetry=self._sandbox.telemetry,
-            region=self._settings.region,
         )
         what = f"{function.function_name} version {function.version}"
         await self._sandbox.start(command(function), what=what, cwd=function.task_root, env=variables)

@@ -96,7 +96,7 @@ def command(function: FunctionVersion) -> list[str]:
 
 
 def environment_variables(
-    function: FunctionVersion, *, runtime_api: str, runtime_client: Path, log_stream: str, telemetry: int, region: str
+    function: FunctionVersion, *, runtime_api: str, runtime_client: Path, log_stream: str, telemetry: int
 ) -> dict[str, str]:
     """All that the process has: Lambda's defaults, the function's own variables, then those that Lambda reserves.
 
@@ -106,6 +106,7 @@ def environment_variables(
     if "LD_LIBRARY_PATH" in os.environ:  # some Pythons do not start without it
         defaults["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     path = [function.task_root, *(layer / "python" for layer in function.layers), runtime_client]
+    region = function.arn.split(":")[3]
     reserved = {
         "_HANDLER": function.handler,
         "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry),

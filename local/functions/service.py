@@ -35,7 +35,6 @@ class Functions:
         logs: LogStore,
         home: Path,
         *,
-        region: str,
         freeze: bool = True,
         strict_concurrency: bool = False,
         unreserved_concurrency: int = 10,
@@ -43,7 +42,7 @@ class Functions:
         init_limit_s: float = 10.0,
     ) -> None:
         client = install_runtime_client(home, native=native_client)
-        self._settings = Settings(guard=guard, logs=logs, runtime_client=client, region=region, freeze=freeze, init_limit_s=init_limit_s)
+        self._settings = Settings(guard=guard, logs=logs, runtime_client=client, freeze=freeze, init_limit_s=init_limit_s)
         cores = asyncio.Semaphore(os.cpu_count() or 1)
         self._concurrency = Concurrency(starts=cores, unreserved=unreserved_concurrency, strict=strict_concurrency)
         self._pools: dict[str, Pool] = {}
