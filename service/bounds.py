@@ -15,6 +15,9 @@ REGION_LENGTH: Final = 50
 MAX_DOLLARS: Final = 10**12
 """US dollars; the largest ARR or opportunity of one account."""
 
+MAX_SESSION_MINUTES: Final = 10**6
+"""Far above any session: it keeps a mean over many days from overflowing."""
+
 NPS_WORST: Final = -100
 NPS_BEST: Final = 100
 

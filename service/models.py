@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from service import bounds
+from service import bounds, columns
 from service.scoring import rules
 
 DOLLARS = Numeric(15, 2)
@@ -45,6 +45,29 @@ def _clean(column: str) -> str:
 def _readable(column: str) -> str:
     """Years that ISO 8601 writes with four digits; not the database's own infinities."""
     return f"{column} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
+
+
+def _conditions(given: tuple[columns.Column, ...]) -> dict[str, str]:
+    """By column, what its values have to fulfil."""
+    return {column.name: condition for column in given if (condition := _condition(column))}
+
+
+def _condition(column: columns.Column) -> str | None:
+    match column.kind:
+        case "text":
+            return _clean(column.name)
+        case "choice":
+            return _one_of(column.name, column.choices)
+        case "date":
+            return _readable(column.name)
+        case "integer" if column.most == bounds.INT4_MAX:  # the type's own end
+            return f"{column.name} >= {column.least}"
+        case "integer" | "dollars" | "ratio":
+            return f"{column.name} BETWEEN {column.least} AND {column.most}"
+        case "number":
+            return f"{column.name} >= {column.least} AND {column.name} < 'Infinity'"
+        case "flag":
+            return None
 
 
 def _checks(table: str, conditions: dict[str, str]) -> tuple[CheckConstraint, ...]:
@@ -88,27 +111,7 @@ class Account(SQLModel, table=True):
         UniqueConstraint("name", name="accounts_name_key"),
         *_checks(
             "accounts",
-            {
-                "name": _clean("name"),
-                "arr": f"arr BETWEEN 0 AND {bounds.MAX_DOLLARS}",
-                "segment": _one_of("segment", bounds.SEGMENTS),
-                "industry": _clean("industry"),
-                "region": _clean("region"),
-                "cs_owner": _clean("cs_owner"),
-                "renewal_date": _readable("renewal_date"),
-                "qbr_last_date": _readable("qbr_last_date"),
-                "active_users": "active_users >= 0",
-                "seats_purchased": "seats_purchased >= 1",
-                "feature_x_adoption": "feature_x_adoption BETWEEN 0 AND 1",
-                "weekly_active_pct": "weekly_active_pct BETWEEN 0 AND 1",
-                "time_to_value_days": "time_to_value_days >= 0",
-                "tickets_last_30d": "tickets_last_30d >= 0",
-                "critical_tickets_90d": "critical_tickets_90d >= 0",
-                "sla_breaches_90d": "sla_breaches_90d >= 0",
-                "nps": f"nps BETWEEN {bounds.NPS_WORST} AND {bounds.NPS_BEST}",
-                "expansion_oppty_dollar": f"expansion_oppty_dollar BETWEEN 0 AND {bounds.MAX_DOLLARS}",
-                "renewal_risk": _one_of("renewal_risk", bounds.RENEWAL_RISKS),
-            },
+            _conditions(columns.ACCOUNT_COLUMNS),
         ),
     )
 
@@ -164,15 +167,7 @@ class DailyMetric(SQLModel, table=True):
         UniqueConstraint("account_id", "date", name="account_metrics_daily_account_id_date_key"),
         *_checks(
             "account_metrics_daily",
-            {
-                "date": _readable("date"),
-                "logins": "logins >= 0",
-                "events": "events >= 0",
-                "feature_x_events": "feature_x_events >= 0",
-                "errors": "errors >= 0",
-                "ticket_backlog": "ticket_backlog >= 0",
-                "avg_session_min": "avg_session_min >= 0 AND avg_session_min < 'Infinity'",
-            },
+            _conditions(columns.DAY_COLUMNS),
         ),
     )
 
