@@ -27,6 +27,11 @@ class ServiceError(Exception):
         self.headers = dict(headers or {})
         self.errors = errors
 
+    @property
+    def members(self) -> Mapping[str, Any]:
+        """What the problem details have beyond those of RFC 9457."""
+        return {} if self.errors is None else {"errors": self.errors}
+
 
 class UnauthorizedError(ServiceError):
     """One answer for a missing, a wrong and an unknown key."""
@@ -74,6 +79,33 @@ class InvalidRequestError(ServiceError):
     title = "Invalid request"
 
 
+class InvalidRowsError(InvalidRequestError):
+    """A file that was refused as a whole. `errors`: `{row, column, code, message}` each, the first ones of `total`."""
+
+    code = "invalid-rows"
+    title = "Invalid file"
+
+    def __init__(self, detail: str, *, errors: Sequence[Mapping[str, Any]], total: int) -> None:
+        super().__init__(detail, errors=errors)
+        self.total = total
+
+    @property
+    def members(self) -> Mapping[str, Any]:
+        return {**super().members, "total_errors": self.total}
+
+
+class TooLargeError(ServiceError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    code = "too-large"
+    title = "Content too large"
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    code = "unsupported-media-type"
+    title = "Unsupported media type"
+
+
 class ConflictError(ServiceError):
     status = HTTPStatus.CONFLICT
     code = "conflict"
@@ -119,16 +151,16 @@ def invalid(found: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
 
 
 def problem_body(error: ServiceError, *, path: str, request_id: str) -> dict[str, Any]:
-    """The members of RFC 9457, `request_id`, and `errors` where the error has them."""
-    body: dict[str, Any] = {
+    """The members of RFC 9457, `request_id`, and those of the error's own."""
+    return {
         "type": f"{TYPE_PREFIX}{error.code}",
         "title": error.title,
         "status": int(error.status),
         "detail": error.detail,
         "instance": quote(path, errors="replace"),
         "request_id": request_id,
+        **error.members,
     }
-    return body if error.errors is None else {**body, "errors": error.errors}
 
 
 def problem(error: ServiceError, *, path: str, request_id: str) -> Response:

@@ -29,5 +29,5 @@ def tidy(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encodable(text: str) -> str:
-    """JSON may hold halves of surrogate pairs, UTF-8 may not."""
-    return text.encode(errors="replace").decode()
+    """JSON may hold halves of surrogate pairs, UTF-8 may not. What is ASCII, as every body in base64 is, is not copied."""
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -207,7 +207,7 @@ class PortfolioMetrics(BaseModel):
 
 
 class RowError(BaseModel):
-    """`row` counts from 1, which is the header's."""
+    """`row` counts the file's records from 1, which is the header's; `column` is null when it is about the whole row."""
 
     row: int
     column: str | None
@@ -217,6 +217,16 @@ class RowError(BaseModel):
 
 class Imported(BaseModel):
     """What a set of rows changed. All of it was written, or nothing."""
+
+    model_config = _example({
+        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; 90 days created, 0 updated.",
+        "accounts_created": 2,
+        "accounts_updated": 1,
+        "accounts_unchanged": 0,
+        "metrics_created": 90,
+        "metrics_updated": 0,
+        "errors": [],
+    })  # fmt: skip
 
     message: str
     accounts_created: int
@@ -249,7 +259,10 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `detail` says what to do; `errors` is there for a 422, and never holds the offending value."""
+    """RFC 9457. `detail` says what to do; `errors` is there for a 422, and never holds the offending value.
+
+    Of a file that was refused, `errors` are the first of `total_errors`.
+    """
 
     type: str
     title: str
@@ -257,8 +270,9 @@ class Problem(BaseModel):
     detail: str
     instance: str
     request_id: str
-    errors: list[FieldError] | None = None
+    errors: list[FieldError] | list[RowError] | None = None
+    total_errors: int | None = None
 
 
-ANSWERS: Final = (Service, Alive, Ready, Account, AccountPage, PortfolioMetrics, Generated, Problem)
+ANSWERS: Final = (Service, Alive, Ready, Account, AccountPage, PortfolioMetrics, Imported, Generated, Problem)
 """Those that a route names; their parts come along."""

@@ -27,7 +27,9 @@ def read_file(content: bytes) -> File:
     """
     problems = Problems()
     records = Records(content, problems)
-    rows = Rows(read_header(records.header()), problems)
+    header = records.header()
+    problems.check()
+    rows = Rows(read_header(header), problems)
     for first, some in records.chunks():
         rows.take(first, some)
     rows.finish()

@@ -26,8 +26,8 @@ csv.field_size_limit(2**31 - 1)  # a quote that is never closed is told as that,
 class Records:
     """The records of a file in UTF-8, with or without a byte order mark, whose lines end with LF, CRLF or CR.
 
-    The delimiter is the one that makes the most of the header's names. Raises `InvalidFileError` for another encoding, as soon as it is met.
-    Quotes that do not fit end the records: that is added to `problems`.
+    The delimiter is the one that makes the most of the header's names. Raises `InvalidFileError` for another encoding, as soon as it is
+    met. Quotes that do not fit end the records: that is added to `problems`.
     """
 
     def __init__(self, content: bytes, problems: Problems) -> None:

@@ -7,10 +7,13 @@ from service.errors import (
     ConflictError,
     ForbiddenError,
     InvalidRequestError,
+    InvalidRowsError,
     NotFoundError,
     ServiceError,
+    TooLargeError,
     UnauthorizedError,
     UnavailableError,
+    UnsupportedMediaTypeError,
     problem_body,
 )
 
@@ -24,6 +27,20 @@ _EXAMPLES: Final = (
         "The request is invalid at query.page: Input should be greater than or equal to 1.",
         errors=[{"loc": ["query", "page"], "code": "greater_than_equal", "message": "Input should be greater than or equal to 1"}],
     ),
+    InvalidRowsError(
+        "Nothing was written. Correct row 3, column renewal_date: A date is expected as year-month-day, such as 2026-12-31.",
+        errors=[
+            {
+                "row": 3,
+                "column": "renewal_date",
+                "code": "date_expected",
+                "message": "A date is expected as year-month-day, such as 2026-12-31.",
+            }
+        ],
+        total=1,
+    ),
+    TooLargeError("The file has 4194305 bytes; at most 4194304 are taken. Split it, with the header in each part."),
+    UnsupportedMediaTypeError("Send one part of multipart/form-data named file, with a filename."),
     UnavailableError("The database cannot be reached at the moment. Try again in a few seconds."),
 )
 
@@ -31,13 +48,22 @@ NO_DATABASE: Final = (InvalidRequestError,)
 HEALTH: Final = (InvalidRequestError, UnavailableError)
 READ: Final = (UnauthorizedError, InvalidRequestError, UnavailableError)
 WRITE: Final = (UnauthorizedError, ForbiddenError, InvalidRequestError, UnavailableError, ConflictError)
+IMPORT: Final = (
+    UnauthorizedError,
+    ForbiddenError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+    InvalidRowsError,
+    UnavailableError,
+    ConflictError,
+)
 
 
 def answers(schema: str, description: str, *errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: its 200 with a schema of `service.schemas`, and the errors that it may give."""
     documented: dict[int | str, dict[str, Any]] = {200: _content("application/json", schema, description)}
     for example in _EXAMPLES:
-        if isinstance(example, errors):
+        if type(example) in errors:
             body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
             documented[int(example.status)] = _content(MEDIA_TYPE, "Problem", example.title, example=body)
     return documented

@@ -1,15 +1,20 @@
 """Data into the service."""
 
 import secrets
-from typing import Annotated, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Query, Request
 from starlette.responses import JSONResponse
 
 from service.clock import today
-from service.errors import InvalidRequestError
-from service.routes.documented import WRITE, answers
+from service.errors import InvalidRequestError, InvalidRowsError
+from service.routes.documented import IMPORT, WRITE, answers
 from service.routes.strict import router as new_router
+from service.routes.uploads import REQUEST_BODY, uploaded_file
+
+if TYPE_CHECKING:
+    from service.importing import InvalidFileError
 
 MAX_COUNT = 1000
 MAX_SEED = 2**53 - 1
@@ -38,3 +43,37 @@ async def generate_mock(
         )
     chosen = secrets.randbelow(2**32) if seed is None else seed
     return JSONResponse(samples.add(request.app.state.database, count=count, seed=chosen, replace=replace, today=today()))
+
+
+@router.post(
+    "/ingest/csv",
+    responses=answers("Imported", "What was written, or would be.", *IMPORT),
+    response_model=None,
+    openapi_extra={"requestBody": REQUEST_BODY},
+)
+async def ingest_csv(
+    request: Request,
+    dry_run: Annotated[bool, Query(description="Check the file and count what it would change, but write nothing.")] = False,
+) -> JSONResponse:
+    """Adds the accounts of a CSV file and their days, or updates those that are there: all of them, or none when a row is wrong.
+
+    The header names the columns in any case and order: `name`, `arr`, `segment`, and of an account's others those that you have. A row
+    with a `date` is a day of its account as well: `logins`, `events`, `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`.
+    Rows of one name are one account. A blank cell says that a value is unknown; where a whole column is missing, accounts that are there
+    keep their values. The same file again changes nothing.
+    """
+    from service.importing import InvalidFileError, read_file  # only here: reads need neither it nor its queries
+    from service.queries.imports import load
+
+    try:
+        file = read_file(await uploaded_file(request))
+    except InvalidFileError as error:
+        raise _refused(error) from None
+    return JSONResponse(request.app.state.database.write(partial(load, file=file, today=today(), dry_run=dry_run)))
+
+
+def _refused(error: "InvalidFileError") -> InvalidRowsError:
+    first = error.problems[0]
+    where = f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"
+    errors = [problem._asdict() for problem in error.problems]
+    return InvalidRowsError(f"Nothing was written. Correct {where}: {first.message}", errors=errors, total=error.total)

@@ -53,6 +53,7 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "GET /health/ready",
         "GET /portfolio/metrics",
         "GET /portfolio/summary",
+        "POST /ingest/csv",
         "POST /ingest/generate-mock",
     }
 

@@ -1,0 +1,67 @@
+"""A file in a multipart request."""
+
+from typing import Any, Final
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from service.errors import InvalidRequestError, TooLargeError, UnsupportedMediaTypeError
+
+PART: Final = "file"
+MULTIPART: Final = "multipart/form-data"
+MAX_BYTES: Final = 4 * 2**20
+"""Of the file: more would not fit into what Lambda takes, in base64 and with all that comes along."""
+
+_ASKED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
+
+REQUEST_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "required": [PART],
+                "additionalProperties": False,
+                "properties": {PART: {"type": "string", "format": "binary", "description": f"CSV in UTF-8, at most {MAX_BYTES} bytes."}},
+            },
+            "encoding": {PART: {"contentType": "text/csv"}},
+            "example": {PART: "name,arr,segment\nAlder Ridge Logistics,120000,Mid-Market\n"},
+        }
+    },
+}
+"""For the OpenAPI document: the framework's own `File()` would make every cold start load the parser of forms."""
+
+
+async def uploaded_file(request: Request) -> bytes:
+    """The content of the request's one part. Raises `ServiceError`s that say what to send."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
+        raise UnsupportedMediaTypeError(f"{_ASKED}.")
+    try:
+        form = await request.form(max_files=2, max_fields=1, max_part_size=2**10)
+    except (HTTPException, ValueError):  # what the framework makes of a broken form, and what it does not catch of a strange charset
+        raise _invalid("multipart_invalid", "The body is not one, or has too many parts") from None
+    try:
+        file = _the_file(form)
+        if (file.size or 0) > MAX_BYTES:
+            raise TooLargeError(f"The file has {file.size} bytes; at most {MAX_BYTES} are taken. Split it, with the header in each part.")
+        return await file.read()
+    finally:
+        await form.close()
+
+
+def _the_file(form: FormData) -> UploadFile:
+    parts = form.multi_items()
+    if not parts:
+        raise _invalid("missing", "There is no part")
+    if len(parts) > 1:
+        raise _invalid("too_many_parts", "There is more than one part")
+    ((name, part),) = parts
+    if name != PART or not isinstance(part, UploadFile):
+        raise _invalid("missing", f"There is no file in a part named {PART}")
+    return part
+
+
+def _invalid(code: str, found: str) -> InvalidRequestError:
+    message = f"{found}. {_ASKED}."
+    return InvalidRequestError(message, errors=[{"loc": ["body", PART], "code": code, "message": message}])
