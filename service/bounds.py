@@ -11,6 +11,7 @@ NAME_LENGTH: Final = 255
 INDUSTRY_LENGTH: Final = 100
 OWNER_LENGTH: Final = 100
 REGION_LENGTH: Final = 50
+MODEL_LENGTH: Final = 128
 
 MAX_DOLLARS: Final = 10**12
 """US dollars; the largest ARR or opportunity of one account."""

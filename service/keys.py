@@ -15,6 +15,8 @@ HEADER: Final = b"x-api-key"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN: Final = frozenset({"/", "/health/live", "/health/ready"})
 """Never need a key: what watches the service has none."""
+READING_BY_POST: Final = frozenset({"/scoring/what-if", "/actions/recommend"})
+"""Change nothing, and ask by POST because their questions are long."""
 _NOBODY: Final = ApiKey(scope="", digest=bytes(32))
 
 
@@ -36,7 +38,7 @@ class Keys:
         """The scope that a request needs, "" for none."""
         if path in OPEN or method == "OPTIONS":
             return ""
-        if method in READING:
+        if method in READING or path in READING_BY_POST:
             return "read" if self.settings.api_keys_protect_reads else ""
         return "write"
 

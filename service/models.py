@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from service import bounds, columns
@@ -109,6 +110,12 @@ class Account(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "accounts"
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("name", name="accounts_name_key"),
+        Index(
+            "accounts_opportunity_idx",
+            text("expansion_oppty_dollar DESC"),
+            "id",
+            postgresql_where=text("expansion_oppty_dollar > 0"),
+        ),
         *_checks(
             "accounts",
             _conditions(columns.ACCOUNT_COLUMNS),
@@ -200,6 +207,23 @@ class HealthSnapshot(SQLModel, table=True):
     component_values: list[float | None] = Field(sa_type=NUMBERS)
     component_points: list[float | None] = Field(sa_type=NUMBERS)
     adjustments: list[float] = Field(sa_type=NUMBERS)
+
+
+class Insight(SQLModel, table=True):
+    """What a model said of an account, or of all together where `account_id` is null: the newest of each, so that they stay few."""
+
+    __tablename__: ClassVar[Any] = "insights"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("account_id", name="insights_account_id_key", postgresql_nulls_not_distinct=True),
+        *_checks("insights", {"content": "jsonb_typeof(content) = 'object' AND octet_length(content::text) <= 262144"}),
+    )
+
+    id: int = Field(sa_column=_key())
+    account_id: int | None = Field(sa_column=Column(BigInteger, ForeignKey("accounts.id", ondelete="CASCADE")))
+    data_version: str = Field(sa_type=String(64))
+    model: str = Field(sa_type=String(bounds.MODEL_LENGTH))
+    content: dict[str, Any] = Field(sa_type=JSONB)
+    generated_at: datetime = Field(sa_column=_moment())
 
 
 METADATA = SQLModel.metadata

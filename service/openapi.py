@@ -2,18 +2,26 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, Final, Literal
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.schemas import ANSWERS
+from service import schemas
+from service.bodies import BODIES
+from service.schemas import insights, playbooks, scoring
 
+ANSWERS: Final = (*schemas.ANSWERS, *scoring.ANSWERS, *playbooks.ANSWERS, *insights.ANSWERS)
 _REFERENCE = "#/components/schemas/{model}"
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with the schemas that `service.routes.documented` names. Adding them again changes nothing."""
-    _, definitions = models_json_schema([(model, "serialization") for model in ANSWERS], ref_template=_REFERENCE)
+    """The document, with the schemas that routes name. Adding them again changes nothing."""
+    models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
+        *((model, "serialization") for model in ANSWERS),
+        *((model, "validation") for model in BODIES),
+    ]
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
     return document
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from service.bounds import MODEL_LENGTH
+
 SERVICE_NAME = "ai-success-insights"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
@@ -28,6 +30,7 @@ class Settings:
     """database_url: for requests, empty when there is none (then only what needs no database answers).
     cors_origins: exact origins that may call from a browser. cors_origin_regex: matched against the whole origin.
     api_keys: by id; without any, everything is open. api_keys_protect_reads: reads need a key too.
+    openai_api_key: without it no model is asked. openai_base_url: empty for OpenAI's own. openai_seconds: for one answer, all in all.
     """
 
     database_url: str = field(default="", repr=False)  # holds a password
@@ -35,6 +38,10 @@ class Settings:
     cors_origin_regex: str | None = None
     api_keys: Mapping[str, ApiKey] = field(default_factory=dict[str, ApiKey])
     api_keys_protect_reads: bool = False
+    openai_api_key: str = field(default="", repr=False)
+    openai_model: str = "gpt-5-mini"
+    openai_base_url: str = ""
+    openai_seconds: float = 10.0
     stage: str = "dev"
     version: str = "0"
 
@@ -47,6 +54,9 @@ class Settings:
             cors_origin_regex=_pattern(environment.get("CORS_ORIGIN_REGEX", "")),
             api_keys=_keys(environment.get("API_KEYS", "")),
             api_keys_protect_reads=_flag("API_KEYS_PROTECT_READS", environment.get("API_KEYS_PROTECT_READS", "")),
+            openai_api_key=_secret("OPENAI_API_KEY", environment.get("OPENAI_API_KEY", "")),
+            openai_model=_model(environment.get("OPENAI_MODEL") or cls.openai_model),
+            openai_base_url=_endpoint(environment.get("OPENAI_BASE_URL", "")),
             stage=environment.get("STAGE") or cls.stage,
             version=environment.get("SERVICE_VERSION") or cls.version,
         )
@@ -73,6 +83,26 @@ def _keys(text: str) -> dict[str, ApiKey]:
             raise SettingsError(f"API_KEYS, entry {place}: the id {found[1]!r} stands twice; a new secret takes a new id")
         keys[found[1]] = ApiKey(scope=found[2], digest=bytes.fromhex(found[3]))
     return keys
+
+
+def _secret(name: str, text: str) -> str:
+    """Goes into a header: printable ASCII without blanks. Never told, not even when it is wrong."""
+    if not re.fullmatch(r"[!-~]{0,512}", text):
+        raise SettingsError(f"{name} holds blanks or characters that no key has, or is longer than 512")
+    return text
+
+
+def _model(text: str) -> str:
+    if not re.fullmatch(rf"[A-Za-z0-9._:/@-]{{1,{MODEL_LENGTH}}}", text):
+        raise SettingsError(f"OPENAI_MODEL is {text[:MODEL_LENGTH]!r}: a model's name is expected, such as {Settings.openai_model}")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    """The value is not told when it is wrong: it might hold a password."""
+    if text and not re.fullmatch(r"https?://[^\s?#@]{1,2000}", text):
+        raise SettingsError("OPENAI_BASE_URL is not an http(s) URL without user, query and fragment, such as https://api.example.com/v1")
+    return text
 
 
 def _flag(name: str, text: str) -> bool:

@@ -1,5 +1,13 @@
 """HTTP, and nothing of SQL: parameters in, answers out."""
 
-from service.routes import accounts, health, ingest, portfolio
+from service.routes import accounts, health, ingest, insights, playbooks, portfolio, scoring
 
-ROUTES = (*health.router.routes, *accounts.router.routes, *portfolio.router.routes, *ingest.router.routes)
+ROUTES = (
+    *health.router.routes,
+    *accounts.router.routes,
+    *portfolio.router.routes,
+    *ingest.router.routes,
+    *scoring.router.routes,
+    *playbooks.router.routes,
+    *insights.router.routes,
+)

@@ -46,6 +46,7 @@ _EXAMPLES: Final = (
 
 NO_DATABASE: Final = (InvalidRequestError,)
 HEALTH: Final = (InvalidRequestError, UnavailableError)
+UNSTORED: Final = (UnauthorizedError, InvalidRequestError)
 READ: Final = (UnauthorizedError, InvalidRequestError, UnavailableError)
 WRITE: Final = (UnauthorizedError, ForbiddenError, InvalidRequestError, UnavailableError, ConflictError)
 IMPORT: Final = (

@@ -1,11 +1,14 @@
 """What a score is made of, part by part, as clients read it."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from service.scoring.rules import ADJUSTMENTS, COMPONENTS
 
 SHOWN_IN_LISTS = 5
+
+LABELS: Final = {part.code: part.label for part in (*COMPONENTS, *ADJUSTMENTS)}
+"""Of all factors that there can be, by code."""
 
 
 class Factor(NamedTuple):
@@ -51,3 +54,13 @@ def factors(values: Sequence[float | None], points: Sequence[float | None], adju
 def weightiest(all_factors: Sequence[Factor], limit: int = SHOWN_IN_LISTS) -> list[Factor]:
     """The first ones with an impact at all."""
     return [factor for factor in all_factors if factor.impact][:limit]
+
+
+def reasons(all_factors: Sequence[Factor]) -> list[str]:
+    """The codes of what pulls the score down, in the order of the factors."""
+    return [factor.code for factor in all_factors if factor.impact < 0]
+
+
+def unknown(all_factors: Sequence[Factor]) -> list[str]:
+    """The codes of the components that nothing is known of."""
+    return [factor.code for factor in all_factors if factor.status == "unknown"]

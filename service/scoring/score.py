@@ -1,5 +1,6 @@
 """From what is known of an account to its score."""
 
+from decimal import ROUND_HALF_UP, Decimal
 from math import fsum
 from typing import NamedTuple
 
@@ -75,6 +76,11 @@ def known_max(points: tuple[float | None, ...]) -> int:
 def bucket_of(value: float) -> Bucket:
     """The bucket of an unrounded score."""
     return next(name for name, lowest in rules.BUCKETS if value >= lowest)
+
+
+def shown(value: float) -> float:
+    """A score as clients see it, with one decimal: rounded as PostgreSQL rounds `score::numeric`, from fifteen digits and half up."""
+    return float(Decimal(f"{value:.15g}").quantize(Decimal("0.1"), ROUND_HALF_UP))
 
 
 def _points(component: rules.Component, value: float) -> float:

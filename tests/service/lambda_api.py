@@ -68,9 +68,12 @@ class Api:
     def close(self) -> None:
         self.database.close()
 
-    def __call__(self, method: str, path: str, headers: Mapping[str, str] | None = None, *, age: float = 0, **query: Any) -> Answer:
-        """`query`: a list is a repeated name."""
-        answered = self.handler(event(method, path, urlencode(query, doseq=True), headers, age=age), None)
+    def __call__(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, *, age: float = 0, body: str | None = None, **query: Any
+    ) -> Answer:
+        """`query`: a list is a repeated name. `body`: JSON."""
+        more = {} if body is None else {"body": body}
+        answered = self.handler(event(method, path, urlencode(query, doseq=True), headers, age=age, **more), None)
         body = answered.get("body", "")
         text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
         return Answer(answered["statusCode"], answered["headers"], text)

@@ -10,7 +10,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "service"
-HEAVY = ("sqlalchemy", "sqlmodel", "alembic", "openai", "pydantic.v1", "service.models", "service.schemas", "service.samples")
+HEAVY = (
+    "sqlalchemy", "sqlmodel", "alembic", "openai", "pydantic.v1", "service.models", "service.schemas", "service.samples",
+    "service.bodies", "service.playbooks", "service.insights",
+)  # fmt: skip
 
 PROGRAM = """
 import json, sys, time
@@ -80,15 +83,27 @@ def run(requests: list[tuple[str, str]], **environment: str) -> dict[str, Any]:
 
 
 def test_requests_load_neither_the_orm_nor_what_only_some_of_them_need(url: str) -> None:
-    reads = [("GET", "/"), ("GET", "/accounts"), ("GET", "/accounts/1"), ("GET", "/portfolio/metrics"), ("GET", "/nowhere")]
-    told = run([*reads, ("POST", "/ingest/generate-mock")], DATABASE_URL=url)
+    reads = [
+        ("GET", "/"),
+        ("GET", "/accounts"),
+        ("GET", "/accounts/1"),
+        ("GET", "/portfolio/metrics"),
+        ("GET", "/scoring"),
+        ("GET", "/nowhere"),
+    ]
+    others = [("POST", "/ingest/generate-mock"), ("GET", "/playbooks/1"), ("POST", "/scoring/what-if"), ("POST", "/insights/portfolio")]
+    told = run([*reads, *others], DATABASE_URL=url)
     assert told["loaded"] == {
         "/": [200, []],
         "/accounts": [200, []],
         "/accounts/1": [404, []],
         "/portfolio/metrics": [200, []],
+        "/scoring": [200, []],
         "/nowhere": [404, []],
         "/ingest/generate-mock": [200, ["service.samples"]],
+        "/playbooks/1": [200, ["service.samples", "service.playbooks"]],
+        "/scoring/what-if": [422, ["service.samples", "service.bodies", "service.playbooks"]],
+        "/insights/portfolio": [200, ["service.samples", "service.bodies", "service.playbooks", "service.insights"]],
     }
 
 
@@ -120,6 +135,8 @@ def test_each_layer_imports_only_what_it_may() -> None:
         "routes": ("psycopg2", "sqlalchemy", "sqlmodel"),
         "queries": http,
         "scoring": (*http, *sql, "service.queries"),
+        "playbooks": (*http, *sql, "service.queries"),
+        "insights": (*http, *sql, "service.queries", "sqlalchemy", "sqlmodel"),
         "samples": (*http, *sql, "service.queries"),
     }
     for layer, names in forbidden.items():

@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection
 
 from local.postgres import Postgres
@@ -20,13 +21,14 @@ from service.migrate import Result, handler, migrate
 from service.models import METADATA
 from tests.conftest import Database
 
-HEAD = "0001"
+REVISIONS = [script.revision for script in ScriptDirectory(str(migrations.SCRIPTS)).walk_revisions()][::-1]
+HEAD = REVISIONS[-1]
 SECOND = '''"""Second."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{head}"
 
 
 def upgrade() -> None:
@@ -60,7 +62,7 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def add(scripts: Path, more: str = "") -> None:
-    (scripts / "versions" / "0002_second.py").write_text(SECOND.format(more=more), encoding="utf-8")
+    (scripts / "versions" / "9999_second.py").write_text(SECOND.format(head=HEAD, more=more), encoding="utf-8")
 
 
 def tables(sql: connection) -> set[str]:
@@ -84,8 +86,8 @@ def invoke(monkeypatch: pytest.MonkeyPatch, url: str) -> Result:
 
 
 def test_an_empty_database_is_migrated_from_nothing(database: Database, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert invoke(monkeypatch, database.url) == {"revision": HEAD, "applied": [HEAD], "ahead": False}
-    assert tables(sql) == {"alembic_version", "accounts", "account_health", "account_metrics_daily", "health_snapshots"}
+    assert invoke(monkeypatch, database.url) == {"revision": HEAD, "applied": REVISIONS, "ahead": False}
+    assert tables(sql) == {"alembic_version", *METADATA.tables}
 
 
 def test_a_database_at_the_head_is_left_as_it_is(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,13 +101,13 @@ def test_a_new_head_is_brought_to_a_database_with_data(
     invoke(monkeypatch, database.url)
     execute(sql, "INSERT INTO accounts (name, arr, segment) VALUES ('a', 1, 'SMB')")
     add(scripts)
-    assert invoke(monkeypatch, database.url) == {"revision": "0002", "applied": ["0002"], "ahead": False}
+    assert invoke(monkeypatch, database.url) == {"revision": "9999", "applied": ["9999"], "ahead": False}
     assert fetch(sql, "SELECT name FROM accounts") == [("a",)]
 
 
 def test_several_migrations_are_told_in_their_order(database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(scripts)
-    assert invoke(monkeypatch, database.url) == {"revision": "0002", "applied": [HEAD, "0002"], "ahead": False}
+    assert invoke(monkeypatch, database.url) == {"revision": "9999", "applied": [*REVISIONS, "9999"], "ahead": False}
 
 
 def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
@@ -113,8 +115,8 @@ def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
 ) -> None:
     add(scripts)
     invoke(monkeypatch, database.url)
-    (scripts / "versions" / "0002_second.py").unlink()
-    assert invoke(monkeypatch, database.url) == {"revision": "0002", "applied": [], "ahead": True}
+    (scripts / "versions" / "9999_second.py").unlink()
+    assert invoke(monkeypatch, database.url) == {"revision": "9999", "applied": [], "ahead": True}
     assert "second" in tables(sql)
 
 
@@ -140,7 +142,7 @@ def test_a_failure_leaves_the_schema_before_it_and_tells_class_and_sqlstate_alon
     assert "second" not in tables(sql)
     assert fetch(sql, "SELECT version_num FROM alembic_version") == [(HEAD,)]
     add(scripts)
-    assert invoke(monkeypatch, database.url)["applied"] == ["0002"]
+    assert invoke(monkeypatch, database.url)["applied"] == ["9999"]
 
 
 def test_what_went_through_before_a_failure_stays(
@@ -189,8 +191,8 @@ def test_two_at_once_end_with_one_schema(database: Database, scripts: Path) -> N
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert [result["revision"] for result in results] == ["0002", "0002"]
-    assert sorted(revision for result in results for revision in result["applied"]) == [HEAD, "0002"]
+    assert [result["revision"] for result in results] == ["9999", "9999"]
+    assert sorted(revision for result in results for revision in result["applied"]) == [*REVISIONS, "9999"]
 
 
 def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
@@ -203,7 +205,7 @@ def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
         fetch(reader, "SELECT count(*) FROM accounts")
         released = threading.Timer(1.5, reader.rollback)
         released.start()
-        assert invoke(monkeypatch, database.url)["applied"] == ["0002"]
+        assert invoke(monkeypatch, database.url)["applied"] == ["9999"]
         released.join()
     assert '"a table is in use"' in capsys.readouterr().out
 
@@ -242,4 +244,4 @@ def test_going_back_leaves_nothing(database: Database, sql: connection) -> None:
         migrations.command.downgrade(migrations._config(bound), "base")
     assert tables(sql) == {"alembic_version"}
     assert fetch(sql, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
-    assert migrate(database.url)["applied"] == [HEAD]
+    assert migrate(database.url)["applied"] == REVISIONS

@@ -52,9 +52,16 @@ def test_every_route_is_documented(document: dict[str, Any]) -> None:
         "GET /health/live",
         "GET /health/ready",
         "GET /portfolio/metrics",
+        "GET /playbooks",
+        "GET /playbooks/{playbook_id}",
         "GET /portfolio/summary",
         "POST /ingest/csv",
+        "GET /scoring",
+        "POST /actions/recommend",
         "POST /ingest/generate-mock",
+        "POST /insights/account/{account_id}",
+        "POST /insights/portfolio",
+        "POST /scoring/what-if",
     }
 
 
@@ -71,6 +78,14 @@ def test_every_answer_has_a_schema_and_every_error_an_example(document: dict[str
             assert "example" in content or schema["examples"], name
 
 
+def test_every_body_has_a_schema_with_an_example(document: dict[str, Any]) -> None:
+    bodies = {name: operation["requestBody"] for name, operation in operations(document) if "requestBody" in operation}
+    assert set(bodies) == {"POST /scoring/what-if", "POST /actions/recommend"}
+    for name, body in bodies.items():
+        reference = body["content"]["application/json"]["schema"]["$ref"]
+        assert document["components"]["schemas"][reference.rsplit("/", 1)[-1]]["examples"], name
+
+
 def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:
     found = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
     assert found == set(document["components"]["schemas"])
@@ -78,7 +93,7 @@ def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to(docum
 
 def test_the_examples_fit_their_schemas() -> None:
     checked = 0
-    for model in openapi.ANSWERS:
+    for model in (*openapi.ANSWERS, *openapi.BODIES):
         for example in (model.model_config.get("json_schema_extra") or {}).get("examples", []):  # type: ignore[union-attr]
             model.model_validate_json(json.dumps(example), strict=True, extra="forbid")
             checked += 1

@@ -1,11 +1,12 @@
 """The shapes of answers, for the OpenAPI document and the tests. Requests never import this: `queries/` makes answers as they are here."""
 
 from datetime import date, datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from service.bounds import RenewalRisk, Segment
+from service.schemas.examples import example as _example
 from service.scoring.rules import Bucket
 
 Ratio = float
@@ -51,10 +52,6 @@ _ACCOUNT: Final = {
     "updated_at": "2026-11-23T09:00:00.000000Z",
     "latest_health_factors": [_FACTOR],
 }
-
-
-def _example(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class Service(BaseModel):

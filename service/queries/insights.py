@@ -1,0 +1,126 @@
+"""What insights rest on, and those that a model gave: at most one for each account and one for the portfolio, the newest."""
+
+import json
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+from psycopg2.errors import ForeignKeyViolation
+from psycopg2.extensions import cursor
+
+from service.db import Database
+from service.insights.facts import AccountFacts, PortfolioFacts, TopAccount, renewal
+from service.queries import portfolio
+from service.queries.factors import scored
+from service.scoring import reasons
+
+MOST: Final = 5
+"""Accounts that a portfolio insight points at, on each side."""
+
+_STORED: Final = """
+    i.data_version, i.model, i.content::text,
+    to_char(i.generated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+"""
+
+_HEALTH: Final = "h.score, h.bucket, h.coverage, h.component_values::text, h.component_points::text, h.adjustments::text"
+
+_ACCOUNT: Final = "".join([
+    "SELECT a.name, a.segment, a.industry, a.region, a.arr::double precision, a.expansion_oppty_dollar::double precision,",
+    "a.renewal_date, ", _HEALTH, ", ", _STORED,
+    "FROM accounts a JOIN account_health h ON h.account_id = a.id LEFT JOIN insights i ON i.account_id = a.id WHERE a.id = %(id)s",
+])  # fmt: skip
+
+_TOP_COLUMNS: Final = f"""
+    a.id, a.name, a.segment, a.arr::double precision, a.expansion_oppty_dollar::double precision, {_HEALTH}
+    FROM accounts a JOIN account_health h ON h.account_id = a.id
+"""
+
+_TOP: Final = f"""
+    (SELECT 'risk', {_TOP_COLUMNS} WHERE h.bucket IN ('Amber', 'Red') ORDER BY a.arr DESC, a.id LIMIT %(most)s)
+    UNION ALL
+    (SELECT 'opportunity', {_TOP_COLUMNS} WHERE a.expansion_oppty_dollar > 0 ORDER BY a.expansion_oppty_dollar DESC, a.id LIMIT %(most)s)
+"""
+
+_KEEP: Final = """
+    INSERT INTO insights (account_id, data_version, model, content, generated_at)
+    VALUES (%(id)s, %(data_version)s, %(model)s, %(content)s, %(generated_at)s)
+    ON CONFLICT (account_id) DO UPDATE SET
+        data_version = excluded.data_version, model = excluded.model, content = excluded.content, generated_at = excluded.generated_at
+"""
+
+
+class Stored(NamedTuple):
+    """What `model` said of the data of `data_version`; `generated_at` is ISO 8601 with `Z`."""
+
+    data_version: str
+    model: str
+    content: dict[str, Any]
+    generated_at: str
+
+
+def account(database: Database, account_id: int, today: date) -> tuple[AccountFacts, Stored | None] | None:
+    """An account with the insight that is stored of it, or None when there is no account."""
+    rows = database.read(_ACCOUNT, {"id": account_id})
+    if not rows:
+        return None
+    name, segment, industry, region, arr, opportunity, due, score, bucket, *health = rows[0][:13]
+    known = scored(*health)
+    facts = AccountFacts(
+        id=account_id,
+        name=name,
+        segment=segment,
+        industry=industry,
+        region=region,
+        arr=arr,
+        opportunity=opportunity,
+        renewal_date=due,
+        renewal=renewal(due, today),
+        score=score,
+        bucket=bucket,
+        coverage=known.coverage,
+        factors=known.factors,
+    )
+    return facts, _stored(rows[0][13:])
+
+
+def all_accounts(database: Database, today: date) -> tuple[PortfolioFacts, Stored | None]:
+    """The portfolio with the insight that is stored of it."""
+    metrics = portfolio.metrics(database, today)
+    top = [(row[0], _top(row[1:])) for row in database.read(_TOP, {"most": MOST})]
+    stored = database.read(" ".join(["SELECT", _STORED, "FROM insights i WHERE i.account_id IS NULL"]), {})
+    facts = PortfolioFacts(
+        metrics=metrics,
+        risks=[found for name, found in top if name == "risk"],
+        opportunities=[found for name, found in top if name == "opportunity"],
+    )
+    return facts, _stored(stored[0]) if stored else None
+
+
+def keep(database: Database, account_id: int | None, insight: Stored) -> None:
+    """Stores an insight in place of the one before; None is the portfolio's. That of an account which is gone by now is let go."""
+
+    def work(statements: cursor) -> None:
+        statements.execute(_KEEP, {**insight._asdict(), "id": account_id, "content": json.dumps(insight.content)})
+
+    try:
+        database.write(work)
+    except ForeignKeyViolation:
+        return
+
+
+def _stored(row: tuple[Any, ...]) -> Stored | None:
+    data_version, model, content, generated_at = row
+    return None if data_version is None else Stored(data_version, model, json.loads(content), generated_at)
+
+
+def _top(row: tuple[Any, ...]) -> TopAccount:
+    account_id, name, segment, arr, opportunity, score, bucket, *health = row
+    return TopAccount(
+        id=account_id,
+        name=name,
+        segment=segment,
+        arr=arr,
+        opportunity=opportunity,
+        score=score,
+        bucket=bucket,
+        reasons=reasons(scored(*health).factors),
+    )
