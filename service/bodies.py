@@ -1,20 +1,28 @@
 """The bodies that requests send. Imported by the request that reads one, and for the OpenAPI document; never at the start."""
 
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints
 
 from service import bounds
+from service.bounds import RenewalRisk, Segment
 from service.scoring import Inputs
 
 Count = Annotated[int, Field(ge=0, le=bounds.INT4_MAX)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, le=bounds.MAX_DOLLARS, allow_inf_nan=False)]
 
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=bounds.PRINTABLE)]
+
 MAX_REASONS: Final = 50
 MAX_REASON_LENGTH: Final = 100
 MINUTES_OF_A_DAY: Final = 24 * 60
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """What is left out is not changed: it has no default to speak of."""
+    del schema["default"]
 
 
 class WhatIf(BaseModel):
@@ -82,6 +90,35 @@ class WhatIf(BaseModel):
         )
 
 
+class AccountChange(BaseModel):
+    """Any of an account's columns but its id and name. What is left out stays as it is; null makes it unknown."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"cs_owner": "Robin Vale", "renewal_date": "2027-01-31", "nps": None}]},
+    )
+
+    arr: Dollars = Field(0, json_schema_extra=_without_default)
+    segment: Segment = Field("SMB", json_schema_extra=_without_default)
+    industry: Annotated[Text, Field(max_length=bounds.INDUSTRY_LENGTH)] | None = None
+    region: Annotated[Text, Field(max_length=bounds.REGION_LENGTH)] | None = None
+    cs_owner: Annotated[Text, Field(max_length=bounds.OWNER_LENGTH)] | None = None
+    renewal_date: date | None = None
+    qbr_last_date: date | None = None
+    active_users: Count | None = None
+    seats_purchased: Annotated[int, Field(ge=1, le=bounds.INT4_MAX)] | None = None
+    feature_x_adoption: Ratio | None = None
+    weekly_active_pct: Ratio | None = None
+    time_to_value_days: Count | None = None
+    tickets_last_30d: Count | None = None
+    critical_tickets_90d: Count | None = None
+    sla_breaches_90d: Count | None = None
+    nps: Annotated[int, Field(ge=bounds.NPS_WORST, le=bounds.NPS_BEST)] | None = None
+    onboarding_phase: bool | None = None
+    expansion_oppty_dollar: Dollars = Field(0, json_schema_extra=_without_default)
+    renewal_risk: RenewalRisk | None = None
+
+
 class RiskFactors(RootModel[list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON_LENGTH)]]]):
     """Codes or labels of factors that `GET /scoring` lists, the weightiest first."""
 
@@ -92,4 +129,4 @@ class RiskFactors(RootModel[list[Annotated[str, StringConstraints(min_length=1, 
     ]
 
 
-BODIES: Final = (WhatIf, RiskFactors)
+BODIES: Final = (AccountChange, WhatIf, RiskFactors)

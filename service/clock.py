@@ -9,4 +9,9 @@ def today() -> date:
 
 def now() -> str:
     """ISO 8601 with `Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment(datetime.now(UTC))
+
+
+def moment(time: datetime) -> str:
+    """An aware time as ISO 8601 with `Z`, to the microsecond."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -8,9 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import CorsRefusedError, problem
 from service.settings import Settings
 
-METHODS = ("GET", "HEAD", "POST")
-REQUEST_HEADERS = ("Content-Type", "X-API-Key", "X-Request-ID")
-RESPONSE_HEADERS = ("Retry-After", "X-Process-Time", "X-Request-ID")
+METHODS = ("GET", "HEAD", "PATCH", "POST")
+REQUEST_HEADERS = ("Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-API-Key", "X-Request-ID")
+RESPONSE_HEADERS = ("Content-Disposition", "ETag", "Idempotent-Replayed", "Retry-After", "X-Process-Time", "X-Request-ID")
 
 
 class Cors(CORSMiddleware):

@@ -9,7 +9,7 @@ import select
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import psycopg2
 from psycopg2 import errors as pg
@@ -24,11 +24,18 @@ from service.watchdog import Watchdog
 T = TypeVar("T")
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
+Statements = cursor
+"""Runs statements in a transaction that is under way."""
+Rows = Callable[[str, Parameters], list[Row]]
+"""Runs a statement; its rows."""
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 8.0
 MAX_AGE_SECONDS = 270
 """Below the 300 s after which an idle Neon compute goes to sleep and takes its connections with it."""
+
+_WRITE = "BEGIN;SET LOCAL idle_in_transaction_session_timeout = '30s';"  # a function that was ended half-way holds no lock for longer
+_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 
 _GONE = frozenset({"57P01", "57P02", "57P03"})
 """SQLSTATEs of a server that went away, beside class 08. psycopg2 often reports none: see `_died`."""
@@ -49,6 +56,32 @@ class Database:
         Runs again, once, when the connection died. Raises `UnavailableError` when the database cannot answer in time.
         """
         return self._on_live_connection("SET LOCAL transaction_read_only = on;", statement, parameters)[1]
+
+    def snapshot(self, work: Callable[[Rows], T]) -> T:
+        """The result of `work`, all of whose statements see the data of one moment, and cannot write.
+
+        `work` runs again, once, when the connection died. Raises `UnavailableError` when the database cannot answer in time.
+        """
+        for last in (False, True):
+            try:
+                return self._snapshot(work)
+            except psycopg2.Error as error:
+                if last or not self._died(error):
+                    raise self._translated(error, "Try again.") from error
+            self.close()
+        raise AssertionError("unreachable")
+
+    def copy_out(self, statement: str, parameters: Parameters, file: IO[bytes]) -> None:
+        """Writes the rows of a query to `file` as CSV with a header. Raises `UnavailableError` when the database cannot answer in time."""
+        current, _ = self._on_live_connection(_SNAPSHOT, "", None)
+        try:
+            with self._watched(current), current.cursor() as statements:
+                query = statements.mogrify(statement, parameters).decode()
+                statements.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)", file)
+        except psycopg2.Error as error:
+            raise self._translated(error, "Try again.") from error
+        finally:
+            self._leave(current)
 
     def write(self, work: Callable[[cursor], T]) -> T:
         """The result of `work` in one transaction, committed here: all of it or nothing.
@@ -81,8 +114,24 @@ class Database:
             self.close()
         raise AssertionError("unreachable")
 
+    def _snapshot(self, work: Callable[[Rows], T]) -> T:
+        current = self._usable()
+        begin = _SNAPSHOT + _limits()
+
+        def rows(statement: str, parameters: Parameters) -> list[Row]:
+            nonlocal begin
+            statement, begin = begin + statement, ""
+            statements.execute(statement, parameters)
+            return statements.fetchall()
+
+        try:
+            with self._watched(current), current.cursor() as statements:
+                return work(rows)
+        finally:
+            self._leave(current)
+
     def _transaction(self, work: Callable[[cursor], T]) -> T:
-        current, _ = self._on_live_connection("BEGIN;", "", None)
+        current, _ = self._on_live_connection(_WRITE, "", None)
         left = "Nothing was written. Try again."
         try:
             with self._watched(current), current.cursor() as statements:
@@ -165,10 +214,14 @@ class Database:
         return translated
 
 
+_PLANNING = "SET LOCAL jit = off;SET LOCAL max_parallel_workers_per_gather = 0;SET LOCAL random_page_cost = 1.1;"
+"""No statement here runs long enough for compiled code or helpers to pay, and what is asked for lies in memory or on flash."""
+
+
 def _limits() -> str:
-    """Settings of one transaction. `jit` would compile for longer than any statement here runs."""
+    """Settings of one transaction."""
     milliseconds = max(1, int(min(STATEMENT_SECONDS, remaining()) * 1000))
-    return f"SET LOCAL jit = off;SET LOCAL statement_timeout = {milliseconds};"
+    return f"{_PLANNING}SET LOCAL statement_timeout = {milliseconds};"
 
 
 def _readable(current: connection) -> bool:

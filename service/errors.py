@@ -107,9 +107,20 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 class ConflictError(ServiceError):
+    """`retry`: the same request can succeed in a moment, as it is."""
+
     status = HTTPStatus.CONFLICT
     code = "conflict"
     title = "Conflict"
+
+    def __init__(self, detail: str, *, retry: bool = False) -> None:
+        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else None)
+
+
+class PreconditionFailedError(ServiceError):
+    status = HTTPStatus.PRECONDITION_FAILED
+    code = "precondition-failed"
+    title = "Precondition failed"
 
 
 class UnavailableError(ServiceError):

@@ -31,7 +31,7 @@ class Keys:
         if scope["type"] == "http" and self.settings.api_keys:
             needed = self._needed(scope["method"], scope["path"])
             if needed:
-                authorize(self.settings.api_keys, _given(scope), needed)
+                scope["state"]["api_key_id"] = authorize(self.settings.api_keys, _given(scope), needed)
         await self.app(scope, receive, send)
 
     def _needed(self, method: str, path: str) -> str:
@@ -43,18 +43,22 @@ class Keys:
         return "write"
 
 
-def authorize(keys: Mapping[str, ApiKey], given: bytes, needed: str) -> None:
-    """`given` is `id.secret`. Raises `UnauthorizedError` for a missing or wrong key, `ForbiddenError` when its scope does not suffice.
+def authorize(keys: Mapping[str, ApiKey], given: bytes, needed: str) -> str:
+    """The id of the key; `given` is `id.secret`.
+
+    Raises `UnauthorizedError` for a missing or wrong key, `ForbiddenError` when its scope does not suffice.
 
     An unknown id takes the same comparison as a known one, so that time does not tell which ids there are.
     """
-    name, _, secret = given.partition(b".")
-    key = keys.get(name.decode("ascii", "replace"), _NOBODY)
+    first, _, secret = given.partition(b".")
+    name = first.decode("ascii", "replace")
+    key = keys.get(name, _NOBODY)
     right = hmac.compare_digest(hashlib.sha256(secret).digest(), key.digest)
     if not right or key is _NOBODY:
         raise UnauthorizedError
     if needed not in (key.scope, "read"):
         raise ForbiddenError
+    return name
 
 
 def _given(scope: Scope) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -16,8 +17,11 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
+    LargeBinary,
     Numeric,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -31,6 +35,8 @@ from service.scoring import rules
 DOLLARS = Numeric(15, 2)
 NUMBERS = ARRAY(Double)
 LABEL = String(20)
+PLACE = ["segment", "region", "cs_owner"]
+"""What lists are filtered by, carried along in the indexes that sort them."""
 POISON = "'{NaN,Infinity,-Infinity}'"
 
 
@@ -75,16 +81,28 @@ def _checks(table: str, conditions: dict[str, str]) -> tuple[CheckConstraint, ..
     return tuple(CheckConstraint(condition, name=f"{table}_{name}_valid") for name, condition in conditions.items())
 
 
-def _key() -> Column[Any]:
-    return Column(BigInteger, Identity(), primary_key=True)
+def _key(*, always: bool = False) -> Column[Any]:
+    return Column(BigInteger, Identity(always=always), primary_key=True)
 
 
 def _owner(**options: Any) -> Column[Any]:
     return Column(BigInteger, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, **options)
 
 
-def _moment() -> Column[Any]:
-    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
+def _moment(default: Any = None) -> Column[Any]:
+    return Column(DateTime(timezone=True), nullable=False, server_default=func.now() if default is None else default)
+
+
+def _delta() -> Column[Any]:
+    return Column(Boolean, nullable=False)
+
+
+def _sum() -> Column[Any]:
+    return Column(Numeric, nullable=False)
+
+
+def _of_deltas(table: str, *keys: str) -> tuple[Index, ...]:
+    return Index(f"{table}_{keys[0]}_idx", keys[0]), Index(f"{table}_is_delta_idx", "is_delta", postgresql_where=text("is_delta"))
 
 
 def _numbers() -> Column[Any]:
@@ -109,7 +127,16 @@ class Account(SQLModel, table=True):
 
     __tablename__: ClassVar[Any] = "accounts"
     __table_args__: ClassVar[Any] = (
-        UniqueConstraint("name", name="accounts_name_key"),
+        UniqueConstraint("name", name="accounts_name_key", postgresql_include=["id", *PLACE]),
+        Index("accounts_arr_idx", "arr", "id", postgresql_include=PLACE),
+        Index("accounts_renewal_date_idx", "renewal_date", "id", postgresql_include=PLACE),
+        Index("accounts_renewal_date_desc_idx", text("renewal_date DESC"), "id", postgresql_include=PLACE),
+        Index("accounts_updated_at_idx", "updated_at", "id", postgresql_include=PLACE),
+        Index(
+            *("accounts_cs_owner_idx", "cs_owner", "name"),
+            postgresql_include=["id", "segment", "region", "arr", "renewal_date", "updated_at"],
+        ),
+        Index("accounts_segment_region_idx", "segment", "region", "name", postgresql_include=["id", "cs_owner"]),
         Index(
             "accounts_opportunity_idx",
             text("expansion_oppty_dollar DESC"),
@@ -144,17 +171,29 @@ class Account(SQLModel, table=True):
     expansion_oppty_dollar: float = Field(sa_column=Column(DOLLARS, nullable=False, server_default=text("0")))
     renewal_risk: str | None = Field(sa_type=LABEL)
     created_at: datetime = Field(sa_column=_moment())
-    updated_at: datetime = Field(sa_column=_moment())
+    updated_at: datetime = Field(sa_column=_moment(func.clock_timestamp()))
 
 
 class AccountHealth(SQLModel, table=True):
-    """The score of an account, one row each (a trigger adds it), beside the account so that scoring again rewrites little.
+    """The score of an account, one row each, beside the account so that scoring again rewrites little.
 
-    The arrays hold what `service.scoring.Score` does, in the order of its rules, null where unknown; empty before the first scoring.
+    The arrays hold what `service.scoring.Score` does, in the order of its rules, null where unknown; empty before the first scoring. From
+    `segment` on the columns repeat the account's (`seat_use` is computed from it): triggers on accounts add the row and keep it so, and
+    triggers here keep the rollups, which thus follow from this one row.
     """
 
     __tablename__: ClassVar[Any] = "account_health"
-    __table_args__: ClassVar[Any] = _score_checks("account_health", "bucket")
+    __table_args__: ClassVar[Any] = (
+        *_score_checks("account_health", "bucket"),
+        Index("account_health_score_idx", "score", "account_id", postgresql_include=PLACE),
+        Index("account_health_cs_owner_idx", "cs_owner", "score", "account_id"),
+        Index(
+            "account_health_risk_idx",
+            text("(arr::double precision * (100 - score))"),
+            postgresql_include=["account_id", "renewal_date"],
+            postgresql_where=text("bucket IN ('Amber', 'Red')"),
+        ),
+    )
 
     account_id: int = Field(sa_column=_owner(primary_key=True, autoincrement=False))
     score: float | None = Field(sa_type=Double)
@@ -164,6 +203,28 @@ class AccountHealth(SQLModel, table=True):
     component_points: list[float | None] = Field(sa_column=_numbers())
     adjustments: list[float] = Field(sa_column=_numbers())
     calculated_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]  # takes instances too
+    segment: str = Field(sa_type=LABEL)
+    region: str | None = Field(sa_type=String(bounds.REGION_LENGTH))
+    cs_owner: str | None = Field(sa_type=String(bounds.OWNER_LENGTH))
+    industry: str | None = Field(sa_type=String(bounds.INDUSTRY_LENGTH))
+    arr: float = Field(sa_type=DOLLARS)
+    renewal_date: date | None
+    seat_use: float | None = Field(sa_type=Double)
+    feature_x_adoption: float | None = Field(sa_type=Double)
+    tickets_last_30d: int | None
+    critical_tickets_90d: int | None
+
+
+class AccountName(SQLModel, table=True):
+    """Names in lower case, apart from the accounts so that a search reads little."""
+
+    __tablename__: ClassVar[Any] = "account_names"
+    __table_args__: ClassVar[Any] = (
+        Index("account_names_folded_idx", "folded", postgresql_using="gin", postgresql_ops={"folded": "gin_trgm_ops"}),
+    )
+
+    account_id: int = Field(sa_column=_owner(primary_key=True, autoincrement=False))
+    folded: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
 
 
 class DailyMetric(SQLModel, table=True):
@@ -195,6 +256,7 @@ class HealthSnapshot(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "health_snapshots"
     __table_args__: ClassVar[Any] = (
         Index("health_snapshots_account_id_calculated_at_idx", "account_id", "calculated_at"),
+        Index("health_snapshots_calculated_at_idx", "calculated_at", "account_id", postgresql_include=["score"]),
         *_score_checks("health_snapshots", "risk_label"),
     )
 
@@ -224,6 +286,97 @@ class Insight(SQLModel, table=True):
     model: str = Field(sa_type=String(bounds.MODEL_LENGTH))
     content: dict[str, Any] = Field(sa_type=JSONB)
     generated_at: datetime = Field(sa_column=_moment())
+
+
+class PortfolioCell(SQLModel, table=True):
+    """Sums of accounts by all that lists are filtered by, but the owner. As in every rollup, triggers append what a write changes
+    (`is_delta`), so that no write waits for another; readers sum; `fold_portfolio` sums what was appended. Nanos are billionths."""
+
+    __tablename__: ClassVar[Any] = "portfolio_cells"
+    __table_args__: ClassVar[Any] = _of_deltas("portfolio_cells", "segment")
+
+    id: int = Field(sa_column=_key(always=True))
+    is_delta: bool = Field(sa_column=_delta())
+    segment: str = Field(sa_type=LABEL)
+    bucket: str | None = Field(sa_type=LABEL)
+    region: str | None = Field(sa_type=String(bounds.REGION_LENGTH))
+    industry: str | None = Field(sa_type=String(bounds.INDUSTRY_LENGTH))
+    accounts: int = Field(sa_column=_sum())
+    with_renewal: int = Field(sa_column=_sum())
+    arr: float = Field(sa_column=_sum())
+    score_nanos: int = Field(sa_column=_sum())
+    with_seat_use: int = Field(sa_column=_sum())
+    seat_use_nanos: int = Field(sa_column=_sum())
+    with_feature: int = Field(sa_column=_sum())
+    feature_nanos: int = Field(sa_column=_sum())
+    tickets: int = Field(sa_column=_sum())
+    critical: int = Field(sa_column=_sum())
+
+
+class OwnerCell(SQLModel, table=True):
+    """Numbers of accounts by owner."""
+
+    __tablename__: ClassVar[Any] = "owner_cells"
+    __table_args__: ClassVar[Any] = _of_deltas("owner_cells", "cs_owner")
+
+    id: int = Field(sa_column=_key(always=True))
+    is_delta: bool = Field(sa_column=_delta())
+    cs_owner: str | None = Field(sa_type=String(bounds.OWNER_LENGTH))
+    segment: str = Field(sa_type=LABEL)
+    bucket: str | None = Field(sa_type=LABEL)
+    region: str | None = Field(sa_type=String(bounds.REGION_LENGTH))
+    accounts: int = Field(sa_column=_sum())
+    with_renewal: int = Field(sa_column=_sum())
+
+
+class ScoreBin(SQLModel, table=True):
+    """Numbers of accounts by score, in eighths of a point, rounded down: exact ends, because eight is a power of two."""
+
+    __tablename__: ClassVar[Any] = "score_bins"
+    __table_args__: ClassVar[Any] = _of_deltas("score_bins", "eighth")
+
+    id: int = Field(sa_column=_key(always=True))
+    is_delta: bool = Field(sa_column=_delta())
+    eighth: int
+    accounts: int = Field(sa_column=_sum())
+
+
+class RenewalDay(SQLModel, table=True):
+    """Accounts and ARR by day of renewal."""
+
+    __tablename__: ClassVar[Any] = "renewal_days"
+    __table_args__: ClassVar[Any] = _of_deltas("renewal_days", "renewal_date")
+
+    id: int = Field(sa_column=_key(always=True))
+    is_delta: bool = Field(sa_column=_delta())
+    renewal_date: date
+    bucket: str | None = Field(sa_type=LABEL)
+    accounts: int = Field(sa_column=_sum())
+    arr: float = Field(sa_column=_sum())
+
+
+class ComputedMovers(SQLModel, table=True):
+    """Who moved the most in a window, for one state of the data: to compute it takes seconds where there are a million accounts."""
+
+    __tablename__: ClassVar[Any] = "computed_movers"
+
+    days: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    today: date
+    data_version: str = Field(sa_type=Text)
+    movers: list[dict[str, Any]] = Field(sa_type=JSONB)
+
+
+class IdempotencyRecord(SQLModel, table=True):
+    """What was answered to a write with an `Idempotency-Key`; `key` and `request` are SHA-256."""
+
+    __tablename__: ClassVar[Any] = "idempotency_records"
+    __table_args__: ClassVar[Any] = (Index("idempotency_records_created_at_idx", "created_at"),)
+
+    key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    request: bytes
+    body: str = Field(sa_type=Text)
+    headers: dict[str, str] = Field(sa_type=JSONB)
+    created_at: datetime = Field(sa_column=_moment())
 
 
 METADATA = SQLModel.metadata

@@ -9,9 +9,9 @@ from pydantic.json_schema import models_json_schema
 
 from service import schemas
 from service.bodies import BODIES
-from service.schemas import insights, playbooks, scoring
+from service.schemas import histories, insights, playbooks, portfolio, scoring
 
-ANSWERS: Final = (*schemas.ANSWERS, *scoring.ANSWERS, *playbooks.ANSWERS, *insights.ANSWERS)
+ANSWERS: Final = (*schemas.ANSWERS, *histories.ANSWERS, *portfolio.ANSWERS, *scoring.ANSWERS, *playbooks.ANSWERS, *insights.ANSWERS)
 _REFERENCE = "#/components/schemas/{model}"
 
 

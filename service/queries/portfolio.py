@@ -1,70 +1,116 @@
-"""All accounts together."""
+"""All accounts together, from the rollups that the database keeps of them."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from service.bounds import SEGMENTS
 from service.db import Database
+from service.queries.numbers import money
+from service.queries.pages import BINS_A_POINT
 from service.scoring.rules import BUCKET_NAMES, UNSCORED
 
-RENEWAL_DAYS: Final = 60
+SOON_DAYS: Final = 60
+NANOS: Final = 10**9
+"""Rollups sum scores and ratios in billionths."""
 
-_METRICS: Final = """
-    SELECT
-        grouping(a.segment, h.bucket) = 0 AS is_cell,
-        a.segment,
-        h.bucket,
-        count(*),
-        coalesce(sum(a.arr), 0),
-        avg(h.score),
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY h.score),
-        avg(least(a.active_users::double precision / a.seats_purchased, 1))
-            FILTER (WHERE a.active_users IS NOT NULL AND a.seats_purchased IS NOT NULL),
-        avg(a.feature_x_adoption),
-        coalesce(sum(a.tickets_last_30d), 0),
-        coalesce(sum(a.critical_tickets_90d), 0),
-        count(*) FILTER (WHERE a.renewal_date BETWEEN %(today)s AND %(until)s)
-    FROM accounts a JOIN account_health h ON h.account_id = a.id
-    GROUP BY GROUPING SETS ((a.segment, h.bucket), ())
+_METRICS: Final = f"""
+    WITH cells AS (
+        SELECT segment, bucket, sum(accounts), sum(arr), sum(score_nanos), sum(with_seat_use), sum(seat_use_nanos), sum(with_feature),
+            sum(feature_nanos), sum(tickets), sum(critical)
+        FROM portfolio_cells GROUP BY segment, bucket
+    ),
+    bins AS (SELECT eighth, sum(accounts) AS accounts FROM score_bins GROUP BY eighth),
+    places AS (SELECT eighth, accounts, sum(accounts) OVER (ORDER BY eighth) - accounts AS before FROM bins),
+    middle AS (
+        SELECT (eighth / {BINS_A_POINT}.0)::double precision AS lowest, (lower_rank - before)::bigint AS skip,
+            2 - mod(scored, 2)::int AS count
+        FROM (SELECT sum(accounts) AS scored, div(sum(accounts) - 1, 2) AS lower_rank FROM bins) all_of_them, places
+        WHERE accounts > 0 AND lower_rank BETWEEN before AND before + accounts - 1
+    ),
+    median AS (
+        SELECT avg(score) AS median FROM (
+            SELECT score FROM account_health WHERE score >= (SELECT lowest FROM middle)
+            ORDER BY score OFFSET (SELECT skip FROM middle) LIMIT (SELECT count FROM middle)
+        ) found
+    ),
+    renewals AS (SELECT coalesce(sum(accounts), 0)::bigint FROM renewal_days WHERE renewal_date BETWEEN %(today)s AND %(until)s)
+    SELECT * FROM cells, median, renewals
 """
-"""A row for each segment and bucket that has accounts, and one for all."""
+"""A row for each segment and bucket that has accounts; the median and the number of renewals repeat. The median's bin is known from the
+rollup, so that only scores of that bin are read."""
+
+_RENEWALS: Final = """
+    SELECT to_char(renewal_date, 'YYYY-MM'), bucket, sum(accounts)::bigint, sum(arr)
+    FROM renewal_days WHERE renewal_date BETWEEN %(today)s AND %(until)s
+    GROUP BY 1, 2 HAVING sum(accounts) <> 0 ORDER BY 1
+"""
 
 _DIGITS: Final = 6
+_ZERO: Final = Decimal(0)
 
 
 def metrics(database: Database, today: date) -> dict[str, Any]:
     """Sums and counts, exact; averages over the accounts of which the number is known (null when there is none), to six digits."""
-    rows = database.read(_METRICS, {"today": today, "until": today + timedelta(days=RENEWAL_DAYS)})
-    cells = [(segment, bucket or UNSCORED, count, money) for is_cell, segment, bucket, count, money, *_ in rows if is_cell]
-    total = next(row for row in rows if not row[0])
-    accounts, arr, average, median, adoption, feature_adoption, tickets, critical, renewals = total[3:]
-    arr_by_bucket = {name: _money(sum(money for _, bucket, _, money in cells if bucket == name)) for name in BUCKET_NAMES}
-    by_bucket = {name: sum(count for _, bucket, count, _ in cells if bucket == name) for name in BUCKET_NAMES}
+    rows = database.read(_METRICS, {"today": today, "until": today + timedelta(days=SOON_DAYS)})
+    counts, arr = dict.fromkeys(BUCKET_NAMES, 0), dict.fromkeys(BUCKET_NAMES, _ZERO)
+    by_segment = dict.fromkeys(SEGMENTS, _ZERO)
+    for segment, bucket, accounts, dollars, *_ in rows:
+        counts[bucket or UNSCORED] += int(accounts)
+        arr[bucket or UNSCORED] += dollars
+        by_segment[segment] += dollars
+    score, with_seat_use, seat_use, with_feature, feature, tickets, critical = _sums([row[4:11] for row in rows])
+    total = sum(counts.values())
+    median, renewals = rows[0][11:] if rows else (None, 0)
     return {
-        "total_accounts": accounts,
-        "total_arr": _money(arr),
-        "arr_by_bucket": arr_by_bucket,
-        "arr_by_segment": {name: _money(sum(money for segment, _, _, money in cells if segment == name)) for name in SEGMENTS},
-        "accounts_by_risk": by_bucket,
-        "risk_breakdown": {name: round(100 * count / accounts, _DIGITS) if accounts else 0 for name, count in by_bucket.items()},
-        "avg_health_score": _rounded(average),
-        "median_health_score": _rounded(median),
-        "avg_adoption_ratio": _rounded(adoption),
-        "avg_feature_adoption": _rounded(feature_adoption),
-        "total_tickets_30d": int(tickets),
-        "total_critical_90d": int(critical),
+        "total_accounts": total,
+        "total_arr": money(sum(arr.values(), _ZERO)),
+        "arr_by_bucket": {name: money(dollars) for name, dollars in arr.items()},
+        "arr_by_segment": {name: money(dollars) for name, dollars in by_segment.items()},
+        "accounts_by_risk": counts,
+        "risk_breakdown": {name: round(100 * count / total, _DIGITS) if total else 0 for name, count in counts.items()},
+        "avg_health_score": _average(score, total - counts[UNSCORED]),
+        "median_health_score": None if median is None else round(median, _DIGITS),
+        "avg_adoption_ratio": _average(seat_use, with_seat_use),
+        "avg_feature_adoption": _average(feature, with_feature),
+        "total_tickets_30d": tickets,
+        "total_critical_90d": critical,
         "renewals_next_60d": renewals,
-        "at_risk_arr": _money(sum(money for _, bucket, _, money in cells if bucket in {"Amber", "Red"})),
-        "red_arr": arr_by_bucket["Red"],
-        "amber_arr": arr_by_bucket["Amber"],
+        "at_risk_arr": money(arr["Amber"] + arr["Red"]),
+        "red_arr": money(arr["Red"]),
+        "amber_arr": money(arr["Amber"]),
     }
 
 
-def _money(amount: Decimal | int) -> int | float:
-    """Whole dollars stay whole in JSON."""
-    return int(amount) if amount == int(amount) else float(amount)
+def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
+    """By month of the next `days`, today included: accounts and ARR, in all and by bucket. Months without a renewal are left out."""
+    months: dict[str, dict[str, Any]] = {}
+    for month, bucket, accounts, dollars in database.read(_RENEWALS, {"today": today, "until": today + timedelta(days=days)}):
+        by_bucket = months.setdefault(month, dict.fromkeys(BUCKET_NAMES, (0, _ZERO)))
+        by_bucket[bucket or UNSCORED] = (accounts, dollars)
+    every = [part for by_bucket in months.values() for part in by_bucket.values()]
+    return {
+        "months": [
+            {
+                "month": month,
+                **_renewing(by_bucket.values()),
+                "by_bucket": {name: _renewing([part]) for name, part in by_bucket.items()},
+            }
+            for month, by_bucket in months.items()
+        ],
+        **{f"total_{name}": value for name, value in _renewing(every).items()},
+    }
 
 
-def _rounded(number: float | None) -> float | None:
-    return None if number is None else round(number, _DIGITS)
+def _renewing(parts: Iterable[tuple[int, Decimal]]) -> dict[str, Any]:
+    parts = list(parts)
+    return {"accounts": sum(accounts for accounts, _ in parts), "arr": money(sum((dollars for _, dollars in parts), _ZERO))}
+
+
+def _sums(rows: list[tuple[Decimal, ...]]) -> list[int]:
+    return [int(sum(column)) for column in zip(*rows, strict=True)] or [0] * 7
+
+
+def _average(nanos: int, count: int) -> float | None:
+    return round(nanos / count / NANOS, _DIGITS) if count else None

@@ -7,7 +7,6 @@ from typing import Any, Final
 from psycopg2.extensions import cursor
 
 from service import deadline
-from service.db import Database
 from service.queries.copying import copy_rows
 from service.queries.scores import rescore
 from service.samples import Sample, generate
@@ -16,13 +15,16 @@ from service.samples.generate import Day
 AT_ONCE: Final = 50
 """Accounts whose history is in memory at one time."""
 
-_REPLACE_LOCK: Final = 0x72_65_70_6C  # any number of our own: "repl"
 _CLEAR: Final = (
-    "SELECT pg_advisory_xact_lock(%(lock)s)",  # two that remove everything would wait for each other's rows crosswise
+    # whoever writes an account locks accounts before their health: so this waits for them, and they for this, never crosswise
+    "LOCK TABLE accounts, account_health IN SHARE ROW EXCLUSIVE MODE",
     "DELETE FROM account_metrics_daily",
     "DELETE FROM health_snapshots",
+    "DELETE FROM account_names",
+    "DELETE FROM account_health",
     "DELETE FROM accounts",
 )
+"""What hangs on accounts goes first, at once: row by row it would take minutes."""
 
 _FROM_STAGED: Final = "FROM staged ORDER BY name ON CONFLICT (name) DO NOTHING RETURNING name, id"
 
@@ -31,27 +33,23 @@ _SNAPSHOT: Final = (
 )  # fmt: skip
 
 
-def add(database: Database, *, count: int, seed: int, replace: bool, today: date) -> dict[str, Any]:
+def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date) -> dict[str, Any]:
     """Adds the seed's first `count` accounts and says what was added. One whose name is taken stays as it is, with its history.
 
     `replace` removes every account first, in the same transaction.
     """
-
-    def work(statements: cursor) -> dict[str, Any]:
-        if replace:
-            for statement in _CLEAR:
-                statements.execute(statement, {"lock": _REPLACE_LOCK})
-        samples = generate(seed, count, today)
-        ids = _insert(statements, samples)
-        added = [(ids[sample.name], sample) for sample in samples if sample.name in ids]
-        days = 0
-        for start in range(0, len(added), AT_ONCE):
-            deadline.check()
-            days += _copy_history(statements, added[start : start + AT_ONCE])
-        rescore(statements, list(ids.values()), today)
-        return _result(seed=seed, created=len(added), unchanged=count - len(added), days=days)
-
-    return database.write(work)
+    if replace:
+        for statement in _CLEAR:
+            statements.execute(statement)
+    samples = generate(seed, count, today)
+    ids = _insert(statements, samples)
+    added = [(ids[sample.name], sample) for sample in samples if sample.name in ids]
+    days = 0
+    for start in range(0, len(added), AT_ONCE):
+        deadline.check()
+        days += _copy_history(statements, added[start : start + AT_ONCE])
+    rescore(statements, list(ids.values()), today)
+    return _result(seed=seed, created=len(added), unchanged=count - len(added), days=days)
 
 
 def _insert(statements: cursor, samples: Sequence[Sample]) -> dict[str, int]:

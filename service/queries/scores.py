@@ -1,62 +1,91 @@
-"""Scores into the database, from what it knows of the accounts: the one way in which an account is scored."""
+"""Scores into the database: the one way in which stored accounts are scored."""
 
+import time
 from collections.abc import Sequence
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg2.extensions import cursor
 
-from service.queries.copying import copy_rows
-from service.scoring import Inputs, score
-from service.scoring.rules import SESSION_ROWS
+from service import deadline
+from service.queries.score_sql import SCORED
 
-_INPUTS: Final = """
-    SELECT
-        a.id, a.arr::double precision, a.seats_purchased, a.active_users, a.feature_x_adoption, a.weekly_active_pct, newest.minutes,
-        a.time_to_value_days, a.tickets_last_30d, a.critical_tickets_90d, a.sla_breaches_90d, a.nps, %(today)s - a.qbr_last_date,
-        a.onboarding_phase, a.renewal_date - %(today)s, a.expansion_oppty_dollar::double precision
-    FROM accounts a
-    CROSS JOIN LATERAL (
-        SELECT avg(avg_session_min) AS minutes FROM (
-            SELECT avg_session_min FROM account_metrics_daily WHERE account_id = a.id ORDER BY date DESC LIMIT %(rows)s
-        ) daily
-    ) newest
-    WHERE a.id = ANY(%(ids)s)
-    ORDER BY a.id
+_LOCK: Final = "SELECT FROM account_health WHERE account_id = ANY(%(ids)s) ORDER BY account_id FOR NO KEY UPDATE"
+"""Whoever scores an account first takes its health row, and then looks at the account: what is written is never from before what another
+one has written. All take them in the order of ids, so that nobody waits crosswise."""
+
+_LOCK_NEXT: Final = (
+    "SELECT account_id FROM account_health WHERE account_id > %(after)s ORDER BY account_id LIMIT %(limit)s FOR NO KEY UPDATE"
+)
+
+_COLUMNS: Final = "score, bucket, coverage, component_values, component_points, adjustments"
+_OLD, _NEW = (", ".join(f"{table}.{column}" for column in _COLUMNS.split(", ")) for table in ("old", "new"))
+
+_CHANGED: Final = f"""
+    CREATE TEMP TABLE changed_scores ON COMMIT DROP AS
+    SELECT new.*,
+        (new.score, new.component_points, new.adjustments) IS DISTINCT FROM (old.score, old.component_points, old.adjustments) AS seen
+    FROM ({SCORED}) new JOIN account_health old USING (account_id)
+    WHERE ({_NEW}) IS DISTINCT FROM ({_OLD}) OR old.calculated_at IS NULL
 """
-
-_COLUMNS: Final = ("account_id", "score", "bucket", "coverage", "component_values", "component_points", "adjustments")
-
-_STAGE: Final = """
-    CREATE TEMP TABLE scored ON COMMIT DROP AS
-    SELECT account_id, score, bucket, coverage, component_values, component_points, adjustments FROM account_health WITH NO DATA
-"""
+"""`seen`: other than by what a component is judged by."""
 
 _KEEP_SNAPSHOTS: Final = """
     INSERT INTO health_snapshots (account_id, score, risk_label, coverage, component_values, component_points, adjustments)
-    SELECT account_id, new.score, new.bucket, new.coverage, new.component_values, new.component_points, new.adjustments
-    FROM scored new JOIN account_health old USING (account_id)
-    WHERE (new.score, new.component_points, new.adjustments) IS DISTINCT FROM (old.score, old.component_points, old.adjustments)
+    SELECT account_id, score, bucket, coverage, component_values, component_points, adjustments FROM changed_scores WHERE seen
     ORDER BY account_id
 """
 
-_KEEP_SCORES: Final = """
-    UPDATE account_health SET
-        score = scored.score, bucket = scored.bucket, coverage = scored.coverage, component_values = scored.component_values,
-        component_points = scored.component_points, adjustments = scored.adjustments, calculated_at = now()
-    FROM scored WHERE scored.account_id = account_health.account_id
+_KEEP_SCORES: Final = f"""
+    UPDATE account_health old SET ({_COLUMNS}, calculated_at) = ROW ({_NEW}, now())
+    FROM changed_scores new WHERE new.account_id = old.account_id
 """
+
+RESERVE_SECONDS: Final = 3.0
+"""Left for the commit."""
+AT_ONCE: Final = 10_000
+"""Accounts that are scored by one statement."""
+
+
+class Recomputed(NamedTuple):
+    """`changed` of the accounts that were looked at have another score or factors now; `next_cursor` is the last one, None at the end."""
+
+    changed: int
+    snapshots: int
+    next_cursor: int | None
 
 
 def rescore(statements: cursor, account_ids: Sequence[int], today: date) -> int:
     """Scores these accounts by what is stored of them, keeps a snapshot of each that changed, and tells how many that were."""
-    statements.execute(_INPUTS, {"ids": list(account_ids), "today": today, "rows": SESSION_ROWS})
-    scored = [(account_id, score(Inputs._make(inputs))) for account_id, *inputs in statements.fetchall()]
-    statements.execute(
-        " ".join(["CREATE TEMP TABLE scored ON COMMIT DROP AS SELECT", ", ".join(_COLUMNS), "FROM account_health WITH NO DATA"])
-    )
-    copy_rows(statements, "scored", _COLUMNS, ((account_id, *result) for account_id, result in scored))
+    ids = list(account_ids)
+    statements.execute(_LOCK, {"ids": ids})
+    return _rescore_locked(statements, ids, today)[1]
+
+
+def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Recomputed:
+    """Scores up to `limit` accounts whose ids come after `after`, as many as the request has time for."""
+    changed = snapshots = done = 0
+    while True:
+        began = time.monotonic()
+        statements.execute(_LOCK_NEXT, {"after": after, "limit": min(AT_ONCE, limit - done)})
+        ids = [account_id for (account_id,) in statements.fetchall()]
+        if not ids:
+            return Recomputed(changed, snapshots, None)
+        more_changed, more_snapshots = _rescore_locked(statements, ids, today)
+        changed, snapshots, done, after = changed + more_changed, snapshots + more_snapshots, done + len(ids), ids[-1]
+        if done >= limit or deadline.remaining() < RESERVE_SECONDS + 2 * (time.monotonic() - began):
+            statements.execute("SELECT EXISTS (SELECT FROM account_health WHERE account_id > %(after)s)", {"after": after})
+            (more,) = statements.fetchone() or (False,)
+            return Recomputed(changed, snapshots, after if more else None)
+
+
+def _rescore_locked(statements: cursor, ids: list[int], today: date) -> tuple[int, int]:
+    """How many accounts changed, and how many snapshots of them were kept."""
+    statements.execute("DROP TABLE IF EXISTS changed_scores")
+    statements.execute(_CHANGED, {"ids": ids, "today": today})
+    if not statements.rowcount:
+        return 0, 0
     statements.execute(_KEEP_SNAPSHOTS)
-    changed = statements.rowcount
+    snapshots = statements.rowcount
     statements.execute(_KEEP_SCORES)
-    return changed
+    return statements.rowcount, snapshots

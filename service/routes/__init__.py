@@ -1,12 +1,13 @@
 """HTTP, and nothing of SQL: parameters in, answers out."""
 
-from service.routes import accounts, health, ingest, insights, playbooks, portfolio, scoring
+from service.routes import accounts, health, ingest, insights, playbooks, portfolio, recompute, scoring
 
 ROUTES = (
     *health.router.routes,
     *accounts.router.routes,
     *portfolio.router.routes,
     *ingest.router.routes,
+    *recompute.router.routes,
     *scoring.router.routes,
     *playbooks.router.routes,
     *insights.router.routes,

@@ -1,25 +1,35 @@
-"""Accounts, one or a page of them."""
+"""Accounts: one, a page of them, a file of them; how one was, and what is changed of it."""
 
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import StringConstraints
+from starlette.responses import Response
 
 from service import bounds
 from service.bounds import Segment
 from service.clock import today
-from service.errors import NotFoundError
-from service.queries import accounts
-from service.queries.accounts import DEFAULT_SORT, Filter, Sort
+from service.db import Statements
+from service.errors import NotFoundError, PreconditionFailedError
+from service.queries import accounts, histories
+from service.queries.filters import Filter
+from service.queries.idempotency import Answer
+from service.queries.pages import DEFAULT_SORT, Sort
 from service.responses import JsonText
-from service.routes.documented import READ, answers
+from service.routes import json_body
+from service.routes.conditional import IfMatch, IfNoneMatch, answer, require_match, strong_etag
+from service.routes.documented import READ, WRITE, answers, csv_answers
 from service.routes.strict import router as new_router
+from service.routes.writing import IdempotencyKey, write
 from service.scoring.rules import SCORE_MAX, SCORE_MIN, BucketOrNone
 
 MAX_PAGE = 10**9
 MAX_VALUES = 50
 MAX_DAYS = 3650
 
+EXPORTED = "name,arr,segment\nAlder Ridge Logistics,120000,Mid-Market\n"
+
+AccountId = Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)]
 Values = Query(max_length=MAX_VALUES, description="Repeatable: any of them.")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=bounds.NAME_LENGTH, pattern=bounds.PRINTABLE)]
 ScoreLimit = Annotated[float | None, Query(ge=SCORE_MIN, le=SCORE_MAX, allow_inf_nan=False)]
@@ -66,10 +76,70 @@ async def list_accounts(
     return JsonText(f'{{"total":{found.total},"page":{page},"page_size":{page_size},"accounts":{found.accounts}}}')
 
 
-@router.get("/accounts/{account_id}", responses=answers("Account", "The account.", *READ, NotFoundError), response_model=None)
-async def get_account(request: Request, account_id: Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)]) -> JsonText:
+@router.get("/accounts/export.csv", responses=csv_answers("The accounts, by name.", EXPORTED, *READ), response_class=Response)
+async def export_accounts(request: Request, wanted: Annotated[Filter, Depends(account_filter)]) -> Response:
+    """The accounts that a filter lets through, as a CSV file which can be imported again as it is.
+
+    A spreadsheet takes no cell for a formula: what begins like one has an apostrophe in front, which the import takes away.
+    """
+    from service.queries.export import export
+    from service.routes.downloads import MAX_BYTES, csv_file
+
+    return csv_file(request, export(request.app.state.database, wanted, limit=MAX_BYTES), "accounts.csv")
+
+
+@router.get("/accounts/{account_id}", responses=answers("Account", "The account.", *READ, NotFoundError, etag=True), response_model=None)
+async def get_account(request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None) -> Response:
     """One account with all of its factors."""
     account = accounts.find(request.app.state.database, account_id)
     if account is None:
-        raise NotFoundError(f"There is no account {account_id}.")
-    return JsonText(account)
+        raise no_account(account_id)
+    return answer(account, if_none_match)
+
+
+@router.patch(
+    "/accounts/{account_id}",
+    responses=answers("Account", "The account as it is now.", *WRITE, NotFoundError, PreconditionFailedError),
+    response_model=None,
+    openapi_extra=json_body.documented("AccountChange", required=True),
+)
+async def change_account(request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None) -> Response:
+    """Changes any of an account's columns but its id and name, and scores it again. What is not given stays; null makes it unknown."""
+    from service.bodies import AccountChange
+    from service.queries.changes import change
+
+    columns = (await json_body.read(request, AccountChange)).model_dump(exclude_unset=True)
+
+    def work(statements: Statements) -> Answer:
+        changed = change(statements, account_id, columns, today(), allowed=lambda present: require_match(present, if_match))
+        if changed is None:
+            raise no_account(account_id)
+        return Answer(changed, {"ETag": strong_etag(changed)})
+
+    return write(request, key, work, content=await request.body())
+
+
+@router.get(
+    "/accounts/{account_id}/health-history", responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError), response_model=None
+)
+async def health_history(request: Request, account_id: AccountId, limit: Annotated[int, Query(ge=1, le=365)] = 30) -> JsonText:
+    """The newest snapshots of the account's score, newest first: one for each time that the score or a factor changed."""
+    found = histories.health(request.app.state.database, account_id, limit=limit)
+    if found is None:
+        raise no_account(account_id)
+    return JsonText(found)
+
+
+@router.get(
+    "/accounts/{account_id}/metrics-history", responses=answers("MetricsHistory", "The days.", *READ, NotFoundError), response_model=None
+)
+async def metrics_history(request: Request, account_id: AccountId, days: Annotated[int, Query(ge=1, le=365)] = 90) -> JsonText:
+    """What the account did on the last `days` calendar days up to its newest daily row, newest first."""
+    found = histories.metrics(request.app.state.database, account_id, days=days)
+    if found is None:
+        raise no_account(account_id)
+    return JsonText(found)
+
+
+def no_account(account_id: int) -> NotFoundError:
+    return NotFoundError(f"There is no account {account_id}.")

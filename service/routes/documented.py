@@ -9,6 +9,7 @@ from service.errors import (
     InvalidRequestError,
     InvalidRowsError,
     NotFoundError,
+    PreconditionFailedError,
     ServiceError,
     TooLargeError,
     UnauthorizedError,
@@ -23,6 +24,7 @@ _EXAMPLES: Final = (
     ForbiddenError(),
     NotFoundError("There is no account 77."),
     ConflictError("Another request changed the same data at the same time. Try again."),
+    PreconditionFailedError("The account has changed since you read it: read it again, then send the change with its new ETag."),
     InvalidRequestError(
         "The request is invalid at query.page: Input should be greater than or equal to 1.",
         errors=[{"loc": ["query", "page"], "code": "greater_than_equal", "message": "Input should be greater than or equal to 1"}],
@@ -60,15 +62,35 @@ IMPORT: Final = (
 )
 
 
-def answers(schema: str, description: str, *errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: its 200 with a schema of `service.schemas`, and the errors that it may give."""
-    documented: dict[int | str, dict[str, Any]] = {200: _content("application/json", schema, description)}
-    for example in _EXAMPLES:
-        if type(example) in errors:
-            body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
-            documented[int(example.status)] = _content(MEDIA_TYPE, "Problem", example.title, example=body)
+_ETAG: Final = {"ETag": {"description": "Of this answer, for `If-None-Match`.", "schema": {"type": "string"}}}
+
+
+def answers(schema: str, description: str, *errors: type[ServiceError], etag: bool = False) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: its 200 with a schema of `service.schemas`, and the errors that it may give.
+
+    `etag`: it carries one, and may be 304.
+    """
+    documented = _errors(errors)
+    documented[200] = _content("application/json", {"$ref": f"#/components/schemas/{schema}"}, description)
+    if etag:
+        documented[200]["headers"] = _ETAG
+        documented[304] = {"description": "What `If-None-Match` names is still the answer.", "headers": _ETAG}
     return documented
 
 
-def _content(media_type: str, schema: str, description: str, **more: Any) -> dict[str, Any]:
-    return {"description": description, "content": {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}, **more}}}
+def csv_answers(description: str, example: str, *errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that answers with a file."""
+    return {200: _content("text/csv", {"type": "string"}, description, example=example), **_errors(errors)}
+
+
+def _errors(errors: tuple[type[ServiceError], ...]) -> dict[int | str, dict[str, Any]]:
+    documented: dict[int | str, dict[str, Any]] = {}
+    for example in _EXAMPLES:
+        if type(example) in errors:
+            body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
+            documented[int(example.status)] = _content(MEDIA_TYPE, {"$ref": "#/components/schemas/Problem"}, example.title, example=body)
+    return documented
+
+
+def _content(media_type: str, schema: dict[str, Any], description: str, **more: Any) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": schema, **more}}}

@@ -5,13 +5,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Query, Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError
 from service.routes.documented import IMPORT, WRITE, answers
 from service.routes.strict import router as new_router
 from service.routes.uploads import REQUEST_BODY, uploaded_file
+from service.routes.writing import IdempotencyKey, write
 
 if TYPE_CHECKING:
     from service.importing import InvalidFileError
@@ -32,7 +33,8 @@ async def generate_mock(
     ] = None,
     replace: Annotated[bool, Query(description="Remove every account first; needs `confirm=replace-all`.")] = False,
     confirm: Annotated[Literal["replace-all"] | None, Query()] = None,
-) -> JSONResponse:
+    key: IdempotencyKey = None,
+) -> Response:
     """Adds sample accounts with 180 days of history. One whose name is there already is left as it is."""
     from service.queries import samples  # only here: reads need neither it nor the random numbers that it draws
 
@@ -42,7 +44,7 @@ async def generate_mock(
             errors=[{"loc": ["query", "confirm"], "code": "confirmation_missing", "message": "Must be replace-all when replace is true"}],
         )
     chosen = secrets.randbelow(2**32) if seed is None else seed
-    return JSONResponse(samples.add(request.app.state.database, count=count, seed=chosen, replace=replace, today=today()))
+    return write(request, key, partial(samples.add, count=count, seed=chosen, replace=replace, today=today()))
 
 
 @router.post(
@@ -54,7 +56,8 @@ async def generate_mock(
 async def ingest_csv(
     request: Request,
     dry_run: Annotated[bool, Query(description="Check the file and count what it would change, but write nothing.")] = False,
-) -> JSONResponse:
+    key: IdempotencyKey = None,
+) -> Response:
     """Adds the accounts of a CSV file and their days, or updates those that are there: all of them, or none when a row is wrong.
 
     The header names the columns in any case and order: `name`, `arr`, `segment`, and of an account's others those that you have. A row
@@ -65,11 +68,12 @@ async def ingest_csv(
     from service.importing import InvalidFileError, read_file  # only here: reads need neither it nor its queries
     from service.queries.imports import load
 
+    content = await uploaded_file(request)
     try:
-        file = read_file(await uploaded_file(request))
+        file = read_file(content)
     except InvalidFileError as error:
         raise _refused(error) from None
-    return JSONResponse(request.app.state.database.write(partial(load, file=file, today=today(), dry_run=dry_run)))
+    return write(request, None if dry_run else key, partial(load, file=file, today=today(), dry_run=dry_run), content=content)
 
 
 def _refused(error: "InvalidFileError") -> InvalidRowsError:

@@ -135,74 +135,6 @@ class AccountPage(BaseModel):
     accounts: list[Account]
 
 
-class CountByBucket(BaseModel):
-    """Always all four, 0 where there is nothing."""
-
-    green: int = Field(alias="Green")
-    amber: int = Field(alias="Amber")
-    red: int = Field(alias="Red")
-    unscored: int = Field(alias="Unscored")
-
-
-class NumberByBucket(BaseModel):
-    """Always all four, 0 where there is nothing."""
-
-    green: float = Field(alias="Green")
-    amber: float = Field(alias="Amber")
-    red: float = Field(alias="Red")
-    unscored: float = Field(alias="Unscored")
-
-
-class DollarsBySegment(BaseModel):
-    """Always all three, 0 where there is nothing."""
-
-    smb: Dollars = Field(alias="SMB")
-    mid_market: Dollars = Field(alias="Mid-Market")
-    enterprise: Dollars = Field(alias="Enterprise")
-
-
-class PortfolioMetrics(BaseModel):
-    """All accounts together. An average over nothing is null."""
-
-    model_config = _example({
-        "total_accounts": 2,
-        "total_arr": 150000,
-        "arr_by_bucket": {"Green": 120000, "Amber": 30000, "Red": 0, "Unscored": 0},
-        "arr_by_segment": {"SMB": 30000, "Mid-Market": 120000, "Enterprise": 0},
-        "accounts_by_risk": {"Green": 1, "Amber": 1, "Red": 0, "Unscored": 0},
-        "risk_breakdown": {"Green": 50, "Amber": 50, "Red": 0, "Unscored": 0},
-        "avg_health_score": 66.25,
-        "median_health_score": 66.25,
-        "avg_adoption_ratio": 0.8,
-        "avg_feature_adoption": 0.45,
-        "total_tickets_30d": 9,
-        "total_critical_90d": 1,
-        "renewals_next_60d": 1,
-        "at_risk_arr": 30000,
-        "red_arr": 0,
-        "amber_arr": 30000,
-        "as_of": "2026-11-23T09:00:00.000000Z",
-    })  # fmt: skip
-
-    total_accounts: int
-    total_arr: Dollars
-    arr_by_bucket: NumberByBucket
-    arr_by_segment: DollarsBySegment
-    accounts_by_risk: CountByBucket = Field(description="Accounts in each bucket.")
-    risk_breakdown: NumberByBucket = Field(description="Percent of the accounts in each bucket.")
-    avg_health_score: float | None
-    median_health_score: float | None
-    avg_adoption_ratio: Ratio | None = Field(description="Active users by seats, where both are known; more than all seats counts as all.")
-    avg_feature_adoption: Ratio | None
-    total_tickets_30d: int
-    total_critical_90d: int
-    renewals_next_60d: int
-    at_risk_arr: Dollars = Field(description="ARR of the Amber and Red accounts.")
-    red_arr: Dollars
-    amber_arr: Dollars
-    as_of: datetime
-
-
 class RowError(BaseModel):
     """`row` counts the file's records from 1, which is the header's; `column` is null when it is about the whole row."""
 
@@ -249,6 +181,22 @@ class Generated(Imported):
     seed: int = Field(description="The same seed makes the same accounts.")
 
 
+class Recomputed(BaseModel):
+    model_config = _example({
+        "message": "Scored again; 12 accounts changed.",
+        "accounts_updated": 12,
+        "snapshots_created": 11,
+        "computation_time_seconds": 0.214,
+        "next_cursor": None,
+    })  # fmt: skip
+
+    message: str
+    accounts_updated: int = Field(description="Those whose score, factors or coverage are other ones now.")
+    snapshots_created: int
+    computation_time_seconds: float
+    next_cursor: int | None = Field(description="Where to go on, as `cursor`; null when every account has been scored.")
+
+
 class FieldError(BaseModel):
     loc: list[str | int]
     code: str
@@ -271,5 +219,5 @@ class Problem(BaseModel):
     total_errors: int | None = None
 
 
-ANSWERS: Final = (Service, Alive, Ready, Account, AccountPage, PortfolioMetrics, Imported, Generated, Problem)
+ANSWERS: Final = (Service, Alive, Ready, Account, AccountPage, Imported, Generated, Recomputed, Problem)
 """Those that a route names; their parts come along."""

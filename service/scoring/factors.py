@@ -1,5 +1,6 @@
 """What a score is made of, part by part, as clients read it."""
 
+import json
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
@@ -64,3 +65,51 @@ def reasons(all_factors: Sequence[Factor]) -> list[str]:
 def unknown(all_factors: Sequence[Factor]) -> list[str]:
     """The codes of the components that nothing is known of."""
     return [factor.code for factor in all_factors if factor.status == "unknown"]
+
+
+def _opening(code: str, label: str) -> str:
+    return f'{{"code":{json.dumps(code)},"label":{json.dumps(label)},"contribution":'
+
+
+_OPENINGS: Final = tuple(_opening(part.code, part.label) for part in (*COMPONENTS, *ADJUSTMENTS))
+_RANKED: Final = tuple((place, part.code, part.max, part.max / 2) for place, part in enumerate(COMPONENTS))
+_ADDED: Final = tuple((place, part.code) for place, part in enumerate(ADJUSTMENTS, len(COMPONENTS)))
+
+
+def factors_json(values: str, points: str, adjustments: str, limit: int | None = None) -> str:
+    """`factors` of a stored score as a JSON array, from PostgreSQL's text of its three arrays (`{1.5,NULL}`): most of what a list's
+    answer consists of, so it is quick. `limit`: the first ones that have an impact at all."""
+    if len(points) <= 2:
+        return "[]"
+    earned = points[1:-1].split(",")
+    known = sum([most for (_, _, most, _), number in zip(_RANKED, earned, strict=False) if number != "NULL"])
+    scale = 100 / known if known else 0.0
+    ranked: list[tuple[float, str, int, float, float]] = []
+    for (place, code, _, half), number in zip(_RANKED, earned, strict=False):
+        if number != "NULL":
+            contribution = float(number) * scale
+            impact = contribution - half * scale
+            ranked.append((-abs(impact), code, place, contribution, impact))
+        elif limit is None:
+            ranked.append((0.0, code, place, 0.0, 0.0))
+    added = adjustments[1:-1].split(",")
+    for (place, code), number in zip(_ADDED, added, strict=False):
+        contribution = float(number)
+        if contribution:
+            ranked.append((-abs(contribution), code, place, contribution, contribution))
+    ranked.sort()
+    if limit is not None:
+        ranked = [one for one in ranked[:limit] if one[0]]
+    told = values[1:-1].split(",")
+    return f"[{','.join([_told(told, earned, *one[2:]) for one in ranked])}]"
+
+
+def _told(values: Sequence[str], points: Sequence[str], place: int, contribution: float, impact: float) -> str:
+    opening = _OPENINGS[place]
+    if place >= len(_RANKED):
+        return f'{opening}{contribution!r},"points":{contribution!r},"max":null,"value":null,"status":"known","impact":{impact!r}}}'
+    most, value = _RANKED[place][2], values[place]
+    if points[place] == "NULL":
+        told = "null" if value == "NULL" else value
+        return f'{opening}0.0,"points":null,"max":{most},"value":{told},"status":"unknown","impact":0.0}}'
+    return f'{opening}{contribution!r},"points":{points[place]},"max":{most},"value":{value},"status":"known","impact":{impact!r}}}'

@@ -73,3 +73,9 @@ BUCKETS: Final[tuple[tuple[Bucket, float], ...]] = (("Green", 75.0), ("Amber", 5
 
 UNSCORED: Final = "Unscored"
 BUCKET_NAMES: Final[tuple[BucketOrNone, ...]] = get_args(BucketOrNone)
+
+
+def first_above(bucket: Bucket) -> float:
+    """The lowest score of the next better bucket; infinite for the best."""
+    better = {name: lowest for (name, _), (_, lowest) in zip(BUCKETS[1:], BUCKETS, strict=False)}
+    return better.get(bucket, float("inf"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.queries.accounts import SORTS
+from service.queries.pages import SORTS
 from service.schemas import Account, AccountPage
 from tests.service.lambda_api import SAMPLES, Api
 

@@ -145,8 +145,8 @@ def test_a_write_whose_commit_is_lost_says_that_it_may_be_done(url: str, sql: co
 def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_goes_on(
     service: Api, url: str, sql: connection, monkeypatch: Any
 ) -> None:
+    assert service.post("/ingest/generate-mock", count=1).status == 200
     monkeypatch.setattr(db, "STATEMENT_SECONDS", 0.2)
-    service.get("/health/ready")
     first = backends(sql)
     with locked(url):
         started = time.monotonic()

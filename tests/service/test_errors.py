@@ -63,7 +63,7 @@ def test_an_error_is_a_problem_with_a_sentence_and_the_request(
     [
         ("DELETE", "/", "GET, HEAD"),
         ("POST", "/health/live", "GET, HEAD"),
-        ("PUT", "/accounts/7", "GET"),
+        ("PUT", "/accounts/7", "GET, PATCH"),
         ("GET", "/ingest/generate-mock", "POST"),
         ("HEAD", "/accounts", "GET"),
         ("OPTIONS", "/accounts", "GET"),

@@ -229,6 +229,7 @@ def test_the_models_are_what_the_migrations_make(database: Database, postgres: P
     postgres.create_database(name, database.role)
     declared_url = postgres.url(database.role, database.password, name)
     with migrations.engine(declared_url).begin() as declared:
+        declared.exec_driver_sql("CREATE EXTENSION pg_trgm")
         METADATA.create_all(declared)
     try:
         with closing(psycopg2.connect(database.url)) as one, closing(psycopg2.connect(declared_url)) as other:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.schemas import PortfolioMetrics
+from service.schemas.portfolio import PortfolioMetrics
 from tests.service.lambda_api import Api
 
 TODAY = datetime.now(UTC).date()

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_two_at_once_with_one_seed_add_its_accounts_once(url: str, sql: connecti
 
     def add() -> None:
         database = Database(url)
-        results.append(sample_queries.add(database, count=20, seed=9, replace=False, today=TODAY))
+        results.append(database.write(partial(sample_queries.add, count=20, seed=9, replace=False, today=TODAY)))
         database.close()
 
     together(add, add)
@@ -147,7 +148,7 @@ def test_two_that_replace_at_once_leave_the_accounts_of_one(url: str, service: A
 
     def replace(seed: int) -> None:
         database = Database(url)
-        sample_queries.add(database, count=5, seed=seed, replace=True, today=TODAY)
+        database.write(partial(sample_queries.add, count=5, seed=seed, replace=True, today=TODAY))
         database.close()
 
     together(lambda: replace(2), lambda: replace(3))

@@ -1,0 +1,288 @@
+"""Lists and portfolio at the speed of the database: what the health row repeats of its account, rollups, a search table, indexes. Answers
+that are given again to the same idempotency key."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+COPIED = {
+    "segment": "segment",
+    "region": "region",
+    "cs_owner": "cs_owner",
+    "industry": "industry",
+    "arr": "arr",
+    "renewal_date": "renewal_date",
+    "seat_use": "CASE WHEN active_users > seats_purchased THEN 1 ELSE active_users::double precision / seats_purchased END",
+    "feature_x_adoption": "feature_x_adoption",
+    "tickets_last_30d": "tickets_last_30d",
+    "critical_tickets_90d": "critical_tickets_90d",
+}
+"""A column of `account_health`, and what of an account it repeats: rollups then follow from that one row, under that row's lock."""
+
+COLUMNS = ", ".join(COPIED)
+VALUES = ", ".join(COPIED.values())
+
+COPIES = (
+    """
+    ALTER TABLE account_health
+        ADD COLUMN segment varchar(20),
+        ADD COLUMN region varchar(50),
+        ADD COLUMN cs_owner varchar(100),
+        ADD COLUMN industry varchar(100),
+        ADD COLUMN arr numeric(15, 2),
+        ADD COLUMN renewal_date date,
+        ADD COLUMN seat_use double precision,
+        ADD COLUMN feature_x_adoption double precision,
+        ADD COLUMN tickets_last_30d integer,
+        ADD COLUMN critical_tickets_90d integer
+    """,
+    f"UPDATE account_health SET ({COLUMNS}) = (SELECT {VALUES} FROM accounts WHERE id = account_id)",
+    "ALTER TABLE account_health ALTER COLUMN segment SET NOT NULL, ALTER COLUMN arr SET NOT NULL",
+    "ALTER TABLE account_health SET (fillfactor = 80)",
+)
+
+SEARCH = (
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    """
+    CREATE TABLE account_names (
+        account_id bigint PRIMARY KEY REFERENCES accounts ON DELETE CASCADE,
+        folded text COLLATE "C" NOT NULL
+    )
+    """,
+    "INSERT INTO account_names SELECT id, lower(name) FROM accounts",
+    "CREATE INDEX account_names_folded_idx ON account_names USING gin (folded gin_trgm_ops)",
+)
+
+FOLLOW_ACCOUNTS = (
+    f"""
+    CREATE OR REPLACE FUNCTION add_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO account_health (account_id, {COLUMNS}) SELECT id, {VALUES} FROM added;
+        INSERT INTO account_names (account_id, folded) SELECT id, lower(name) FROM added;
+        RETURN NULL;
+    END
+    $$
+    """,
+    f"""
+    CREATE FUNCTION follow_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        -- in the order of ids, as all who lock several of these rows do
+        PERFORM FROM account_health WHERE account_id IN (SELECT id FROM changed) ORDER BY account_id FOR NO KEY UPDATE;
+        UPDATE account_health health SET ({COLUMNS}) = ROW ({", ".join(f"now_known.{name}" for name in COPIED)})
+        FROM (SELECT id, {", ".join(f"{value} AS {name}" for name, value in COPIED.items())} FROM changed) now_known
+        WHERE now_known.id = health.account_id
+            AND ({", ".join(f"health.{name}" for name in COPIED)}) IS DISTINCT FROM ({", ".join(f"now_known.{name}" for name in COPIED)});
+        UPDATE account_names names SET folded = lower(changed.name)
+        FROM changed WHERE changed.id = names.account_id AND names.folded <> lower(changed.name);
+        RETURN NULL;
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER accounts_follow AFTER UPDATE ON accounts
+    REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION follow_accounts()
+    """,
+)
+
+MEASURES = {
+    "accounts": "sum(sign)",
+    "with_renewal": "sum(sign) FILTER (WHERE renewal_date IS NOT NULL)",
+    "arr": "sum(sign * arr)",
+    "score_nanos": "sum(sign * (score * 1e9)::bigint)",
+    "with_seat_use": "sum(sign) FILTER (WHERE seat_use IS NOT NULL)",
+    "seat_use_nanos": "sum(sign * (seat_use * 1e9)::bigint)",
+    "with_feature": "sum(sign) FILTER (WHERE feature_x_adoption IS NOT NULL)",
+    "feature_nanos": "sum(sign * (feature_x_adoption * 1e9)::bigint)",
+    "tickets": "sum(sign * tickets_last_30d::bigint)",
+    "critical": "sum(sign * critical_tickets_90d::bigint)",
+}
+"""What rollups sum, with `sign` 1 for a row that came and -1 for one that went. Billionths are integers, so that no sum ever drifts."""
+
+KEYS = {
+    "segment": ("segment", "varchar(20) NOT NULL"),
+    "bucket": ("bucket", "varchar(20)"),
+    "region": ("region", "varchar(50)"),
+    "industry": ("industry", "varchar(100)"),
+    "cs_owner": ("cs_owner", "varchar(100)"),
+    "eighth": ("floor(score * 8)", "integer NOT NULL"),
+    "renewal_date": ("renewal_date", "date NOT NULL"),
+}
+
+ROLLUPS = {
+    "portfolio_cells": (("segment", "bucket", "region", "industry"), tuple(MEASURES)),
+    "owner_cells": (("cs_owner", "segment", "bucket", "region"), ("accounts", "with_renewal")),
+    "score_bins": (("eighth",), ("accounts",)),
+    "renewal_days": (("renewal_date", "bucket"), ("accounts", "arr")),
+}
+"""Keys and measures of each. Writers only append rows (`is_delta`), so that none waits for another; readers sum."""
+
+ONLY = {"score_bins": "WHERE score IS NOT NULL", "renewal_days": "WHERE renewal_date IS NOT NULL"}
+
+
+def _table(name: str) -> tuple[str, ...]:
+    keys, measures = ROLLUPS[name]
+    columns = [f"{key} {KEYS[key][1]}" for key in keys] + [f"{measure} numeric NOT NULL" for measure in measures]
+    return (
+        f"CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, is_delta boolean NOT NULL, {', '.join(columns)})",
+        f"CREATE INDEX {name}_{keys[0]}_idx ON {name} ({keys[0]})",
+        f"CREATE INDEX {name}_is_delta_idx ON {name} (is_delta) WHERE is_delta",
+    )
+
+
+def _append(name: str, is_delta: str) -> str:
+    """What `counted` changes of a rollup. Rows that change nothing are left out, but for the cells: there a change of anything shows."""
+    keys, measures = ROLLUPS[name]
+    sums = [f"coalesce({MEASURES[measure]}, 0)" for measure in measures]
+    having = "" if name == "portfolio_cells" else f" HAVING {' OR '.join(f'{total} <> 0' for total in sums)}"
+    return (
+        f"INSERT INTO {name} (is_delta, {', '.join((*keys, *measures))})"
+        f" SELECT {is_delta}, {', '.join(KEYS[key][0] for key in keys)}, {', '.join(sums)} FROM counted {ONLY.get(name, '')}"
+        f" GROUP BY {', '.join(str(place + 2) for place in range(len(keys)))}{having}"
+    )
+
+
+def _count(source: str, is_delta: str) -> str:
+    *most, last = (_append(name, is_delta) for name in ROLLUPS)
+    return f"WITH counted AS MATERIALIZED ({source}), {', '.join(f'r{place} AS ({each})' for place, each in enumerate(most))} {last}"
+
+
+READ = ", ".join((*COPIED, "score", "bucket"))
+ADDED, REMOVED = f"SELECT 1 AS sign, {READ} FROM added", f"SELECT -1 AS sign, {READ} FROM removed"
+EVENTS = {
+    "INSERT": ("NEW TABLE AS added", ADDED),
+    "DELETE": ("OLD TABLE AS removed", REMOVED),
+    "UPDATE": ("NEW TABLE AS added OLD TABLE AS removed", f"{ADDED} UNION ALL {REMOVED}"),
+}
+
+
+def _keep(event: str) -> tuple[str, str]:
+    tables, source = EVENTS[event]
+    name = f"roll_up_{event.lower()}"
+    return (
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_count(source, 'true')}; RETURN NULL; END $$",
+        f"CREATE TRIGGER account_health_{name} AFTER {event} ON account_health REFERENCING {tables}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+    )
+
+
+def _fold(name: str) -> str:
+    """Sums the rows that share a first key with a delta."""
+    keys, measures = ROLLUPS[name]
+    lead, columns = keys[0], ", ".join((*keys, *measures))
+    return f"""
+        IF (SELECT count(*) FROM {name} WHERE is_delta) > deltas THEN
+            WITH gone AS (
+                DELETE FROM {name} WHERE {lead} IS NULL OR {lead} IN (SELECT {lead} FROM {name} WHERE is_delta) RETURNING {columns}
+            )
+            INSERT INTO {name} (is_delta, {columns})
+            SELECT false, {", ".join(keys)}, {", ".join(f"sum({measure})" for measure in measures)} FROM gone
+            GROUP BY {", ".join(keys)} HAVING {" OR ".join(f"sum({measure}) <> 0" for measure in measures)};
+        END IF;
+    """
+
+
+FOLD = f"""
+    CREATE FUNCTION fold_portfolio(deltas integer) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+        -- one at a time, and nobody waits for it: a rollup that is not folded is slower to read, not wrong
+        IF NOT pg_try_advisory_xact_lock(hashtext('fold_portfolio')) THEN RETURN; END IF;
+        {"".join(_fold(name) for name in ROLLUPS)}
+    END
+    $$
+"""
+
+EMPTY = f"""
+    CREATE FUNCTION empty_portfolio() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN TRUNCATE {", ".join(ROLLUPS)}; RETURN NULL; END $$
+"""
+
+ON_TRUNCATE = """
+    CREATE TRIGGER account_health_empty_portfolio AFTER TRUNCATE ON account_health
+    FOR EACH STATEMENT EXECUTE FUNCTION empty_portfolio()
+"""
+
+MOVERS = """
+    CREATE TABLE computed_movers (
+        days integer PRIMARY KEY,
+        today date NOT NULL,
+        data_version text NOT NULL,
+        movers jsonb NOT NULL
+    )
+"""
+
+IDEMPOTENCY = (
+    """
+    CREATE TABLE idempotency_records (
+        key bytea PRIMARY KEY,
+        request bytea NOT NULL,
+        body text NOT NULL,
+        headers jsonb NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    "CREATE INDEX idempotency_records_created_at_idx ON idempotency_records (created_at)",
+)
+
+FILTERED = "INCLUDE (segment, region, cs_owner)"
+
+INDEXES = (
+    "CREATE UNIQUE INDEX accounts_name_filtered_key ON accounts (name) INCLUDE (id, segment, region, cs_owner)",
+    "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key",
+    "ALTER TABLE accounts ADD CONSTRAINT accounts_name_key UNIQUE USING INDEX accounts_name_filtered_key",
+    f"CREATE INDEX accounts_arr_idx ON accounts (arr, id) {FILTERED}",
+    f"CREATE INDEX accounts_renewal_date_idx ON accounts (renewal_date, id) {FILTERED}",
+    f"CREATE INDEX accounts_renewal_date_desc_idx ON accounts (renewal_date DESC, id) {FILTERED}",  # a day has many accounts
+    f"CREATE INDEX accounts_updated_at_idx ON accounts (updated_at, id) {FILTERED}",
+    "CREATE INDEX accounts_cs_owner_idx ON accounts (cs_owner, name) INCLUDE (id, segment, region, arr, renewal_date, updated_at)",
+    "CREATE INDEX accounts_segment_region_idx ON accounts (segment, region, name) INCLUDE (id, cs_owner)",
+    f"CREATE INDEX account_health_score_idx ON account_health (score, account_id) {FILTERED}",
+    "CREATE INDEX account_health_cs_owner_idx ON account_health (cs_owner, score, account_id)",
+    "CREATE INDEX account_health_risk_idx ON account_health ((arr::double precision * (100 - score))) INCLUDE (account_id, renewal_date)"
+    " WHERE bucket IN ('Amber', 'Red')",
+    "CREATE INDEX health_snapshots_calculated_at_idx ON health_snapshots (calculated_at, account_id) INCLUDE (score)",
+    "ALTER TABLE accounts ALTER COLUMN updated_at SET DEFAULT clock_timestamp()",
+)
+
+
+def upgrade() -> None:
+    for statement in (
+        *COPIES,
+        *SEARCH,
+        *FOLLOW_ACCOUNTS,
+        *(statement for name in ROLLUPS for statement in _table(name)),
+        _count(f"SELECT 1 AS sign, {READ} FROM account_health", "false"),
+        *(statement for event in EVENTS for statement in _keep(event)),
+        FOLD,
+        EMPTY,
+        ON_TRUNCATE,
+        MOVERS,
+        *IDEMPOTENCY,
+        *INDEXES,
+    ):
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    functions = ("follow_accounts", "fold_portfolio", "empty_portfolio", *(f"roll_up_{event.lower()}" for event in EVENTS))
+    for statement in (
+        f"DROP FUNCTION {', '.join(functions)} CASCADE",
+        """
+        CREATE OR REPLACE FUNCTION add_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO account_health (account_id) SELECT id FROM added;
+            RETURN NULL;
+        END
+        $$
+        """,
+        f"DROP TABLE account_names, computed_movers, idempotency_records, {', '.join(ROLLUPS)}",
+        "DROP EXTENSION pg_trgm",
+        f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)}",
+        "DROP INDEX health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
+        "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx, accounts_segment_region_idx",
+        "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key, ADD CONSTRAINT accounts_name_key UNIQUE (name),"
+        " ALTER COLUMN updated_at SET DEFAULT now()",
+    ):
+        op.execute(statement)
