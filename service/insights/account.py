@@ -98,7 +98,7 @@ def _renewal(facts: AccountFacts) -> list[str]:
 def _action(facts: AccountFacts, recommendation: Recommendation) -> dict[str, Any]:
     playbook = recommendation.playbook
     answered = [_cited(factor) for factor in facts.factors if factor.impact < 0 and factor.code in playbook.triggers]
-    impact = f"Answers {_listed(answered)}." if answered else f"Makes known: {_listed(recommendation.matching_risk_factors)}."
+    impact = f"Addresses {_listed(answered)}." if answered else f"Makes known: {_listed(recommendation.matching_risk_factors)}."
     return {
         "title": playbook.title,
         "description": playbook.description,

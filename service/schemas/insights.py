@@ -46,7 +46,7 @@ class AccountInsight(About):
                 "title": "Technical clean-up",
                 "description": "Clear the open incidents and remove what keeps causing them.",
                 "priority": "High",
-                "estimated_impact": "Answers Critical tickets (3 tickets in 90 days, -0.9 points).",
+                "estimated_impact": "Addresses Critical tickets (3 tickets in 90 days, -0.9 points).",
                 "playbook_id": 3,
             }
         ],

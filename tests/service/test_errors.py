@@ -194,3 +194,29 @@ def test_the_environment_is_read_by_the_names_of_the_contract() -> None:
         version="v1",
     )
     assert Settings.from_environment({"CORS_ORIGIN_REGEX": "", "CORS_ORIGINS": ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"OPENAI_API_KEY": "sk hunter2"},
+        {"OPENAI_API_KEY": "sk-hunter2\r\nX: 1"},
+        {"OPENAI_API_KEY": "hunter2" * 100},
+        {"OPENAI_MODEL": "gpt 5"},
+        {"OPENAI_MODEL": "x" * 129},
+        {"OPENAI_BASE_URL": "ftp://models.example"},
+        {"OPENAI_BASE_URL": "https://user:hunter2@models.example"},
+        {"OPENAI_BASE_URL": "https://models.example?key=hunter2"},
+    ],
+)
+def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(variable: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(variable)
+    assert next(iter(variable)) in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_the_key_of_the_model_is_not_shown_with_the_settings() -> None:
+    settings = Settings.from_environment({"OPENAI_API_KEY": "sk-hunter2", "OPENAI_MODEL": "", "OPENAI_BASE_URL": ""})
+    assert (settings.openai_api_key, settings.openai_model, settings.openai_seconds) == ("sk-hunter2", "gpt-5-mini", 10.0)
+    assert "hunter2" not in repr(settings)

@@ -1,0 +1,198 @@
+"""A model that is down, slow or wrong: every request is answered by rule, soon, and the endpoint is left alone."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from psycopg2.extensions import connection
+
+from service.insights.breaker import FAILURES, OPEN_SECONDS, Breaker
+from service.insights.failure import InsightError
+from service.insights.model import RESERVE_SECONDS, Model
+from service.insights.subject import Subject
+from tests.service.insights import KEY, add, asking, insight, reasons
+from tests.service.lambda_api import Api
+from tests.stand_in_openai import ACCOUNT, StandInOpenAI, says, stand_in_openai
+
+SHORT = 1.0
+"""Seconds for a model that never finishes; far below the guard of the whole test."""
+
+
+@pytest.fixture
+def openai() -> Iterator[StandInOpenAI]:
+    with stand_in_openai() as started:
+        yield started
+
+
+@pytest.fixture
+def account_id(sql: connection) -> int:
+    return add(sql, "Kestrel")
+
+
+def ask(function: Api, account_id: int, source: str) -> Any:
+    return insight(function.post(f"/insights/account/{account_id}"), source)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "reason"),
+    [
+        (400, {"error": {"message": "Unknown parameter"}}, "application/json", "refused_request"),
+        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, "application/json", "unauthorized"),
+        (403, {}, "application/json", "unauthorized"),
+        (404, "<html>", "text/html", "refused_request"),
+        (429, {"error": {"message": "Rate limit"}}, "application/json", "rate_limited"),
+        (500, "", "text/plain", "server_error"),
+        (503, {"error": None}, "application/json", "server_error"),
+        (200, '{"choices": [', "application/json", "invalid_response"),
+        (200, "<html>", "text/html", "invalid_response"),
+        (200, "", "application/json", "invalid_response"),
+        (200, "null", "application/json", "invalid_response"),
+        (200, "[]", "application/json", "invalid_response"),
+        (200, {"choices": []}, "application/json", "invalid_response"),
+        (200, {"choices": [{"message": "text"}]}, "application/json", "invalid_response"),
+        (200, {"error": {"message": "no"}}, "application/json", "invalid_response"),
+    ],
+)
+def test_a_failure_is_answered_by_rule_with_its_reason_in_one_line(
+    url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str],
+    status: int, body: Any, kind: str, reason: str,
+) -> None:  # fmt: skip
+    openai.status, openai.body, openai.kind = status, body, kind
+    with asking(url, openai) as function:
+        answer = function.post(f"/insights/account/{account_id}", {"x-request-id": "mine"})
+    insight(answer, "rules")
+    assert len(openai.requests) == 1, "no hidden second try"
+    output = capsys.readouterr()
+    (line,) = (parsed for parsed in map(json.loads, output.out.splitlines()) if parsed["message"] == "insight by rule")
+    assert (line["reason"], line["request_id"], line["level"]) == (reason, "mine", "WARNING")
+    assert line["status"] == (None if status == 200 else status)
+    assert not any(secret in text for secret in (KEY, "Kestrel") for text in (output.out, output.err))
+    assert KEY not in answer.text
+
+
+@pytest.mark.parametrize("fault", ["drip", "silent"])
+def test_neither_a_slow_drip_nor_silence_outlasts_the_deadline(
+    url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    setattr(openai, fault, True)
+    with asking(url, openai, openai_seconds=SHORT) as function:
+        ask(function, account_id, "rules")
+    assert reasons(capsys) == ["timeout"]
+    assert len(openai.requests) == 1
+    assert not openai.closed.is_set(), "it would have gone on"
+    if fault == "drip":
+        assert openai.hung_up.wait(30), "the connection is let go"
+
+
+def test_an_endpoint_that_is_not_there_is_answered_by_rule(url: str, account_id: int, capsys: pytest.CaptureFixture[str]) -> None:
+    with stand_in_openai() as gone:
+        pass
+    with asking(url, gone) as function:
+        ask(function, account_id, "rules")
+    assert reasons(capsys) == ["unreachable"]
+
+
+def test_fifty_requests_to_an_endpoint_that_is_down_reach_it_at_most_five_times(
+    url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str]
+) -> None:
+    openai.status = 503
+    with asking(url, openai) as function:
+        for number in range(50):
+            path = f"/insights/account/{account_id}" if number % 2 else "/insights/portfolio"
+            insight(function.post(path), "rules")
+    assert len(openai.requests) == FAILURES <= 5
+    assert reasons(capsys) == ["server_error"] * FAILURES + ["circuit_open"] * (50 - FAILURES)
+
+
+def test_another_environment_has_a_breaker_of_its_own(url: str, account_id: int, openai: StandInOpenAI) -> None:
+    openai.status = 503
+    with asking(url, openai) as function:
+        for _ in range(FAILURES + 1):
+            ask(function, account_id, "rules")
+    openai.status = 200
+    with asking(url, openai) as other:
+        ask(other, account_id, "model")
+
+
+def test_the_breaker_tries_once_after_a_while_and_closes_when_that_succeeds() -> None:
+    now = 1000.0
+    breaker = Breaker(lambda: now)
+    for _ in range(FAILURES):
+        assert breaker.allows()
+        breaker.failed()
+    assert not breaker.allows()
+    now += OPEN_SECONDS - 0.01
+    assert not breaker.allows()
+    now += 0.02
+    assert breaker.allows()
+    breaker.failed()
+    assert not breaker.allows()
+    now += OPEN_SECONDS
+    assert breaker.allows()
+    breaker.succeeded()
+    assert all(breaker.allows() for _ in range(10))
+    breaker.failed()
+    assert breaker.allows(), "only failures in a row count"
+
+
+@pytest.mark.parametrize("takes", [0.0, 10.0])
+def test_in_any_thirty_seconds_at_most_five_questions_reach_an_endpoint_that_is_down(takes: float) -> None:
+    now, asked = 0.0, list[float]()
+    breaker = Breaker(lambda: now)
+    while now < 300:
+        if breaker.allows():
+            asked.append(now)
+            now += takes
+            breaker.failed()
+        now += 0.5
+    assert len(asked) > 8, "it is tried again and again"
+    assert max(sum(start <= then < start + 30 for then in asked) for start in asked) <= 5
+
+
+def test_a_clock_that_is_set_back_does_not_keep_the_breaker_open() -> None:
+    now = 1e9
+    breaker = Breaker(lambda: now)
+    for _ in range(FAILURES):
+        breaker.failed()
+    now -= 3600
+    assert breaker.allows()
+
+
+def test_no_connection_is_held_and_no_transaction_is_open_while_the_model_is_asked(
+    url: str, account_id: int, sql: connection, openai: StandInOpenAI
+) -> None:
+    seen = list[list[Any]]()
+
+    def look() -> None:
+        with sql.cursor() as cursor:
+            cursor.execute(
+                "SELECT state, xact_start, (SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid) FROM pg_stat_activity a"
+                " WHERE application_name = 'ai-success-insights' AND datname = current_database()"
+            )
+            seen.append(cursor.fetchall())
+
+    openai.while_asked = look
+    with asking(url, openai) as function:
+        ask(function, account_id, "model")
+        openai.body = says({**ACCOUNT, "summary": 1})
+        insight(function.post("/insights/portfolio"), "rules")
+    assert seen == [[("idle", None, 0)]] * 2, "one connection, which a pooler may give to others"
+
+
+def test_a_request_that_is_late_already_does_not_ask(
+    url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with asking(url, openai) as function:
+        insight(function("POST", f"/insights/account/{account_id}", age=25 - RESERVE_SECONDS + 0.5), "rules")
+    assert (openai.requests, reasons(capsys)) == ([], ["no_time"])
+
+
+def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI) -> None:
+    import asyncio
+
+    openai.silent = True
+    model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=300)
+    subject = Subject(kind="account", head={}, instructions="", data="{}", fillings={}, own_words=(), rules={})
+    with asyncio.Runner() as runner, pytest.raises(InsightError, match="timeout"):
+        runner.run(model.ask(subject, remaining=RESERVE_SECONDS + SHORT))
