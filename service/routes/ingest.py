@@ -65,10 +65,11 @@ async def ingest_csv(
     from service.importing import InvalidFileError, read_file  # only here: reads need neither it nor its queries
     from service.queries.imports import load
 
-    try:
-        file = read_file(await uploaded_file(request))
-    except InvalidFileError as error:
-        raise _refused(error) from None
+    async with uploaded_file(request) as content:
+        try:
+            file = read_file(content)
+        except InvalidFileError as error:
+            raise _refused(error) from None
     return JSONResponse(request.app.state.database.write(partial(load, file=file, today=today(), dry_run=dry_run)))
 
 

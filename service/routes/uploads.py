@@ -1,9 +1,11 @@
 """A file in a multipart request."""
 
-from typing import Any, Final
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import IO, Any, Final
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.errors import InvalidRequestError, TooLargeError, UnsupportedMediaTypeError
@@ -12,6 +14,8 @@ PART: Final = "file"
 MULTIPART: Final = "multipart/form-data"
 MAX_BYTES: Final = 4 * 2**20
 """Of the file: more would not fit into what Lambda takes, in base64 and with all that comes along."""
+
+SLICE: Final = 2**18
 
 _ASKED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
 
@@ -33,21 +37,30 @@ REQUEST_BODY: Final[dict[str, Any]] = {
 """For the OpenAPI document: the framework's own `File()` would make every cold start load the parser of forms."""
 
 
-async def uploaded_file(request: Request) -> bytes:
-    """The content of the request's one part. Raises `ServiceError`s that say what to send."""
+@asynccontextmanager
+async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
+    """The request's one part as an open file. Raises `ServiceError`s that say what to send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
         raise UnsupportedMediaTypeError(f"{_ASKED}.")
+    parser = MultiPartParser(request.headers, _sliced(request), max_files=2, max_fields=1, max_part_size=2**10)
     try:
-        form = await request.form(max_files=2, max_fields=1, max_part_size=2**10)
-    except (HTTPException, ValueError):  # what the framework makes of a broken form, and what it does not catch of a strange charset
+        form = await parser.parse()
+    except (MultiPartException, UnicodeError):  # the latter of a charset that is none for text
         raise _invalid("multipart_invalid", "The body is not one, or has too many parts") from None
     try:
         file = _the_file(form)
         if (file.size or 0) > MAX_BYTES:
             raise TooLargeError(f"The file has {file.size} bytes; at most {MAX_BYTES} are taken. Split it, with the header in each part.")
-        return await file.read()
+        yield file.file
     finally:
         await form.close()
+
+
+async def _sliced(request: Request) -> AsyncGenerator[bytes]:
+    """The body, which Lambda hands over as one, in pieces that the parser may copy."""
+    async for body in request.stream():
+        for start in range(0, len(body), SLICE):
+            yield body[start : start + SLICE]
 
 
 def _the_file(form: FormData) -> UploadFile:
