@@ -70,7 +70,10 @@ class Api:
 
     def __call__(self, method: str, path: str, headers: Mapping[str, str] | None = None, *, age: float = 0, **query: Any) -> Answer:
         """`query`: a list is a repeated name."""
-        answered = self.handler(event(method, path, urlencode(query, doseq=True), headers, age=age), None)
+        return self.send(event(method, path, urlencode(query, doseq=True), headers, age=age))
+
+    def send(self, sent: dict[str, Any]) -> Answer:
+        answered = self.handler(sent, None)
         body = answered.get("body", "")
         text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
         return Answer(answered["statusCode"], answered["headers"], text)
