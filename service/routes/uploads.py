@@ -15,7 +15,7 @@ MULTIPART: Final = "multipart/form-data"
 MAX_BYTES: Final = 4 * 2**20
 """Of the file: more would not fit into what Lambda takes, in base64 and with all that comes along."""
 
-SLICE: Final = 2**18
+PIECE: Final = 2**18
 
 _ASKED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
 
@@ -42,11 +42,10 @@ async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
     """The request's one part as an open file. Raises `ServiceError`s that say what to send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
         raise UnsupportedMediaTypeError(f"{_ASKED}.")
-    parser = MultiPartParser(request.headers, _sliced(request), max_files=2, max_fields=1, max_part_size=2**10)
     try:
-        form = await parser.parse()
-    except (MultiPartException, UnicodeError):  # the latter of a charset that is none for text
-        raise _invalid("multipart_invalid", "The body is not one, or has too many parts") from None
+        form = await _Parser(request).parse()
+    except (MultiPartException, ValueError):  # the latter of a charset that is none for text
+        raise _invalid("multipart_invalid", "The body is none, has too many parts, or ends too early") from None
     try:
         file = _the_file(form)
         if (file.size or 0) > MAX_BYTES:
@@ -56,11 +55,22 @@ async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
         await form.close()
 
 
-async def _sliced(request: Request) -> AsyncGenerator[bytes]:
-    """The body, which Lambda hands over as one, in pieces that the parser may copy."""
-    async for body in request.stream():
-        for start in range(0, len(body), SLICE):
-            yield body[start : start + SLICE]
+class _Parser(MultiPartParser):
+    """Starlette's, which is fed in pieces that it may copy, and which minds when a body breaks off."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.headers, self._pieces(request), max_files=2, max_fields=1, max_part_size=2**10)
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _pieces(self, request: Request) -> AsyncGenerator[bytes]:
+        async for body in request.stream():  # Lambda hands over all of it as one
+            for start in range(0, len(body), PIECE):
+                yield body[start : start + PIECE]
+        if not self._ended:
+            raise MultiPartException("The body ends too early")
 
 
 def _the_file(form: FormData) -> UploadFile:
