@@ -1,6 +1,6 @@
 """A CSV file of accounts and their days: all that it says, or all that is wrong with it."""
 
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from service.importing.header import read_header
 from service.importing.lines import Lines
@@ -20,8 +20,8 @@ class File(NamedTuple):
     days: Lines
 
 
-def read_file(content: bytes) -> File:
-    """Reads all of it. Raises `InvalidFileError`, and nothing else, whatever the bytes are.
+def read_file(content: IO[bytes]) -> File:
+    """Reads all of a seekable file, a part at a time. Raises `InvalidFileError`, and nothing else, whatever its bytes are.
 
     Rows whose cells are all blank are passed over, but counted.
     """

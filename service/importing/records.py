@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final
+from typing import IO, Final
 
 from service.importing.header import known
 from service.importing.problems import InvalidFileError, Problem, Problems
@@ -30,15 +30,17 @@ class Records:
     met. Quotes that do not fit end the records: that is added to `problems`.
     """
 
-    def __init__(self, content: bytes, problems: Problems) -> None:
+    def __init__(self, content: IO[bytes], problems: Problems) -> None:
         self._content = content
         self._problems = problems
         self._row = 0
         self._over = False
-        if b"\0" in content[:4]:  # no name of a column has one: it is UTF-16 or UTF-32
-            raise self._encoding(content.index(b"\0"))
-        text = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
-        self._reader = csv.reader(text, delimiter=_delimiter(content), strict=True)
+        start = content.read(MAX_HEADER)
+        content.seek(0)
+        if b"\0" in start[:4]:  # no name of a column has one: it is UTF-16 or UTF-32
+            raise _encoding(start, start.index(b"\0"))
+        self._text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
+        self._reader = csv.reader(self._text, delimiter=_delimiter(start), strict=True)
 
     def header(self) -> list[str]:
         """The first record, an empty one when there is none."""
@@ -60,24 +62,28 @@ class Records:
         try:
             records.extend(islice(self._reader, count))
         except UnicodeDecodeError:
-            raise self._encoding() from None
+            raise self._undecodable() from None
         except csv.Error as error:
             self._over = True
             self._problems.add(_quote(self._row + len(records) + 1, str(error)))
         self._row += len(records)
         return records
 
-    def _encoding(self, offset: int | None = None) -> InvalidFileError:
-        """With the row as far as lines tell, and the first byte that is none of UTF-8."""
-        if offset is None:
-            try:
-                self._content.decode()
-                raise AssertionError("unreachable")
-            except UnicodeDecodeError as error:
-                offset = error.start
-        row = max(1, len(self._content[: offset + 1].splitlines()))
-        message = f"The file is not UTF-8, first at byte offset {offset}. Save it as CSV in UTF-8."
-        return InvalidFileError([Problem(row, None, "encoding", message)], 1)
+    def _undecodable(self) -> InvalidFileError:
+        self._content.seek(0)
+        content = self._content.read()
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            return _encoding(content, error.start)
+        raise AssertionError("unreachable")
+
+
+def _encoding(content: bytes, offset: int) -> InvalidFileError:
+    """With the row as far as ends of lines tell it."""
+    row = len(content[: offset + 1].splitlines())
+    message = f"The file is not UTF-8, first at byte offset {offset}. Save it as CSV in UTF-8."
+    return InvalidFileError([Problem(row, None, "encoding", message)], 1)
 
 
 def _quote(row: int, error: str) -> Problem:
@@ -89,7 +95,7 @@ def _quote(row: int, error: str) -> Problem:
     return Problem(row, None, "misplaced_quote", message)
 
 
-def _delimiter(content: bytes) -> str:
-    line = _LINE.match(content, len(_BOM) if content.startswith(_BOM) else 0, MAX_HEADER)
+def _delimiter(start: bytes) -> str:
+    line = _LINE.match(start.removeprefix(_BOM))
     text = line[0].decode(errors="replace") if line else ""
     return max(DELIMITERS, key=lambda delimiter: known(next(csv.reader([text], delimiter=delimiter), [])))

@@ -11,7 +11,7 @@ from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError
 from service.routes.documented import IMPORT, WRITE, answers
 from service.routes.strict import router as new_router
-from service.routes.uploads import REQUEST_BODY, uploaded_file
+from service.routes.uploads import REQUEST_BODY, fingerprint, uploaded_file
 from service.routes.writing import IdempotencyKey, write
 
 if TYPE_CHECKING:
@@ -68,12 +68,13 @@ async def ingest_csv(
     from service.importing import InvalidFileError, read_file  # only here: reads need neither it nor its queries
     from service.queries.imports import load
 
-    content = await uploaded_file(request)
-    try:
-        file = read_file(content)
-    except InvalidFileError as error:
-        raise _refused(error) from None
-    return write(request, None if dry_run else key, partial(load, file=file, today=today(), dry_run=dry_run), content=content)
+    async with uploaded_file(request) as content:
+        digest = fingerprint(content)
+        try:
+            file = read_file(content)
+        except InvalidFileError as error:
+            raise _refused(error) from None
+    return write(request, None if dry_run else key, partial(load, file=file, today=today(), dry_run=dry_run), content=digest)
 
 
 def _refused(error: "InvalidFileError") -> InvalidRowsError:

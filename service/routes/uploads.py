@@ -1,9 +1,12 @@
 """A file in a multipart request."""
 
-from typing import Any, Final
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import IO, Any, Final
 
 from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from service.errors import InvalidRequestError, TooLargeError, UnsupportedMediaTypeError
@@ -12,6 +15,8 @@ PART: Final = "file"
 MULTIPART: Final = "multipart/form-data"
 MAX_BYTES: Final = 4 * 2**20
 """Of the file: more would not fit into what Lambda takes, in base64 and with all that comes along."""
+
+PIECE: Final = 2**18
 
 _ASKED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
 
@@ -33,21 +38,49 @@ REQUEST_BODY: Final[dict[str, Any]] = {
 """For the OpenAPI document: the framework's own `File()` would make every cold start load the parser of forms."""
 
 
-async def uploaded_file(request: Request) -> bytes:
-    """The content of the request's one part. Raises `ServiceError`s that say what to send."""
+@asynccontextmanager
+async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
+    """The request's one part as an open file. Raises `ServiceError`s that say what to send."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
         raise UnsupportedMediaTypeError(f"{_ASKED}.")
     try:
-        form = await request.form(max_files=2, max_fields=1, max_part_size=2**10)
-    except (HTTPException, ValueError):  # what the framework makes of a broken form, and what it does not catch of a strange charset
-        raise _invalid("multipart_invalid", "The body is not one, or has too many parts") from None
+        form = await _Parser(request).parse()
+    except (MultiPartException, ValueError):  # the latter of a charset that is none for text
+        raise _invalid("multipart_invalid", "The body is none, has too many parts, or ends too early") from None
     try:
         file = _the_file(form)
         if (file.size or 0) > MAX_BYTES:
             raise TooLargeError(f"The file has {file.size} bytes; at most {MAX_BYTES} are taken. Split it, with the header in each part.")
-        return await file.read()
+        yield file.file
     finally:
         await form.close()
+
+
+def fingerprint(file: IO[bytes]) -> bytes:
+    """The SHA-256 of a file, which is then at its beginning again."""
+    digest = hashlib.sha256()
+    for piece in iter(lambda: file.read(PIECE), b""):
+        digest.update(piece)
+    file.seek(0)
+    return digest.digest()
+
+
+class _Parser(MultiPartParser):
+    """Starlette's, which is fed in pieces that it may copy, and which minds when a body breaks off."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.headers, self._pieces(request), max_files=2, max_fields=1, max_part_size=2**10)
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _pieces(self, request: Request) -> AsyncGenerator[bytes]:
+        async for body in request.stream():  # Lambda hands over all of it as one
+            for start in range(0, len(body), PIECE):
+                yield body[start : start + PIECE]
+        if not self._ended:
+            raise MultiPartException("The body ends too early")
 
 
 def _the_file(form: FormData) -> UploadFile:

@@ -73,7 +73,10 @@ class Api:
     ) -> Answer:
         """`query`: a list is a repeated name. `body`: JSON."""
         more = {} if body is None else {"body": body}
-        answered = self.handler(event(method, path, urlencode(query, doseq=True), headers, age=age, **more), None)
+        return self.send(event(method, path, urlencode(query, doseq=True), headers, age=age, **more))
+
+    def send(self, sent: dict[str, Any]) -> Answer:
+        answered = self.handler(sent, None)
         body = answered.get("body", "")
         text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
         return Answer(answered["statusCode"], answered["headers"], text)

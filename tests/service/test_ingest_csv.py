@@ -1,0 +1,453 @@
+"""CSV files over HTTP, on a real database: all of a file or nothing, and only what differs."""
+
+import io
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg2.extensions import connection
+
+from benchmarks.csv_files import accounts_csv, days_csv
+from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
+from service.db import Database
+from service.importing import InvalidFileError, protected, read_file
+from service.queries import imports
+from service.queries.imports import load
+from service.queries.scores import rescore
+from service.routes.uploads import MAX_BYTES
+from service.schemas import Account, Imported, Problem
+from tests.service.lambda_api import Answer, Api
+from tests.service.uploads import MULTIPART, body, part, send, upload
+
+TODAY = datetime.now(UTC).date()
+TABLES = ("accounts", "account_health", "account_metrics_daily", "health_snapshots")
+FIRST = "name,arr,segment,nps,cs_owner,expansion_oppty_dollar\nAcme,1200,SMB,5,Lena,300\nBeta,50,Enterprise,,,\n"
+DAYS = "name,arr,segment,date,logins,avg_session_min\nAcme,1,SMB,2026-01-01,5,20\nAcme,,,2026-01-02,6,30\nBeta,2,SMB,2026-01-01,7,\n"
+
+
+def fetch(sql: connection, statement: str) -> list[Any]:
+    with sql.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def everything(sql: connection) -> dict[str, list[Any]]:
+    """Every row, and the transaction that wrote it: what is touched differs, even when its values do not."""
+    return {table: fetch(sql, f"SELECT t::text, xmin::text FROM {table} t ORDER BY 1") for table in TABLES}
+
+
+def account(sql: connection, name: str, *columns: str) -> Any:
+    with sql.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)} FROM accounts WHERE name = %s", (name,))
+        return cursor.fetchone()
+
+
+def counts(answer: Answer) -> tuple[int, ...]:
+    """Accounts created, updated, unchanged; days created, updated."""
+    assert answer.status == 200, answer.text
+    found = Imported.model_validate_json(answer.text, strict=True, extra="forbid")
+    return (found.accounts_created, found.accounts_updated, found.accounts_unchanged, found.metrics_created, found.metrics_updated)
+
+
+def refused(answer: Answer) -> list[tuple[int, str | None, str]]:
+    assert answer.status == 422, answer.text
+    found = Problem.model_validate_json(answer.text, strict=True, extra="forbid")
+    assert found.detail.startswith("Nothing was written. Correct row ")
+    return [(error["row"], error["column"], error["code"]) for error in answer.json["errors"]]
+
+
+def stale(sql: connection) -> list[int]:
+    """Accounts whose stored score is not that of what is stored."""
+    before = fetch(sql, "SELECT account_id, score, component_points FROM account_health ORDER BY 1")
+    with sql.cursor() as cursor:
+        cursor.execute("BEGIN")
+        rescore(cursor, [row[0] for row in before], TODAY)
+        cursor.execute("SELECT account_id, score, component_points FROM account_health ORDER BY 1")
+        after = cursor.fetchall()
+        cursor.execute("ROLLBACK")
+    return [old[0] for old, new in zip(before, after, strict=True) if old != new]
+
+
+def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connection) -> None:
+    assert counts(upload(service, FIRST)) == (2, 0, 0, 0, 0)
+    assert account(sql, "Acme", "arr::text", "segment", "nps", "cs_owner", "expansion_oppty_dollar::text", "renewal_date") == (
+        "1200.00", "SMB", 5, "Lena", "300.00", None,
+    )  # fmt: skip
+    assert account(sql, "Beta", "nps", "cs_owner", "expansion_oppty_dollar::text") == (None, None, "0.00")
+    for found in service.get("/accounts").json["accounts"]:
+        Account.model_validate(found)
+        assert found["health_coverage"] == (0.15 if found["name"] == "Acme" else 0)
+    assert stale(sql) == []
+
+
+def test_every_column_arrives(service: Api, sql: connection) -> None:
+    values = {
+        "name": "Acme", "arr": "$1,200.50", "segment": "mid market", "industry": "Retail", "region": "EMEA", "cs_owner": "Lena",
+        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": "80", "seats_purchased": "100",
+        "feature_x_adoption": "50%", "weekly_active_pct": "0.6", "time_to_value_days": "30", "tickets_last_30d": "3",
+        "critical_tickets_90d": "1", "sla_breaches_90d": "0", "nps": "40", "onboarding_phase": "no", "expansion_oppty_dollar": "7",
+        "renewal_risk": "low", "date": "2026-01-02", "logins": "1", "events": "2", "feature_x_events": "3", "errors": "4",
+        "ticket_backlog": "5", "avg_session_min": "6.5",
+    }  # fmt: skip
+    assert set(values) == {column.name for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)}
+    assert counts(upload(service, f"{';'.join(values)}\n{';'.join(values.values())}\n")) == (1, 0, 0, 1, 0)
+    found = service.get("/accounts").json["accounts"][0]
+    assert {name: found[name] for name in values if name in found} == {
+        "name": "Acme", "arr": 1200.5, "segment": "Mid-Market", "industry": "Retail", "region": "EMEA", "cs_owner": "Lena",
+        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": 80, "seats_purchased": 100,
+        "feature_x_adoption": 0.5, "weekly_active_pct": 0.6, "time_to_value_days": 30, "tickets_last_30d": 3,
+        "critical_tickets_90d": 1, "sla_breaches_90d": 0, "nps": 40, "onboarding_phase": False, "expansion_oppty_dollar": 7,
+        "renewal_risk": "Low",
+    }  # fmt: skip
+    assert fetch(
+        sql, "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog, avg_session_min FROM account_metrics_daily"
+    ) == [("2026-01-02", 1, 2, 3, 4, 5, 6.5)]
+
+
+@pytest.mark.parametrize(
+    "content", [FIRST.encode(), DAYS.encode(), accounts_csv(200), days_csv(5, 40)], ids=["few", "days", "many", "history"]
+)
+def test_the_same_file_again_touches_nothing(service: Api, sql: connection, content: bytes) -> None:
+    created = counts(upload(service, content))
+    before = everything(sql)
+    assert counts(upload(service, content)) == (0, 0, created[0], 0, 0)
+    assert everything(sql) == before
+
+
+def test_what_differs_is_updated_and_the_rest_is_not_touched(service: Api, sql: connection) -> None:
+    upload(service, FIRST)
+    before, then = everything(sql), account(sql, "Acme", "updated_at")
+    assert counts(upload(service, FIRST.replace(",5,", ",-40,"))) == (0, 1, 1, 0, 0)
+    assert account(sql, "Acme", "nps") == (-40,)
+    assert account(sql, "Acme", "updated_at") > then
+    assert len({*before["accounts"]} & {*everything(sql)["accounts"]}) == 1
+    assert len(everything(sql)["health_snapshots"]) == len(before["health_snapshots"]) + 1
+    assert stale(sql) == []
+
+
+def test_a_column_that_is_not_there_leaves_its_values_and_a_blank_cell_says_unknown(service: Api, sql: connection) -> None:
+    upload(service, FIRST)
+    assert counts(upload(service, "name,arr,segment\nAcme,1200,SMB\n")) == (0, 0, 1, 0, 0)
+    assert account(sql, "Acme", "nps", "cs_owner", "expansion_oppty_dollar") == (5, "Lena", 300)
+    assert counts(upload(service, "name,arr,segment,nps,expansion_oppty_dollar\nAcme,1200,SMB,,\n")) == (0, 1, 0, 0, 0)
+    assert account(sql, "Acme", "nps", "cs_owner", "expansion_oppty_dollar") == (None, "Lena", 0)
+
+
+def test_days_are_upserted_across_files(service: Api, sql: connection) -> None:
+    assert counts(upload(service, DAYS)) == (2, 0, 0, 3, 0)
+    later = DAYS.replace("2026-01-02,6,30", "2026-01-02,9,30").replace("2026-01-01,5", "2026-01-03,5")
+    assert counts(upload(service, later)) == (0, 0, 2, 1, 1)
+    found = fetch(sql, "SELECT name, date::text, logins FROM account_metrics_daily JOIN accounts a ON a.id = account_id ORDER BY 1, 2")
+    assert found == [("Acme", "2026-01-01", 5), ("Acme", "2026-01-02", 9), ("Acme", "2026-01-03", 5), ("Beta", "2026-01-01", 7)]
+    assert stale(sql) == []
+
+
+def test_a_metric_that_is_not_in_the_file_keeps_its_value(service: Api, sql: connection) -> None:
+    upload(service, DAYS)
+    assert counts(upload(service, "name,arr,segment,date,errors\nAcme,1,SMB,2026-01-01,3\n")) == (0, 0, 1, 0, 1)
+    assert fetch(sql, "SELECT logins, errors FROM account_metrics_daily WHERE date = '2026-01-01' AND logins = 5") == [(5, 3)]
+
+
+def test_an_account_of_which_only_days_changed_is_scored_again_and_its_row_left_alone(service: Api, sql: connection) -> None:
+    upload(service, DAYS)
+    accounts, scores = everything(sql)["accounts"], fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id")
+    assert counts(upload(service, DAYS.replace(",30\n", ",10\n"))) == (0, 0, 2, 0, 1)
+    assert everything(sql)["accounts"] == accounts
+    assert fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id") != scores
+    assert stale(sql) == []
+
+
+@pytest.mark.parametrize("content", [FIRST, DAYS, FIRST + "Gamma,1,SMB,1,,\n", FIRST.replace("Lena", "Bo"), DAYS.replace(",7,", ",8,")])
+def test_a_dry_run_counts_what_an_import_does_and_writes_nothing(service: Api, sql: connection, content: str) -> None:
+    for given_before in (None, FIRST, DAYS):
+        if given_before:
+            upload(service, given_before)
+        before = everything(sql)
+        told = upload(service, content, dry_run="true")
+        assert told.json["message"].startswith("Dry run, nothing was written.")
+        assert everything(sql) == before
+        assert counts(told) == counts(upload(service, content, dry_run="false"))
+
+
+def test_a_dry_run_refuses_what_an_import_does(service: Api) -> None:
+    assert (
+        upload(service, FIRST + "Gamma,x,SMB,1,,\n", dry_run="true").json["errors"]
+        == upload(service, FIRST + "Gamma,x,SMB,1,,\n").json["errors"]
+    )
+
+
+def test_one_bad_row_leaves_the_database_as_it_was(service: Api, sql: connection) -> None:
+    upload(service, FIRST)
+    before = everything(sql)
+    assert (
+        refused(upload(service, accounts_csv(300) + b"Acme,maybe" + b"," * 15 + b"\n"))
+        == [(302, "arr", "dollars_expected"), (302, "segment", "value_missing")][:1]
+    )
+    assert everything(sql) == before
+
+
+def test_five_hundred_bad_rows_are_a_hundred_listed_and_all_counted(service: Api, sql: connection) -> None:
+    answer = upload(service, "name,arr,segment\n" + "".join(f"Customer {number},x,SMB\n" for number in range(500)))
+    assert refused(answer) == [(row, "arr", "dollars_expected") for row in range(2, 102)]
+    assert answer.json["total_errors"] == 500
+    assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
+
+
+BAD: dict[str, tuple[bytes, tuple[int, str | None, str]]] = {
+    "UTF-16": (FIRST.encode("utf-16"), (1, None, "encoding")),
+    "Latin-1": (FIRST.replace("Beta", "Zoë").encode("latin-1"), (3, None, "encoding")),
+    "surrogate": (FIRST.encode().replace(b"Beta", b"\xed\xa0\x80"), (3, None, "encoding")),
+    "empty": (b"", (1, None, "empty_file")),
+    "header only": (b"name,arr,segment\n", (2, None, "no_rows")),
+    "NUL": (FIRST.encode().replace(b"Beta", b"Be\x00ta"), (3, "name", "control_character")),
+    "long cell": (FIRST.encode().replace(b"Beta", b"x" * 131_073), (3, "name", "too_long")),
+    "long name": (FIRST.encode().replace(b"Beta", b"x" * 10_001), (3, "name", "too_long")),
+    "unclosed quote": (FIRST.encode().replace(b"Beta", b'"Beta'), (3, None, "unclosed_quote")),
+    "too many cells": (FIRST.encode() + b"Gamma,1,SMB,1,,,x\n", (4, None, "too_many_cells")),
+    "too few cells": (FIRST.encode() + b"Gamma,1,SMB\n", (4, None, "too_few_cells")),
+    "unknown column": (b"name,arr,segment,colour\nAcme,1,SMB,red\n", (1, "colour", "unknown_column")),
+    "duplicate header": (b"name,arr,segment,ARR\nAcme,1,SMB,1\n", (1, "arr", "duplicate_column")),
+    "missing column": (b"name,segment\nAcme,SMB\n", (1, "arr", "missing_column")),
+    "duplicate day": (DAYS.encode() + b"Acme,1,SMB,2026-01-02,6,30\n", (5, "date", "duplicate")),
+    "contradiction": (FIRST.encode() + b"Acme,1,SMB,5,Lena,300\n", (4, "arr", "contradiction")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_file_that_cannot_be_read_is_refused_with_row_column_and_code(service: Api, sql: connection, case: str) -> None:
+    content, error = BAD[case]
+    answer = upload(service, content)
+    assert refused(answer) == [error]
+    assert answer.json["total_errors"] == 1
+    assert answer.text.isascii()
+    assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
+
+
+def test_equal_files_of_other_bytes_give_equal_results(service: Api, sql: connection) -> None:
+    upload(service, FIRST)
+    before = everything(sql)
+    for content in (
+        "\ufeff" + FIRST,
+        FIRST.replace("\n", "\r\n"),
+        FIRST.replace("\n", "\r"),
+        FIRST.replace(",", ";"),
+        FIRST.replace(",", "\t"),
+    ):
+        assert counts(upload(service, content)) == (0, 0, 2, 0, 0)
+    assert everything(sql) == before
+
+
+def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_not(service: Api, sql: connection) -> None:
+    content = accounts_csv(1) + accounts_csv(32_000, start=1).partition(b"\n")[2]
+    whole = content[: content.rindex(b"\n", 0, MAX_BYTES) + 1]
+    padded = whole + b"\n" * (MAX_BYTES - len(whole))
+    answer = upload(service, padded + b"\n")
+    assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
+    assert str(MAX_BYTES) in answer.json["detail"]
+    assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
+    assert len(padded) == MAX_BYTES
+    assert counts(upload(service, padded)) == (whole.count(b"\n") - 1, 0, 0, 0, 0)
+    assert fetch(sql, "SELECT count(*) FROM accounts JOIN account_health ON account_id = id WHERE score IS NOT NULL") == [
+        (whole.count(b"\n") - 1,)
+    ]
+
+
+NAMES = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''", "'s Gravenhage", 'Zoë "Ω"; Ltd', "\\N", "\\.", "C:\\temp", "a\u2028b", "\u00a0", "💡"]
+
+
+def test_names_that_look_like_formulas_or_like_syntax_are_stored_as_they_were_meant(service: Api, sql: connection) -> None:
+    quoted = ['"{}"'.format(protected(name).replace('"', '""')) for name in NAMES]
+    content = "name,arr,segment,nps\n" + "".join(f"{name},1,SMB,-5\n" for name in quoted)
+    assert counts(upload(service, content)) == (len(NAMES), 0, 0, 0, 0)
+    assert {name for (name,) in fetch(sql, "SELECT name FROM accounts WHERE nps = -5")} == {*NAMES}
+    assert counts(upload(service, content)) == (0, 0, len(NAMES), 0, 0)
+
+
+def test_names_that_differ_in_spaces_around_them_are_one(service: Api) -> None:
+    assert counts(upload(service, "name,arr,segment\nAcme,1,SMB\nAcme  ,1,SMB\n")) == (1, 0, 0, 0, 0)
+    assert counts(upload(service, "name,arr,segment\n  Acme,1,SMB\n")) == (0, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "status"),
+    [
+        (FIRST.encode(), "text/csv", 415),
+        (FIRST.encode(), "", 415),
+        (b"file=x", "application/x-www-form-urlencoded", 415),
+        (body(part(FIRST.encode())), "multipart/form-data", 422),
+        (body(part(FIRST.encode())), "multipart/form-data; boundary=", 422),
+        (body(part(FIRST.encode())), "multipart/form-data; boundary=other", 422),
+        (body(part(FIRST.encode())), "multipart/form-data; boundary=" + "x" * 1000, 422),
+        (body(), MULTIPART, 422),
+        (b"", MULTIPART, 422),
+        (FIRST.encode(), MULTIPART, 422),
+        (body(part(FIRST.encode())).removesuffix(b"--\r\n"), MULTIPART, 422),
+        (body(part(FIRST.encode())).removesuffix(b"\r\n"), MULTIPART, 200),
+        (body(part(FIRST.encode()))[:-60], MULTIPART, 422),
+        (body(part(FIRST.encode()), part(FIRST.encode())), MULTIPART, 422),
+        (body(*[part(FIRST.encode())] * 5), MULTIPART, 422),
+        (body(part(FIRST.encode()), part(b"x", 'name="other"')), MULTIPART, 422),
+        (body(part(FIRST.encode(), 'name="file"')), MULTIPART, 422),
+        (body(part(FIRST.encode(), 'name="csv"; filename="a.csv"')), MULTIPART, 422),
+        (body(part(FIRST.encode(), 'filename="a.csv"')), MULTIPART, 422),
+        (body(part(b"x" * 5000, 'name="file"')), MULTIPART, 422),
+        (body(part(FIRST.encode())), f"{MULTIPART}; charset=idna", 200),
+        (body(part(FIRST.encode())), MULTIPART.replace("multipart/form-data", "Multipart/Form-Data"), 200),
+        (body(part(FIRST.encode(), 'name="file"; filename=""')), MULTIPART, 200),
+    ],
+)  # fmt: skip
+def test_a_request_without_exactly_one_file_is_told_what_to_send(
+    service: Api, sql: connection, content: bytes, content_type: str, status: int
+) -> None:
+    answer = send(service, content, content_type)
+    assert answer.status == status, answer.text
+    if status != 200:
+        assert Problem.model_validate_json(answer.text, strict=True, extra="forbid").detail.endswith("named file, with a filename.")
+    assert (fetch(sql, "SELECT count(*) FROM accounts") == [(2,)]) == (status == 200)
+
+
+def test_an_unknown_name_in_the_query_is_refused(service: Api) -> None:
+    assert upload(service, FIRST, dryrun="true").status == 422
+    assert upload(service, FIRST, dry_run="perhaps").status == 422
+    assert service.get("/accounts").json["total"] == 0
+
+
+CHARSETS = ("", "; charset=idna", "; charset=punycode", "; charset=undefined", "; charset=base64", "; charset=\x00")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=60), max_size=3), st.binary(max_size=20), st.sampled_from(CHARSETS))
+def test_whatever_the_body_is_the_answer_is_no_fault_of_the_service(alone: Api, contents: list[bytes], name: bytes, charset: str) -> None:
+    parts = b"".join(b"--x\r\nContent-Disposition: form-data; name=" + name + b"\r\n\r\n" + content + b"\r\n" for content in contents)
+    assert send(alone, parts + b"--x--\r\n", f"multipart/form-data; boundary=x{charset}").status in {415, 422}
+
+
+@pytest.fixture
+def alone() -> Api:
+    from tests.service.lambda_api import api
+
+    return api()
+
+
+def test_a_failure_in_the_last_step_leaves_nothing_behind(service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload(service, FIRST)
+    before = everything(sql)
+
+    def fail(*_: Any) -> int:
+        raise RuntimeError
+
+    monkeypatch.setattr(imports, "rescore", fail)
+    assert upload(service, DAYS).status == 500
+    assert everything(sql) == before
+
+
+def test_an_import_that_was_given_up_to_end_a_deadlock_is_done_again_from_its_start(
+    service: Api, sql: connection, monkeypatch: Any
+) -> None:
+    attempts: list[int] = []
+
+    def once(statements: Any, ids: Any, today: Any) -> int:
+        attempts.append(len(ids))
+        if len(attempts) == 1:
+            statements.execute("DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$")
+        return rescore(statements, ids, today)
+
+    monkeypatch.setattr(imports, "rescore", once)
+    assert counts(upload(service, DAYS)) == (2, 0, 0, 3, 0)
+    assert attempts == [2, 2]
+    assert stale(sql) == []
+
+
+def together(url: str, *contents: bytes) -> list[dict[str, Any]]:
+    """Each from an environment of its own, at one time."""
+    files = [read_file(io.BytesIO(content)) for content in contents]
+    barrier, results, failures = threading.Barrier(len(files)), list[dict[str, Any]](), list[Exception]()
+
+    def run(work: Callable[[Any], dict[str, Any]]) -> None:
+        database = Database(url)
+        try:
+            database.read("SELECT 1", {})
+            barrier.wait(30)
+            results.append(database.write(work))
+        except Exception as error:  # noqa: BLE001 - told in the test's own thread
+            failures.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=run, args=(partial(load, file=file, today=TODAY, dry_run=False),)) for file in files]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert failures == []
+    return results
+
+
+def in_reverse(content: bytes) -> bytes:
+    header, *rows = content.splitlines(keepends=True)
+    return b"".join([header, *reversed(rows)])
+
+
+@pytest.mark.parametrize("there", [0, 150, 300])
+def test_two_at_once_with_the_same_names_in_opposite_order_end_as_one_after_the_other(
+    url: str, service: Api, sql: connection, there: int
+) -> None:
+    if there:
+        upload(service, accounts_csv(there, seed=9))
+    first, second = accounts_csv(300, seed=1), accounts_csv(300, seed=2)
+    for _ in range(3):
+        results = together(url, first, in_reverse(second))
+        assert sum(result["accounts_created"] for result in results) in {0, 300 - there}
+        there = 300
+        assert fetch(sql, "SELECT count(*) FROM accounts") == [(300,)]
+        last = [counts(upload(service, content, dry_run="true")) for content in (first, second)]
+        assert sorted(last) == [(0, 0, 300, 0, 0), (0, 300, 0, 0, 0)]
+        assert stale(sql) == []
+
+
+def test_days_and_columns_of_one_account_at_once_are_both_in_its_score(url: str, service: Api, sql: connection) -> None:
+    for seed in range(4):
+        together(url, days_csv(40, 3, seed=seed), accounts_csv(40, seed=seed).replace(b"name,arr,segment", b"name,arr,segment"))
+        assert stale(sql) == []
+
+
+ACCEPTED = st.fixed_dictionaries({
+    column.name: {
+        "text": st.text(st.characters(exclude_categories=["Cs"]), max_size=column.most + 1),
+        "choice": st.sampled_from(["", *column.choices]),
+        "dollars": st.sampled_from(["", "0", "0.005", "999999999999.999", "1000000000000", "1,000,000,000,000.00"]),
+        "integer": st.integers(column.least, column.most).map(str) | st.just(""),
+        "ratio": st.floats(0, 1).map(repr) | st.sampled_from(["", "100%", "1e-400", "5e-324"]),
+        "number": st.floats(0, 10**6).map(repr) | st.just(""),
+        "date": st.dates().map(str) | st.just(""),
+        "flag": st.sampled_from(["", "yes", "no"]),
+    }[column.kind]
+    for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)
+})  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.lists(ACCEPTED, min_size=1, max_size=4))
+def test_what_the_reader_accepts_the_database_takes_and_every_account_can_be_read_back(
+    service: Api, sql: connection, rows: list[dict[str, str]]
+) -> None:
+    import csv
+
+    content = io.StringIO()
+    csv.writer(content).writerows([rows[0], *(row.values() for row in rows)])
+    try:
+        read_file(io.BytesIO(content.getvalue().encode()))
+    except InvalidFileError:
+        return
+    assert upload(service, content.getvalue()).status == 200
+    assert counts(upload(service, content.getvalue()))[:2] == (0, 0)
+    for found in service.get("/accounts", page_size=100).json["accounts"]:
+        Account.model_validate(found)
+    with sql.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts")

@@ -1,0 +1,30 @@
+"""Files sent to the function as a browser sends them: multipart, and in base64 inside of the event."""
+
+import base64
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.service.lambda_api import Answer, Api, event
+
+BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def part(content: bytes, disposition: str = 'name="file"; filename="accounts.csv"') -> bytes:
+    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: text/csv\r\n\r\n"
+    return head.encode() + content + b"\r\n"
+
+
+def body(*parts: bytes) -> bytes:
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+def send(api: Api, content: bytes, content_type: str = MULTIPART, path: str = "/ingest/csv", **query: Any) -> Answer:
+    """A request with a body of its own making."""
+    sent = event("POST", path, urlencode(query), {"content-type": content_type})
+    return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
+
+
+def upload(api: Api, content: bytes | str, **query: Any) -> Answer:
+    """A CSV file."""
+    return send(api, body(part(content.encode() if isinstance(content, str) else content)), **query)
