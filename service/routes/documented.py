@@ -18,6 +18,8 @@ from service.errors import (
 )
 
 _PATH: Final = "/accounts/77"
+_UPLOAD_PATH: Final = "/ingest/csv"
+_UPLOAD: Final = (InvalidRowsError, TooLargeError, UnsupportedMediaTypeError)
 _EXAMPLES: Final = (
     UnauthorizedError(),
     ForbiddenError(),
@@ -64,7 +66,9 @@ def answers(schema: str, description: str, *errors: type[ServiceError]) -> dict[
     documented: dict[int | str, dict[str, Any]] = {200: _content("application/json", schema, description)}
     for example in _EXAMPLES:
         if type(example) in errors:
-            body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
+            body = problem_body(
+                example, path=_UPLOAD_PATH if isinstance(example, _UPLOAD) else _PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11"
+            )
             documented[int(example.status)] = _content(MEDIA_TYPE, "Problem", example.title, example=body)
     return documented
 
