@@ -31,7 +31,7 @@ def load(statements: cursor, file: File, *, today: date, dry_run: bool) -> dict[
     created = accounts.insert(statements)
     _stage_days(statements, file, "JOIN")
     deadline.check()
-    locked = _lock(statements, accounts, days)
+    locked = _lock(statements, accounts, days) if len(created) < len(file.accounts) else []
     lock(statements, locked)
     updated = accounts.update(statements, locked)
     new_days, changed_days = days.insert(statements), days.update(statements, locked)
