@@ -74,6 +74,25 @@ class Realiser:
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
+    def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Id and outputs of a resource that the program reads without making it, by the id of an import; None when there is none."""
+        raise UserError(f"reading {self.type} {identity!r} is not realised on one machine: only what the program makes is known")
+
+
+class Function:
+    """A provider's function, which looks something up and changes nothing. Blocking, called from threads.
+
+    results: names of what it answers. secrets: those that the real provider marks as secret.
+    """
+
+    token: ClassVar[str]
+    results: ClassVar[frozenset[str]]
+    secrets: ClassVar[frozenset[str]] = frozenset()
+
+    def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises `UserError` for what the service would refuse."""
+        raise NotImplementedError
+
 
 def known(inputs: Mapping[str, Any], *names: str) -> bool:
     """Whether nothing in these inputs has yet to be answered by another resource."""
