@@ -34,13 +34,14 @@ class Realiser:
     sdk: the SDK's class; its signature says which inputs there are, and its outputs which must be answered.
     replaces: inputs whose change makes another resource (the provider's documentation, "forces replacement").
     secrets: outputs that the real provider marks as secret.
-    ignored: inputs that have no meaning on one machine, with nothing to check.
+    loses: what goes with a resource that is replaced or deleted, as an object of "loses"; "" for what can be made again as it was.
     """
 
     sdk: ClassVar[type[pulumi.CustomResource]]
     replaces: ClassVar[frozenset[str]] = frozenset()
     secrets: ClassVar[frozenset[str]] = frozenset()
     supported: ClassVar[frozenset[str]]
+    loses: ClassVar[str] = ""
 
     @property
     def type(self) -> str:

@@ -188,6 +188,11 @@ def output_names(resource: type[pulumi.Resource]) -> frozenset[str]:
     return frozenset(_types.resource_types(resource))
 
 
+def text_outputs(resource: type[pulumi.Resource]) -> frozenset[str]:
+    """Wire names of the outputs that the SDK declares as plain texts."""
+    return frozenset(name for name, kind in _types.resource_types(resource).items() if kind is str)
+
+
 def misfit(value: Any, expected: Any, where: str) -> str | None:
     """Say where `value` is not of the type that the SDK's signature has, or None."""
     if isinstance(value, values.Secret):

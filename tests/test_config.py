@@ -472,6 +472,13 @@ def test_an_encrypted_value_is_refused_with_the_place_for_one_in_the_clear(tmp_p
         layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
 
 
+def test_for_a_report_something_stands_for_encrypted_values_and_the_personal_layer_is_left_out(tmp_path: Path):
+    layered(tmp_path, own="memory: 2048\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
+    config = stack_config.load(tmp_path, "dev", supplied={}, personal=False, sealed="sealed").config
+    assert (config["tiny:apiKeys"], config["tiny:memory"]) == ("sealed", "512")
+
+
 @pytest.mark.parametrize(
     ("layer", "message"),
     [

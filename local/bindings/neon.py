@@ -18,6 +18,7 @@ class Project(Realiser):
     """A project. The one server has one namespace, so two projects need databases and roles of different names."""
 
     sdk = neon.Project
+    loses = "its databases with their data"
     supported = frozenset(
         {"name", "regionId", "pgVersion", "historyRetentionSeconds", "storePassword", "branch", "defaultEndpointSettings", "orgId"}
         | {"defaultBranchProtected"}

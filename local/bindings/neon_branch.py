@@ -21,6 +21,7 @@ class Branch(Realiser):
     """
 
     sdk = neon.Branch
+    loses = "the data of the branch"
     supported = frozenset({"projectId", "parentId", "name"})
     replaces = supported  # Neon renames in place; here the copy and its role are called by the name
 
