@@ -74,9 +74,9 @@ def _rows(changes: Sequence[Change], kind: Kind) -> list[list[str]]:
 def _detail(change: Change) -> str:
     forced = [it for it in change.differences if it.path.partition(".")[0] in change.forcing]
     shown = forced or list(change.differences)
-    text = "<br>".join(_difference(it) for it in shown[:DIFFERENCES_SHOWN])
+    text = "; ".join(_difference(it) for it in shown[:DIFFERENCES_SHOWN])
     more = len(change.differences) - min(len(shown), DIFFERENCES_SHOWN)
-    return f"{text}{f'<br>and {more} more' if more > 0 else ''}" or "as a whole"
+    return f"{text}{f'; and {more} more' if more > 0 else ''}" or "as a whole"
 
 
 def _difference(difference: Difference) -> str:
