@@ -163,7 +163,8 @@ def test_an_answer_of_github_that_is_an_error_is_told_by_its_status(github: GitH
     "active",
     [
         "@everyone", "<img src=x>", "![x](https://e.example/x.png)", "[click](https://e.example)", "[click][1]\n\n[1]: //e.example",
-        "https://e.example", "HTTP://e.example", "www.e.example", "fixes #12", "o/r#12", "GH-12", "&#64;everyone", "\\@everyone", "&lt;img>",
+        "https://e.example", "HTTP://e.example", "www.e.example", "fixes #12", "o/r#12", "GH-12", "&#64;everyone", "\\@everyone",
+        "&lt;img>",
         "<!-- hidden -->", "a@b.example",
     ],
 )  # fmt: skip
