@@ -41,17 +41,21 @@ class Schemas:
     upgraded: Migrated
 
     @property
+    def incomparable(self) -> bool:
+        return bool(self.base.error or (self.upgraded.error and self.head.error))
+
+    @property
     def difference(self) -> list[str]:
         """A unified diff of the schemas, without its header; empty where they are the same or one is missing."""
-        after = self.upgraded if self.upgraded.schema else self.head
-        if not self.base.schema or not after.schema:
+        if self.incomparable:
             return []
+        after = self.head if self.upgraded.error else self.upgraded
         return list(difflib.unified_diff(self.base.schema.splitlines(), after.schema.splitlines(), lineterm="", n=2))[2:]
 
     @property
     def one_way_differs(self) -> bool:
         """Whether a new database gets another schema than one that is migrated on: a migration that was released has been edited."""
-        return bool(self.head.schema and self.upgraded.schema) and self.head.schema != self.upgraded.schema
+        return not (self.head.error or self.upgraded.error) and self.head.schema != self.upgraded.schema
 
 
 class Server:

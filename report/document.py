@@ -119,7 +119,10 @@ def _database(schemas: Schemas | Missing) -> Iterator[str]:
         yield block(error.splitlines())
     if schemas.one_way_differs:
         yield "**A new database gets another schema than one that is migrated on: a migration that was released has been edited.**"
-    yield block(schemas.difference, "diff") if schemas.difference else "No change of the schema."
+    if schemas.difference:
+        yield block(schemas.difference, "diff")
+    else:
+        yield "The schemas could not be compared." if schemas.incomparable else "No change of the schema."
 
 
 def _applied(revisions: Sequence[str]) -> str:

@@ -83,7 +83,7 @@ def costs(found: Found) -> Iterator[str]:
         yield f"Not in the table of prices: {', '.join(map(code, types))}."
     log_bytes = sum(cost.REQUEST_LOG_BYTES.values())
     yield (
-        f"US dollars, list prices of {prices.READ_ON} in us-east-1 ({'; '.join(prices.PAGES)}), without free allowances. The loads "
+        f"US dollars, list prices as of {prices.AS_OF} in us-east-1 ({'; '.join(prices.PAGES)}), without free allowances. The loads "
         "follow from the configuration: none, and `throttleRate` requests a second for a whole month, the most that the API admits. "
         f"Assumed of a request: {cost.REQUEST_SECONDS * 1000:.0f} ms of the function and {log_bytes} bytes of log. Not in it: stored data "
         "and its history, traffic to browsers, Vercel's seats."

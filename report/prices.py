@@ -1,9 +1,10 @@
 """List prices in US dollars, in us-east-1 where they differ by region, without free allowances and discounts.
 
-Read on the vendors' pages of these names on 2026-11-26; a figure that has changed since is corrected here, with the date.
+As known on the day below, from the vendors' pages that are named beside them. Look at a page before you rely on a figure of it; one that
+has changed is corrected here, with the day.
 """
 
-READ_ON = "2026-11-26"
+AS_OF = "2026-11-26"
 
 # "AWS Lambda Pricing"
 LAMBDA_REQUEST = 0.20 / 1e6

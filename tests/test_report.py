@@ -158,6 +158,7 @@ def test_a_head_that_is_refused_fails_to_migrate_and_does_not_import_is_a_report
     assert re.search(r"head on the base's database \| \*\*fails\*\*: `.*DuplicateColumn 42701`", text)
     assert text.count("This could not be found out") == 2, "the import, and the OpenAPI document"
     assert "No module named 'nowhere'" in text
+    assert "The schemas could not be compared." in text
 
 
 def test_uncommitted_changes_are_part_of_the_head_and_the_report_says_so(report: str) -> None:

@@ -179,7 +179,16 @@ def test_the_schemas_are_compared_as_they_are_after_the_upgrade() -> None:
 def test_a_released_migration_that_was_edited_is_seen() -> None:
     assert Schemas(base=Migrated(schema="a"), head=Migrated(schema="b"), upgraded=Migrated(schema="a")).one_way_differs
     assert not Schemas(base=Migrated(schema="a"), head=Migrated(schema="b"), upgraded=Migrated(error="failed")).one_way_differs
-    assert Schemas(base=Migrated(error="failed"), head=Migrated(schema="b"), upgraded=Migrated(error="x")).difference == []
+
+
+def test_schemas_that_cannot_be_compared_are_not_taken_for_the_same() -> None:
+    for failed in (
+        Schemas(base=Migrated(error="failed"), head=Migrated(schema="b"), upgraded=Migrated(error="x")),
+        Schemas(base=Migrated(schema="a"), head=Migrated(error="x"), upgraded=Migrated(error="x")),
+    ):
+        assert failed.difference == []
+        assert failed.incomparable
+    assert "+b" in Schemas(base=Migrated(schema="a"), head=Migrated(schema="b"), upgraded=Migrated(error="x")).difference
 
 
 # money
