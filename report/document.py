@@ -20,6 +20,7 @@ def write(found: Found) -> str:
         *_head(found, changes),
         *_losses([change for change in changes if change.kind in LOSSES]),
         *(part for kind, heading in HEADINGS.items() for part in _section(heading, _rows(changes, kind))),
+        *_outputs(set(found.before["outputs"]), set(found.after["outputs"])),
         *_permissions(permissions(found.before), permissions(found.after)),
         *uploads(found),
         *_api(found),
@@ -86,6 +87,12 @@ def _difference(difference: Difference) -> str:
 
 def _plain(value: Any) -> Any:
     return "a secret" if isinstance(value, str) and value.startswith("secret ") else value
+
+
+def _outputs(before: set[str], after: set[str]) -> Iterator[str]:
+    yield "## Stack outputs"
+    rows = [["**goes**", code(name)] for name in sorted(before - after)] + [["appears", code(name)] for name in sorted(after - before)]
+    yield table(["", "output"], rows) if rows else "No change of their names."
 
 
 def _permissions(before: frozenset[Permission], after: frozenset[Permission]) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _snapshot(side: Side, *, bytecode: bool) -> Snapshot:
     try:
         return json.loads(children.run(["-m", "report.snapshot", str(side.root), STACK, *flags], HERE))
     except (UserError, ValueError) as error:
-        return {"stack": STACK, "resources": [], "refusals": [], "error": str(error)}
+        return {"stack": STACK, "resources": [], "outputs": [], "refusals": [], "error": str(error)}
 
 
 def _document(side: Side) -> Mapping[str, Any]:

@@ -106,7 +106,7 @@ def _marked(outputs: Mapping[str, Any], secret: Iterable[str]) -> dict[str, Any]
 
 
 def take(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
-    """Resources, what a local `up` would refuse of them, and `error`: why the program could not be evaluated to its end, or "".
+    """Resources, names of outputs, what a local `up` would refuse, and `error`: why the program could not be evaluated to its end, or "".
 
     The program's own packages are those of `root`, and not the ones that this process runs.
     """
@@ -129,7 +129,8 @@ def take(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
         error = str(refused)
     except Exception as failed:  # noqa: BLE001 - what a program raises belongs in the report
         error = f"{type(failed).__name__}: {failed}"
-    return {"stack": stack, "resources": recorder.resources, "refusals": recorder.refusals, "error": error}
+    outputs = sorted(recorder.outputs)
+    return {"stack": stack, "resources": recorder.resources, "outputs": outputs, "refusals": recorder.refusals, "error": error}
 
 
 def _import_from(root: Path) -> None:

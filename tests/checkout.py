@@ -22,7 +22,7 @@ from tests.built_site import built_site
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "cli", "components", "local", "report", "requirements", "service")
 NOT_COPIED = shutil.ignore_patterns("node_modules", ".next", "out", "__pycache__", "*.tsbuildinfo")
-PATIENCE_S = 240
+PATIENCE_S = 420
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from report.markdown import bytes_
 from tests import repository
 from tests.repository import Repository
 
-pytestmark = pytest.mark.xdist_group("report")
+pytestmark = [pytest.mark.xdist_group("report"), pytest.mark.timeout(900)]  # two programs are built, migrated and compared
 
 MIGRATION = '''"""A note on an account."""
 
@@ -39,6 +39,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     made = repository.make(tmp_path_factory.mktemp("report") / "checkout")
     made.write("Pulumi.prod.yaml", (made.root / "Pulumi.prod.yaml").read_text() + "  ai-success-insights:postgresVersion: 18\n")
     made.replace("components/policies.py", '"logs:CreateLogStream", ', '"logs:CreateLogStream", "logs:DescribeLogStreams", ')
+    made.replace("__main__.py", 'pulumi.export("function_name"', 'pulumi.export("lambda_name"')
     made.replace("components/gateway.py", 'f"{name}-access-log"', 'f"{name}-requests|`@everyone`"')
     made.replace("service/routes/portfolio.py", '@router.get("/portfolio/summary"', '@router.get("/portfolio/overview"')
     made.write("service/migrations/versions/0002_note.py", MIGRATION)
@@ -89,6 +90,11 @@ def test_what_is_created_and_changed_is_told_with_old_and_new_values(sections: d
     function = row(sections["Changed in place"], "`service-api-function`")
     assert "`memorySize`: `512` → `1024`" in function
     assert "`code`: `content " in function
+
+
+def test_an_output_that_goes_is_told_because_others_read_it(sections: dict[str, str]) -> None:
+    assert "**goes**" in row(sections["Stack outputs"], "`function_name`")
+    assert "appears" in row(sections["Stack outputs"], "`lambda_name`")
 
 
 def test_a_permission_that_appears_is_told_by_action_and_resource(sections: dict[str, str]) -> None:

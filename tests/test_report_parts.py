@@ -18,7 +18,7 @@ PATIENT = settings(deadline=None, database=None)
 
 
 def snapshot(*resources: dict[str, Any]) -> dict[str, Any]:
-    return {"stack": "prod", "resources": list(resources), "refusals": [], "error": ""}
+    return {"stack": "prod", "resources": list(resources), "outputs": [], "refusals": [], "error": ""}
 
 
 def resource(
