@@ -30,6 +30,11 @@ class Difference:
     old: Any
     new: Any
 
+    @property
+    def root(self) -> str:
+        """The input that it is in."""
+        return self.path.partition(".")[0].partition("[")[0]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
@@ -76,7 +81,7 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:
     differences = list(_differences("", old["inputs"], new["inputs"]))
     if old["protect"] != new["protect"]:
         differences.append(Difference(path="protection", old=old["protect"], new=new["protect"]))
-    changed = {difference.path.partition(".")[0].partition("[")[0] for difference in differences}
+    changed = {difference.root for difference in differences}
     forcing = sorted(changed & {*old["replaces"], *new["replaces"]})
     kind = Kind.REPLACED if forcing else Kind.CHANGED if differences else Kind.SAME
     return Change(
@@ -95,6 +100,9 @@ def _differences(path: str, old: Any, new: Any) -> Iterator[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             yield from _differences(f"{path}.{key}" if path else key, old.get(key), new.get(key))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for at, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(f"{path}[{at}]", before, after)
     elif old != new:
         yield Difference(path=path, old=old, new=new)
 

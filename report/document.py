@@ -1,5 +1,6 @@
 """The report as Markdown. What is lost or replaced comes first; a part without changes says so."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from report.figures import costs, uploads
 from report.make import Found
 from report.markdown import Missing, block, code, missing, table
 from report.permissions import Permission, permissions
+from report.redacted import SECRET
 
 DIFFERENCES_SHOWN = 8
 HEADINGS = {Kind.CREATED: "Created", Kind.CHANGED: "Changed in place"}
@@ -73,7 +75,7 @@ def _rows(changes: Sequence[Change], kind: Kind) -> list[list[str]]:
 
 
 def _detail(change: Change) -> str:
-    forced = [it for it in change.differences if it.path.partition(".")[0] in change.forcing]
+    forced = [it for it in change.differences if it.root in change.forcing]
     shown = forced or list(change.differences)
     text = "; ".join(_difference(it) for it in shown[:DIFFERENCES_SHOWN])
     more = len(change.differences) - min(len(shown), DIFFERENCES_SHOWN)
@@ -85,8 +87,10 @@ def _difference(difference: Difference) -> str:
     return f"{code(difference.path)}: {old} → {new}"
 
 
-def _plain(value: Any) -> Any:
-    return "a secret" if isinstance(value, str) and value.startswith("secret ") else value
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return "a secret" if value.startswith(SECRET) else value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _outputs(before: set[str], after: set[str]) -> Iterator[str]:

@@ -53,6 +53,8 @@ def missing(part: Missing) -> list[str]:
 
 def bytes_(size: int) -> str:
     """In units of 1000."""
+    if abs(size) < 1000:
+        return f"{size} B"
     return f"{size / 1e6:.2f} MB" if abs(size) >= 1e6 else f"{size / 1e3:.1f} kB"
 
 

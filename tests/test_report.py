@@ -111,7 +111,7 @@ def test_the_zips_and_the_import_have_figures_of_both_sides(changed: Repository,
     for name in ("code.zip", "layer.zip"):
         size = bytes_((zips / name).stat().st_size)
         assert row(section, f"`{name}`").split(" | ")[2] == size
-    assert row(section, "`layer.zip`").split(" | ")[3] == "0.0 kB"
+    assert row(section, "`layer.zip`").split(" | ")[3] == "0 B"
     for side in ("base", "head"):
         least, median = (int(figure) for figure in re.findall(r"(\d+) ms", row(section, f"| {side} |", " ms ")))
         assert 0 < least <= median

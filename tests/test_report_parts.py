@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from report import children, cost, openapi, prices
 from report.compare import Kind, compare
 from report.database import Migrated, Schemas
-from report.markdown import LONGEST, LONGEST_BLOCK, block, code, table
+from report.markdown import LONGEST, LONGEST_BLOCK, block, bytes_, code, table
 from report.permissions import Permission, permissions
 
 PATIENT = settings(deadline=None, database=None)
@@ -52,6 +52,12 @@ def test_a_difference_is_told_by_its_path_also_inside_of_a_document() -> None:
         ("env.variables.C", None, "3"),
         ("policy.Version", "1", "2"),
     ]
+
+
+def test_a_list_of_the_same_length_is_compared_by_its_places_and_another_as_a_whole() -> None:
+    (change,) = compare(snapshot(resource("a", x=[{"y": 1}, 2], z=[1])), snapshot(resource("a", x=[{"y": 3}, 2], z=[1, 2])))
+    assert [(it.path, it.old, it.new) for it in change.differences] == [("x[0].y", 1, 3), ("z", [1], [1, 2])]
+    assert {it.root for it in change.differences} == {"x", "z"}
 
 
 def test_protection_that_goes_is_a_change() -> None:
@@ -293,6 +299,13 @@ def test_no_line_of_a_block_ends_it(lines: list[str]) -> None:
     inner = text.split("\n")[1:-1]
     assert len(inner) == len(lines)
     assert not [line for line in inner if line.strip().startswith(fence[0])]
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (-308, "-308 B"), (1000, "1.0 kB"), (-99_949, "-99.9 kB"), (15_602_279, "15.60 MB")]
+)
+def test_sizes_are_in_units_of_a_thousand(size: int, text: str) -> None:
+    assert bytes_(size) == text
 
 
 def test_a_table_has_as_many_cells_in_each_row_as_in_its_head() -> None:
