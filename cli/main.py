@@ -36,6 +36,12 @@ def _up(options: argparse.Namespace) -> int:
     return up(options)
 
 
+def _report(options: argparse.Namespace) -> int:
+    from cli.report import report
+
+    return report(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stack", description="AI Success Insights on this machine: the program, the zip and the pages that would be deployed."
@@ -66,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     action = actions.add_parser("reset", help="stop, and delete the local data")
     action.add_argument("--yes", action="store_true", help="do not ask")
     action.set_defaults(run=commands.reset)
+
+    action = actions.add_parser("report", help="say as Markdown what this checkout changes, compared with a commit")
+    action.add_argument("--base", metavar="REF", required=True, help="the commit, branch or tag to compare with")
+    action.add_argument("--output", metavar="FILE", type=Path, help="write there (default: standard output)")
+    action.set_defaults(run=_report)
 
     action = actions.add_parser("psql", help="open a database shell; further arguments are psql's own")
     action.set_defaults(run=commands.psql)

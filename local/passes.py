@@ -99,8 +99,21 @@ class Pass:
         if urn.split("::")[2] == sdk.STACK_TYPE:
             self.outputs = outputs
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        self.go_on()
+        realiser = self._known(type_, name)
+        found = realiser.look_up(self.evaluation.context(""), identity)
+        if found is None:
+            raise UserError(f"{type_} {name!r}: there is no {identity}")
+        return found[0], _marked(found[1], realiser.secrets)
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise UserError(f"the local cloud does not know the function {token}: the program should not call it")
+        self.go_on()
+        function = self.evaluation.functions.get(token)
+        if function is None:
+            raise UserError(f"the local cloud does not know the function {token}: it belongs in local/bindings")
+        answer = function.call(self.evaluation.context(""), values.reveal(arguments))
+        return _marked({**arguments, **answer}, function.secrets)
 
     def log(self, message: str) -> None:
         self.evaluation.context("").progress(message)
@@ -120,8 +133,7 @@ class Pass:
         return (Step.REPLACE if changed & realiser.replaces else Step.UPDATE), changed
 
     def _wrapped(self, registration: sdk.Registration, realiser: Realiser, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        secret = _secret_names(registration, realiser)
-        return {key: values.Secret(value) if key in secret and value is not None else value for key, value in outputs.items()}
+        return _marked(outputs, _secret_names(registration, realiser))
 
     def _report(self, registration: sdk.Registration, step: Step, status: Status, begun: float | None = None) -> None:
         self.evaluation.report(
@@ -134,6 +146,10 @@ class Pass:
                 seconds=0.0 if begun is None else time.monotonic() - begun,
             )
         )
+
+
+def _marked(outputs: Mapping[str, Any], secret: frozenset[str]) -> Mapping[str, Any]:
+    return {key: values.Secret(value) if key in secret and value is not None else value for key, value in outputs.items()}
 
 
 def _secret_names(registration: sdk.Registration, realiser: Realiser) -> frozenset[str]:

@@ -34,13 +34,14 @@ class Realiser:
     sdk: the SDK's class; its signature says which inputs there are, and its outputs which must be answered.
     replaces: inputs whose change makes another resource (the provider's documentation, "forces replacement").
     secrets: outputs that the real provider marks as secret.
-    ignored: inputs that have no meaning on one machine, with nothing to check.
+    loses: what goes with a resource that is replaced or deleted, as an object of "loses"; "" for what can be made again as it was.
     """
 
     sdk: ClassVar[type[pulumi.CustomResource]]
     replaces: ClassVar[frozenset[str]] = frozenset()
     secrets: ClassVar[frozenset[str]] = frozenset()
     supported: ClassVar[frozenset[str]]
+    loses: ClassVar[str] = ""
 
     @property
     def type(self) -> str:
@@ -72,6 +73,25 @@ class Realiser:
         return outputs
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Id and outputs of a resource that the program reads without making it, by the id of an import; None when there is none."""
+        raise UserError(f"reading {self.type} {identity!r} is not realised on one machine: only what the program makes is known")
+
+
+class Function:
+    """A provider's function, which looks something up and changes nothing. Blocking, called from threads.
+
+    results: names of what it answers. secrets: those that the real provider marks as secret.
+    """
+
+    token: ClassVar[str]
+    results: ClassVar[frozenset[str]]
+    secrets: ClassVar[frozenset[str]] = frozenset()
+
+    def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises `UserError` for what the service would refuse."""
         raise NotImplementedError
 
 

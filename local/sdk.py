@@ -54,6 +54,10 @@ class Host(Protocol):
         """A component or the stack has registered its outputs."""
         ...
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        """Return id and outputs of a resource that exists and is not the program's (`.get` in a program)."""
+        ...
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
     def log(self, message: str) -> None: ...
@@ -103,7 +107,9 @@ class _Monitor(mocks.MockMonitor):
         return answer
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        raise NotImplementedError(f"{request.type}::{request.name} is read, not made: reading existing resources is not realised")
+        identity, outputs = self._host.read(request.type, request.name, request.id)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return proto.resource_pb2.ReadResourceResponse(urn=urn, id=identity, properties=values.encode(outputs))
 
 
 class _Engine:
@@ -180,6 +186,11 @@ def input_types(resource: type[pulumi.Resource]) -> Mapping[str, Any]:
 def output_names(resource: type[pulumi.Resource]) -> frozenset[str]:
     """Wire names of the outputs that the SDK declares for a resource."""
     return frozenset(_types.resource_types(resource))
+
+
+def text_outputs(resource: type[pulumi.Resource]) -> frozenset[str]:
+    """Wire names of the outputs that the SDK declares as plain texts."""
+    return frozenset(name for name, kind in _types.resource_types(resource).items() if kind is str)
 
 
 def misfit(value: Any, expected: Any, where: str) -> str | None:

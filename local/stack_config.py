@@ -29,20 +29,21 @@ class StackSettings:
         return self.config["aws:region"]
 
 
-def load(root: Path, stack: str, *, supplied: Mapping[str, str]) -> StackSettings:
+def load(root: Path, stack: str, *, supplied: Mapping[str, str], personal: bool = True, sealed: str | None = None) -> StackSettings:
     """Read the layers; `supplied` (short keys) is what the local cloud itself settles, and wins.
 
-    Raises `UserError` for a file that is no YAML map, and for encrypted values, which only the CLI can open.
+    personal: read `.local/config.yaml` too. sealed: what stands for an encrypted value, which only the CLI can open.
+    Raises `UserError` for a file that is no YAML map, and for encrypted values where nothing stands for them.
     """
     document = read_mapping(root / "Pulumi.yaml")
     project = str(document["name"])
     merged = {key: _default(declaration) for key, declaration in document["config"].items()}
-    for path in (root / f"Pulumi.{stack}.yaml", root / ".local" / LOCAL_FILE):
+    for path in (root / f"Pulumi.{stack}.yaml", *([root / ".local" / LOCAL_FILE] if personal else [])):
         if path.exists():
             layer = read_mapping(path)
             if path.name == LOCAL_FILE:
                 path.chmod(0o600)
-            merged |= _layer(path, layer if path.name == LOCAL_FILE else layer.get("config") or {}, project)
+            merged |= _layer(path, layer if path.name == LOCAL_FILE else layer.get("config") or {}, project, sealed)
     merged |= supplied
     qualified = {key if ":" in key else f"{project}:{key}": _text(value) for key, value in merged.items() if value is not None}
     return StackSettings(project=project, config=qualified, secret_keys=tuple(f"{project}:{key}" for key in SECRET_KEYS))
@@ -55,12 +56,14 @@ def _default(declaration: Any) -> Any:
     return fields.get("value", fields.get("default"))
 
 
-def _layer(path: Path, values: Any, project: str) -> dict[str, Any]:
+def _layer(path: Path, values: Any, project: str, sealed: str | None) -> dict[str, Any]:
     """A layer by short keys; those of providers and other projects keep their namespace."""
     if not isinstance(values, dict):
         raise UserError(f"{path.name}: config is not a map of keys")
     layer: dict[str, Any] = {}
     for key, value in cast("dict[str, Any]", values).items():
+        if isinstance(value, dict) and "secure" in value and sealed is not None:
+            value = sealed
         if isinstance(value, dict) and "secure" in value:
             raise UserError(
                 f"{path.name}: {key} is encrypted, and only the pulumi CLI can open it. "

@@ -17,6 +17,7 @@ class Api(Stored):
     """An HTTP API; its port is the stack's, so its address stays the same."""
 
     sdk = aws.apigatewayv2.Api
+    loses = "its address, which clients know"
     kind = "apis"
     supported = frozenset({"name", "protocolType", "description", "tags"})
     replaces = frozenset({"protocolType"})

@@ -14,6 +14,7 @@ class LogGroup(Stored):
     """A directory; streams that nobody wrote to for the days of its retention are removed at start."""
 
     sdk = aws.cloudwatch.LogGroup
+    loses = "its logs"
     kind = "log-groups"
     supported = frozenset({"name", "retentionInDays", "tags"})
     replaces = frozenset({"name"})

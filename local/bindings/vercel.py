@@ -18,6 +18,7 @@ class Project(Stored):
     """A project, by its name."""
 
     sdk = vercel.Project
+    loses = "its deployments and settings"
     kind = "vercel-projects"
     supported = frozenset({"name", "teamId"})
     replaces = frozenset({"teamId"})
@@ -54,6 +55,7 @@ class ProjectDomain(Stored):
     """The host that a project claims: the stack's port for its site."""
 
     sdk = vercel.ProjectDomain
+    loses = "the host, which another project may claim"
     kind = "vercel-domains"
     supported = frozenset({"projectId", "domain", "teamId"})
     replaces = supported
