@@ -157,9 +157,8 @@ class Plan(Pass):
         if old is None or step is Step.REPLACE:
             if old is not None and old.protect:
                 raise UserError(f"{registration.name!r} is protected and a change of {', '.join(sorted(changed))} would replace it")
-            return "", self._wrapped(registration, realiser, {**inputs, **dict.fromkeys(realiser.computed, values.UNKNOWN)})
-        unknown = dict.fromkeys(realiser.changing(changed), values.UNKNOWN) if step is Step.UPDATE else {}
-        return old.id, self._wrapped(registration, realiser, {**old.outputs, **inputs, **unknown})
+            return "", self._wrapped(registration, realiser, realise.to_create(realiser, inputs))
+        return old.id, self._wrapped(registration, realiser, realise.to_update(realiser, old.outputs, inputs, changed))
 
     def finish_plan(self) -> None:
         for resource in self.evaluation.state.all():
@@ -179,12 +178,10 @@ class Apply(Pass):
             self._report(registration, step, Status.RUNNING)
         try:
             identity, computed = self._realise(registration, realiser, step, old, inputs)
+            outputs = realise.made(realiser, inputs, computed)
         except Exception as error:
             self._report(registration, step, Status.FAILED, begun)
             raise _of_resource(registration.type, registration.name, error) from error
-        if missing := realiser.computed - computed.keys():
-            raise ResourceError(f"{registration.type} {registration.name!r}: the realiser leaves out {', '.join(sorted(missing))}")
-        outputs = {**inputs, **computed}
         made = ResourceState(
             urn=registration.urn,
             type=registration.type,
@@ -209,7 +206,7 @@ class Apply(Pass):
             return old.id, {key: value for key, value in old.outputs.items() if key not in old.inputs}
         if step is Step.UPDATE:
             return old.id, realiser.update(context, old.id, old.inputs, inputs)
-        if registration.delete_before_replace:
+        if registration.delete_before_replace or realiser.collides(context, old.id, inputs):
             realiser.delete(context, old.id, old.inputs)
             self.evaluation.state.remove(old.urn)
         else:

@@ -10,10 +10,11 @@ import pulumi_neon as neon
 import pytest
 
 from local import sdk
+from local.bindings import schemas
 from local.values import Secret
 from tests.program import ROOT, Recording, evaluate, evaluate_source, make_project
 
-SCHEMAS = json.loads((Path(__file__).parent / "data" / "provider-schemas.json").read_text())
+SCHEMAS = schemas.SCHEMAS
 PROJECT = "neon:index/project:Project"
 SCHEMA = SCHEMAS["resources"][PROJECT]
 PLUGIN = json.loads((ROOT / "sdks/neon/pulumi_neon/pulumi-plugin.json").read_text())

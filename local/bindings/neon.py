@@ -8,6 +8,7 @@ import pulumi_neon as neon
 
 from components.errors import UserError
 from components.rules import NEON_REGIONS
+from local.bindings import schemas
 from local.bindings.stored import digest
 from local.realise import Context, Realiser, known
 
@@ -24,6 +25,14 @@ class Project(Realiser):
     replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
     secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
 
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """From the provider's schema: the binding is written by hand, and the bridge drops a name that it does not know without a word."""
+        return schemas.inputs(self.type)
+
+    def misfit(self, name: str, value: Any) -> str | None:
+        return schemas.misfit(value, self.inputs[name], name)
+
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
         failures: list[str] = []
         offered = [f"aws-{name}" for name in NEON_REGIONS]
@@ -34,6 +43,11 @@ class Project(Realiser):
         if inputs.get("historyRetentionSeconds") is None:
             failures.append("historyRetentionSeconds is missing: the provider's default is refused on the Free plan")
         return failures
+
+    def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+        """The one server has one namespace."""
+        record = context.cloud.store.get(KIND, identity)
+        return record is not None and known(inputs, "branch") and record["database"] == inputs["branch"]["databaseName"]
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         store, postgres = context.cloud.store, context.cloud.postgres
