@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.arguments = rest
+    options.arguments = getattr(options, "arguments", rest)
     try:
         return options.run(options)
     except UserError as error:
@@ -34,6 +34,12 @@ def _up(options: argparse.Namespace) -> int:
     from cli.up import up  # the other commands need neither table nor child
 
     return up(options)
+
+
+def _pulumi(options: argparse.Namespace) -> int:
+    from cli.pulumi import pulumi  # the other commands need neither engine nor workspace
+
+    return pulumi(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     action = actions.add_parser("reset", help="stop, and delete the local data")
     action.add_argument("--yes", action="store_true", help="do not ask")
     action.set_defaults(run=commands.reset)
+
+    # No prefix of its own: every argument is the CLI's, flags too, in their order.
+    action = actions.add_parser(
+        "pulumi", help="run Pulumi's own engine against the local cloud; all arguments are its own", prefix_chars="\0", add_help=False
+    )
+    action.add_argument("arguments", nargs="*")
+    action.set_defaults(run=_pulumi)
 
     action = actions.add_parser("psql", help="open a database shell; further arguments are psql's own")
     action.set_defaults(run=commands.psql)

@@ -79,16 +79,8 @@ class Pass:
             return registration.name, registration.inputs
         return self._custom(registration, self._realiser(registration))
 
-    def _known(self, type_: str, name: str) -> Realiser:
-        realiser = self.evaluation.realisers.get(type_)
-        if realiser is None:
-            raise UserError(
-                f"the local cloud does not know the type {type_} of resource {name!r}: a realiser for it belongs in local/bindings"
-            )
-        return realiser
-
     def _realiser(self, registration: sdk.Registration) -> Realiser:
-        realiser = self._known(registration.type, registration.name)
+        realiser = realise.find(self.evaluation.realisers, registration.type, registration.name)
         realise.check(realiser, registration.name, registration.inputs, self.evaluation.program.path.parent)
         return realiser
 
@@ -229,7 +221,7 @@ class Apply(Pass):
     def _delete(self, old: ResourceState) -> None:
         self.go_on()
         name = old.urn.split("::")[-1]
-        realiser = self._known(old.type, name)
+        realiser = realise.find(self.evaluation.realisers, old.type, name)
         begun = time.monotonic()
         progress = Progress(urn=old.urn, type=old.type, name=name, step=Step.DELETE, status=Status.RUNNING)
         self.evaluation.report(progress)

@@ -93,6 +93,14 @@ def known(inputs: Mapping[str, Any], *names: str) -> bool:
     return not any(values.holds(inputs.get(name), values.Unknown) for name in names)
 
 
+def find(realisers: Mapping[str, Realiser], type_: str, name: str) -> Realiser:
+    """Raises `UserError` for a type that the table lacks."""
+    realiser = realisers.get(type_)
+    if realiser is None:
+        raise UserError(f"the local cloud does not know the type {type_} of resource {name!r}: a realiser for it belongs in local/bindings")
+    return realiser
+
+
 @dataclass(frozen=True)
 class Failure:
     """What is wrong with an input; `property` is "" where it concerns several."""
