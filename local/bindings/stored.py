@@ -24,7 +24,7 @@ class Stored(Realiser):
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         """The id; the same inputs of the same resource give the same one, others that replace it another."""
-        return digest(context.urn, json.dumps({name: inputs.get(name) for name in sorted(self.replaces)}))
+        return digest(context.urn, json.dumps({name: inputs.get(name) for name in self.replaces}, sort_keys=True))
 
     def describe(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The computed outputs, and what else the data plane is to find in the record."""

@@ -24,6 +24,7 @@ from local import stack_config
 from local.files import write_private
 from local.home import Home
 
+PROGRAM_PATH = Path(__file__).with_name("program")
 PACKAGES = ("aws", "vercel", "terraform-provider")  # the last is the bridge that Neon comes through
 
 
@@ -48,6 +49,7 @@ class Workspace:
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._path / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # there is none to acquire, and looking takes seconds
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(PROGRAM_PATH), inherited.get("PYTHONPATH")))),
             **attached,
         }
 
