@@ -51,6 +51,7 @@ def pulumi(options: argparse.Namespace) -> int:
         cli.attach(provided, create=given.creates)
     code = cli.run(given.arguments)
     if given.removes and code == 0:
+        workspace.forget(given.stack)
         control.ask(home.socket, {"do": "forget", "stack": given.stack})
     return code
 

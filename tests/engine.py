@@ -91,7 +91,9 @@ class Engine:
 
     @contextlib.contextmanager
     def added(self, path: str, text: str) -> Iterator[None]:
+        """A file, as it was before at the end."""
         file = self.root / path
+        before = file.read_text() if file.exists() else None
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         self.touched = True
@@ -99,6 +101,8 @@ class Engine:
             yield
         finally:
             file.unlink()
+            if before is not None:
+                file.write_text(before)
 
     def configured(self, **keys: Any) -> contextlib.AbstractContextManager[None]:
         """This machine's own configuration."""

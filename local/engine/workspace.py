@@ -8,7 +8,9 @@ passphrase   what secrets in state and configuration are encrypted with
 
 import json
 import os
+import re
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -80,7 +82,7 @@ class Workspace:
 
     def has(self, stack: str) -> bool:
         """Whether the backend knows the stack."""
-        return any((self._backend / "stacks" / self._project).glob(f"{stack}.json*"))
+        return any((self._backend / "stacks" / self._project / f"{stack}.json{packed}").exists() for packed in ("", ".gz"))
 
     def unlock(self, stack: str) -> list[int]:
         """Remove the locks of processes that have been killed; return their pids."""
@@ -91,6 +93,17 @@ class Workspace:
                 path.unlink(missing_ok=True)
                 gone.append(pid)
         return gone
+
+    def forget(self, stack: str) -> None:
+        """Delete what the CLI keeps of a stack that it has removed: history, backups, logs."""
+        for copy in (self._backend / "stacks" / self._project).glob(f"{stack}.json.*"):
+            copy.unlink()
+        for directory in list(self._backend.glob(f"**/{self._project}/{stack}")):
+            shutil.rmtree(directory, ignore_errors=True)
+        log = re.compile(rf".*\+{re.escape(stack)}-\d+T\d+\.log")
+        for path in (self._path / "home/logs").glob("*.log"):
+            if log.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
     @property
     def _backend(self) -> Path:
