@@ -9,12 +9,17 @@ NO_FRONTEND = "--no-frontend"
 BEGINNING = {"up", "update", "preview", "pre", "refresh", "import", "watch"}
 """Commands that a stack which is not there yet is made for."""
 DEPLOYING = BEGINNING | {"destroy", "down", "dn"}
-READING_CONFIGURATION = ("", "get")
+_KNOWN = DEPLOYING | {"stack", "config"}
+_READING_CONFIGURATION = ("", "get")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PulumiArguments:
-    """`stack`: the stack that is meant, `local` unless they name one; `frontend`: False when they begin with `--no-frontend`."""
+    """Arguments of one call.
+
+    arguments: what the CLI is given. words: the command that matters here, and what follows it that is no flag.
+    stack: the one that is meant, `local` unless they name one. frontend: False when they begin with `--no-frontend`.
+    """
 
     arguments: Sequence[str]
     words: Sequence[str]
@@ -35,6 +40,8 @@ class PulumiArguments:
                 named = argument.removeprefix("--stack").removeprefix("-s").removeprefix("=")
             elif not argument.startswith("-"):
                 words.append(argument)
+        while words and words[0] not in _KNOWN:  # a flag's value, or a command that `stack` has nothing to do with
+            words.pop(0)
         if words[:1] == ["stack"] and words[1:2] in (["init"], ["rm"], ["select"]) and len(words) > 2:
             named = named or words[2]
         return cls(arguments=arguments, words=words, stack=named.rpartition("/")[2] or LOCAL_STACK, frontend=frontend)
@@ -58,4 +65,4 @@ class PulumiArguments:
 
     @property
     def writes_configuration(self) -> bool:
-        return self._command == "config" and (*self.words[1:], "")[0] not in READING_CONFIGURATION
+        return self._command == "config" and (*self.words[1:], "")[0] not in _READING_CONFIGURATION

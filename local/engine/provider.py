@@ -1,14 +1,12 @@
 """The provider that Pulumi's engine talks to: one for all packages, over the table of realisers.
 
-Nothing in a call says which package it is for except the type; so one server answers for each of them (`PULUMI_DEBUG_PROVIDERS`).
-Inputs come without secret wrappers, because the handshake accepts none: the engine keeps track of what the program marked as
-secret, and the provider marks what the real one would.
+Nothing in a call says which package it is for except the type, so one server answers for each of them (`PULUMI_DEBUG_PROVIDERS`).
 """
 # ruff: noqa: N802 - method names are the protocol's
 
 import threading
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +17,11 @@ from google.protobuf import empty_pb2
 
 from components.errors import UserError
 from components.naming import DEFAULT_REGION
-from local import realise, sdk, values
+from local import realise, values
+from local.engine import wire
 from local.engine.calls import Calls
+from local.engine.package import Package
+from local.engine.wire import plain, protocol
 from local.processes import AbandonedError
 from local.realise import Context, Realiser
 from local.store import stack_of
@@ -28,123 +29,76 @@ from local.store import stack_of
 if TYPE_CHECKING:
     from local.cloud import Cloud
 
-protocol = sdk.provider_pb2
-
-# What every provider resource may be given, whatever its package
-_OF_ANY_PROVIDER = frozenset({"version", "pluginDownloadURL"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """What is served: realisers by type, the inputs that a provider has by its package, where the SDK says so, and a version."""
-
-    realisers: Mapping[str, Realiser]
-    providers: Mapping[str, Mapping[str, Any]]
-    version: str
-
 
 @dataclass(kw_only=True)
-class Provider(sdk.provider_pb2_grpc.ResourceProviderServicer):
-    """Implements `ResourceProvider` of Pulumi's `provider.proto`; method names are the protocol's, called from threads."""
+class Provider(Package):
+    """Implements `ResourceProvider` of Pulumi's `provider.proto`. Methods are called from threads.
+
+    root: the checkout; paths of archives are relative to it.
+    """
 
     cloud: "Cloud"
     root: Path
-    table: Table
     progress: Callable[[str], None]
     calls: Calls = field(default_factory=Calls)
-    regions: dict[str, str] = field(default_factory=dict[str, str])
 
-    # the provider itself
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with _told(context):
+            found = realise.failures(self._realiser(request.urn), values.decode(request.news), self.root)
+            failures = wire.failures((failure.property, failure.reason) for failure in found)
+            return protocol.CheckResponse(inputs=request.news, failures=failures)
 
-    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return protocol.ProviderHandshakeResponse()
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with _told(context):
+            realiser, new = self._realiser(request.urn), plain(request.news)
+            changed = realise.changes(plain(request.old_inputs), new)
+            delete_first = realiser.collides(self._context(request.urn), request.id, new)
+            return wire.difference(changed, changed & realiser.replaces, delete_first=delete_first)
 
-    def Attach(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return empty_pb2.Empty()
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Makes it, or takes over what a call that was cut short has made."""
+        with self._call(request.urn, context) as work:
+            realiser, inputs = self._realiser(request.urn), plain(request.properties)
+            if request.preview:
+                return protocol.CreateResponse(properties=wire.outputs(realiser, realise.to_create(realiser, inputs)))
+            identity, computed = realiser.create(work, inputs)
+            return protocol.CreateResponse(id=identity, properties=wire.outputs(realiser, realise.made(realiser, inputs, computed)))
 
-    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return sdk.plugin_pb2.PluginInfo(version=self.table.version)
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with self._call(request.urn, context) as work:
+            realiser, old, inputs = self._realiser(request.urn), plain(request.old_inputs), plain(request.news)
+            if request.preview:
+                outputs = realise.to_update(realiser, plain(request.olds), inputs, realise.changes(old, inputs))
+            else:
+                outputs = realise.made(realiser, inputs, realiser.update(work, request.id, old, inputs))
+            return protocol.UpdateResponse(properties=wire.outputs(realiser, outputs))
 
-    def Parameterize(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return protocol.ParameterizeResponse(name=request.value.name, version=request.value.version)
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """An answer without an id says that it has gone."""
+        with self._call(request.urn, context) as work:
+            realiser, inputs = self._realiser(request.urn), plain(request.inputs)
+            outputs = realiser.read(work, request.id, inputs, plain(request.properties))
+            if outputs is None:
+                return protocol.ReadResponse()
+            known = inputs or realiser.supported  # an import knows the id alone
+            present = {name: outputs[name] for name in known if name in outputs}
+            return protocol.ReadResponse(id=request.id, properties=wire.outputs(realiser, outputs), inputs=values.encode(present))
 
-    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
-        package = _type(request.urn).rpartition(":")[2]
-        given = values.decode(request.news).keys() - _OF_ANY_PROVIDER
-        known = self.table.providers.get(package, dict.fromkeys(given))
-        reason = f"is no input of the provider {package}; known are {', '.join(sorted(known))}"
-        return protocol.CheckResponse(inputs=request.news, failures=_failures([(name, reason) for name in sorted(given - known.keys())]))
-
-    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """In another region everything is another resource (pulumi-aws, `region`: "changing this forces replacement")."""
-        changed = realise.changes(_plain(request.old_inputs), _plain(request.news)) - _OF_ANY_PROVIDER
-        return _difference(changed, changed & {"region"}, delete_first=False)
-
-    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
-        region = _plain(request.args).get("region")
-        if region:
-            self.regions[stack_of(request.urn)] = region
-        return protocol.ConfigureResponse(supportsPreview=True, acceptResources=False)
-
-    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self.calls.cancel(context.peer())
-        return empty_pb2.Empty()
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
+        with self._call(request.urn, context) as work:
+            self._realiser(request.urn).delete(work, request.id, plain(request.old_inputs))
+            return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _told(context):
             raise UserError(f"the local cloud does not know the function {request.tok}: the program should not call it")
 
-    # resources
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _told(context):
-            realiser = self._realiser(request.urn)
-            found = realise.failures(realiser, values.decode(request.news), self.root)
-            return protocol.CheckResponse(
-                inputs=request.news, failures=_failures([(failure.property, failure.reason) for failure in found])
-            )
-
-    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _told(context):
-            realiser, new = self._realiser(request.urn), _plain(request.news)
-            changed = realise.changes(_plain(request.old_inputs), new)
-            delete_first = realiser.collides(self._context(request.urn), request.id, new)
-            return _difference(changed, changed & realiser.replaces, delete_first=delete_first)
-
-    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            realiser, inputs = self._realiser(request.urn), _plain(request.properties)
-            if request.preview:
-                return protocol.CreateResponse(properties=_wire(realiser, realise.to_create(realiser, inputs)))
-            identity, computed = realiser.create(work, inputs)
-            return protocol.CreateResponse(id=identity, properties=_wire(realiser, realise.made(realiser, inputs, computed)))
-
-    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            realiser, old, inputs = self._realiser(request.urn), _plain(request.old_inputs), _plain(request.news)
-            if request.preview:
-                outputs = realise.to_update(realiser, _plain(request.olds), inputs, realise.changes(old, inputs))
-            else:
-                outputs = realise.made(realiser, inputs, realiser.update(work, request.id, old, inputs))
-            return protocol.UpdateResponse(properties=_wire(realiser, outputs))
-
-    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            realiser, inputs = self._realiser(request.urn), _plain(request.inputs)
-            outputs = realiser.read(work, request.id, inputs, _plain(request.properties))
-            if outputs is None:
-                return protocol.ReadResponse()  # without an id: it has gone
-            imported = inputs or realiser.supported  # an import knows the id alone
-            present = {name: outputs[name] for name in imported if name in outputs}
-            return protocol.ReadResponse(id=request.id, properties=_wire(realiser, outputs), inputs=values.encode(present))
-
-    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            self._realiser(request.urn).delete(work, request.id, _plain(request.old_inputs))
-            return empty_pb2.Empty()
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        self.calls.cancel(context.peer())
+        return empty_pb2.Empty()
 
     def _realiser(self, urn: str) -> Realiser:
-        return realise.find(self.table.realisers, _type(urn), urn.split("::")[-1])
+        return realise.find(self.table.realisers, wire.type_of(urn), wire.name_of(urn))
 
     @contextmanager
     def _call(self, urn: str, context: grpc.ServicerContext) -> Generator[Context]:
@@ -177,30 +131,3 @@ def _told(context: grpc.ServicerContext) -> Generator[None]:
     else:
         return
     context.abort(grpc.StatusCode.UNKNOWN, reason)
-
-
-def _type(urn: str) -> str:
-    return urn.split("::")[2].rpartition("$")[2]
-
-
-def _plain(struct: Any) -> dict[str, Any]:
-    return values.reveal({name: value for name, value in values.decode(struct).items() if value is not None})
-
-
-def _wire(realiser: Realiser, outputs: Mapping[str, Any]) -> Any:
-    return values.encode(
-        {name: values.Secret(value) if name in realiser.secrets and value is not None else value for name, value in outputs.items()}
-    )
-
-
-def _difference(changed: frozenset[str], replaces: frozenset[str], *, delete_first: bool) -> Any:
-    return protocol.DiffResponse(
-        changes=protocol.DiffResponse.DIFF_SOME if changed else protocol.DiffResponse.DIFF_NONE,
-        diffs=sorted(changed),
-        replaces=sorted(replaces),
-        deleteBeforeReplace=delete_first,
-    )
-
-
-def _failures(found: Sequence[tuple[str, str]]) -> Sequence[Any]:
-    return [protocol.CheckFailure(property=name, reason=reason) for name, reason in found]

@@ -9,7 +9,8 @@ import grpc
 
 from local import sdk
 from local.bindings import PROVIDERS, REALISERS, VERSION
-from local.engine.provider import Provider, Table
+from local.engine.package import Table
+from local.engine.provider import Provider
 
 if TYPE_CHECKING:
     from local.cloud import Cloud
