@@ -45,6 +45,7 @@ def load(root: Path, stack: str, *, supplied: Mapping[str, str]) -> StackSetting
 def layers(root: Path, project: str, stacks: Iterable[str]) -> dict[str, Any]:
     """What the stacks' own files say, a later one over an earlier one, and over all what is this machine's alone; by short keys."""
     merged: dict[str, Any] = {}
+    encrypted: dict[str, str] = {}
     for path in (*(root / f"Pulumi.{stack}.yaml" for stack in stacks), root / ".local" / LOCAL_FILE):
         if path.exists():
             document = read_mapping(path)
@@ -53,13 +54,17 @@ def layers(root: Path, project: str, stacks: Iterable[str]) -> dict[str, Any]:
             found = document if path.name == LOCAL_FILE else document.get("config") or {}
             if not isinstance(found, dict):
                 raise UserError(f"{path.name}: config is not a map of keys")
-            merged |= {key.removeprefix(f"{project}:"): value for key, value in cast("dict[str, Any]", found).items()}
-    for key, value in merged.items():
-        if isinstance(value, dict) and "secure" in value:
-            raise UserError(
-                f"{key} is encrypted in the stack's file, and only the pulumi CLI can open it with that stack's passphrase. "
-                f"For this machine put it in the clear into .local/{LOCAL_FILE}, which is not committed."
-            )
+            for key, value in cast("dict[str, Any]", found).items():
+                short = key.removeprefix(f"{project}:")
+                merged[short] = value
+                encrypted.pop(short, None)
+                if isinstance(value, dict) and "secure" in value:
+                    encrypted[short] = f"{path.name}: {key}"
+    if encrypted:
+        raise UserError(
+            f"{', '.join(encrypted.values())} is encrypted, and only the pulumi CLI can open it. "
+            f"For this machine put it in the clear into .local/{LOCAL_FILE}, which is not committed."
+        )
     return merged
 
 
