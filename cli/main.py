@@ -37,6 +37,9 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _pulumi(options: argparse.Namespace) -> int:
+    if options.arguments in (["--help"], ["-h"]):
+        print(options.describe())
+        raise SystemExit(0)
     from cli.pulumi import pulumi  # the other commands need neither engine nor workspace
 
     return pulumi(options)
@@ -73,12 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     action.add_argument("--yes", action="store_true", help="do not ask")
     action.set_defaults(run=commands.reset)
 
-    # No prefix of its own: every argument is the CLI's, flags too, in their order.
     action = actions.add_parser(
-        "pulumi", help="run Pulumi's own engine against the local cloud; all arguments are its own", prefix_chars="\0", add_help=False
+        "pulumi",
+        prefix_chars="\0",  # every argument is the CLI's, flags too, in their order
+        add_help=False,
+        usage="stack pulumi [--no-frontend] COMMAND ...",
+        help="run Pulumi's own engine against the local cloud",
+        description="Runs the `pulumi` on the PATH against the local cloud, which is started when it does not run, with the pages "
+        "unless --no-frontend comes first. What follows is Pulumi's own: up, preview, refresh, destroy, with --stack NAME for a stack "
+        "other than local. Nothing of a cloud is read or written.",
     )
-    action.add_argument("arguments", nargs="*")
-    action.set_defaults(run=_pulumi)
+    action.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    action.set_defaults(run=_pulumi, describe=action.format_help)
 
     action = actions.add_parser("psql", help="open a database shell; further arguments are psql's own")
     action.set_defaults(run=commands.psql)
