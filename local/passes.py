@@ -91,8 +91,19 @@ class Pass:
         if urn.split("::")[2] == sdk.STACK_TYPE:
             self.outputs = outputs
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        self.go_on()
+        realiser = realise.find(self.evaluation.realisers, type_, name)
+        found = realiser.look_up(self.evaluation.context(""), identity)
+        if found is None:
+            raise UserError(f"{type_} {name!r}: there is no {identity}")
+        return found[0], values.mark(found[1], realiser.secrets)
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise UserError(f"the local cloud does not know the function {token}: the program should not call it")
+        self.go_on()
+        function = realise.find_function(self.evaluation.functions, token)
+        answer = function.call(self.evaluation.context(""), values.reveal(arguments))
+        return values.mark({**arguments, **answer}, function.secrets)
 
     def log(self, message: str) -> None:
         self.evaluation.context("").progress(message)
@@ -112,8 +123,7 @@ class Pass:
         return (Step.REPLACE if changed & realiser.replaces else Step.UPDATE), changed
 
     def _wrapped(self, registration: sdk.Registration, realiser: Realiser, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        secret = _secret_names(registration, realiser)
-        return {key: values.Secret(value) if key in secret and value is not None else value for key, value in outputs.items()}
+        return values.mark(outputs, _secret_names(registration, realiser))
 
     def _report(self, registration: sdk.Registration, step: Step, status: Status, begun: float | None = None) -> None:
         self.evaluation.report(

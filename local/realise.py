@@ -87,6 +87,25 @@ class Realiser:
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
+    def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
+        """Id and outputs of a resource that the program reads without making it, by the id of an import; None when there is none."""
+        raise UserError(f"reading {self.type} {identity!r} is not realised on one machine: only what the program makes is known")
+
+
+class Function:
+    """A provider's function, which looks something up and changes nothing. Blocking, called from threads.
+
+    results: names of what it answers. secrets: those that the real provider marks as secret.
+    """
+
+    token: ClassVar[str]
+    results: ClassVar[frozenset[str]]
+    secrets: ClassVar[frozenset[str]] = frozenset()
+
+    def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises `UserError` for what the service would refuse."""
+        raise NotImplementedError
+
 
 def known(inputs: Mapping[str, Any], *names: str) -> bool:
     """Whether nothing in these inputs has yet to be answered by another resource."""
@@ -99,6 +118,14 @@ def find(realisers: Mapping[str, Realiser], type_: str, name: str) -> Realiser:
     if realiser is None:
         raise UserError(f"the local cloud does not know the type {type_} of resource {name!r}: a realiser for it belongs in local/bindings")
     return realiser
+
+
+def find_function(functions: Mapping[str, Function], token: str) -> Function:
+    """Raises `UserError` for a function that the table lacks."""
+    function = functions.get(token)
+    if function is None:
+        raise UserError(f"the local cloud does not know the function {token}: it belongs in local/bindings")
+    return function
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,10 @@ class Host(Protocol):
         """A component or the stack has registered its outputs."""
         ...
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        """Return id and outputs of a resource that exists and is not the program's (`.get` in a program)."""
+        ...
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
     def log(self, message: str) -> None: ...
@@ -112,7 +116,9 @@ class _Monitor(mocks.MockMonitor):
         return answer
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        raise NotImplementedError(f"{request.type}::{request.name} is read, not made: reading existing resources is not realised")
+        identity, outputs = self._host.read(request.type, request.name, request.id)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return proto.resource_pb2.ReadResourceResponse(urn=urn, id=identity, properties=values.encode(outputs))
 
 
 class _Engine:

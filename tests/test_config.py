@@ -80,6 +80,9 @@ WRONG = [
     ("neonRegion", "aws-eu-west-1", "aws-eu-west-2"),
     ("neonRegion", "aws-aws-us-east-1", "aws-us-east-1"),
     ("neonOrgId", "Quiet Forest", "an organization's id"),
+    ("databaseBranchOf", "Quiet Forest", "a project's id at Neon"),
+    ("databaseBranchOf", "quiet/forest", "a project's id at Neon"),
+    ("neonBranchProtected", "yes", "true or false"),
     ("neonMinCu", "0.3", "0.25, 0.5, 1"),
     ("neonMaxCu", "17", "0.25, 0.5, 1"),
     ("neonMinCu", "nan", "0.25, 0.5, 1"),
@@ -278,6 +281,7 @@ ELSEWHERE = {
     "neonMaxCu": ("2", "database-project"),
     "neonSuspendSeconds": ("600", "database-project"),
     "postgresVersion": ("18", "database-project"),
+    "neonBranchProtected": ("true", "database-project"),
     "sslMode": ("verify-full", "service-api-function"),
     "allowedAccountIds": ('["123456789012"]', "aws"),
     "openaiModel": ("gpt-other", "service-api-function"),
@@ -285,10 +289,11 @@ ELSEWHERE = {
     "apiKeysProtectReads": ("true", "service-api-function"),
 }
 NOT_AN_INPUT = {"bytecode", "protect"}
+ANOTHER_SOURCE = {"databaseBranchOf"}  # see test_database_branch.py
 
 
 def test_every_declared_key_has_a_row_that_says_where_it_goes():
-    assert ELSEWHERE.keys() | NOT_AN_INPUT == DECLARED.keys()
+    assert ELSEWHERE.keys() | NOT_AN_INPUT | ANOTHER_SOURCE == DECLARED.keys()
 
 
 @pytest.fixture(scope="module")
@@ -373,6 +378,18 @@ def test_the_stacks_name_stands_where_the_site_domain_has_a_place_for_it(project
     assert evaluate(project, stack="pr-7", config=config).outputs["frontend_url"] == "https://acme-pr-7-insights.vercel.app"
     hosts = {evaluate(project, stack=stack, config=config)["site-domain"].plain["domain"] for stack in ("Pr.7", "pr-7", "pr.7", "pr_7")}
     assert len(hosts) == 4, "two stacks must not claim one host"
+
+
+@pytest.mark.parametrize("stack", ["preview", "pr-1", "pr-1234"])
+def test_a_pull_requests_stack_is_refused_without_a_place_for_its_name_in_the_site_domain(project: Path, stack: str):
+    message = refusal(project, stack=stack, config={"siteDomain": "acme-insights.vercel.app"})
+    assert message.startswith("siteDomain is 'acme-insights.vercel.app'")
+    assert "{stack}" in message
+    assert evaluate(project, stack=stack, config={"siteDomain": "acme-{stack}-insights.vercel.app"}, preview=True).resources
+
+
+def test_production_is_never_a_branch_of_another_database(project: Path):
+    assert "production has a project of its own" in refusal(project, config={"databaseBranchOf": "quiet-forest-1"})
 
 
 def test_a_stack_name_too_long_for_the_host_is_refused_as_a_host_and_one_that_pulumi_lacks_as_a_name(project: Path):

@@ -90,6 +90,31 @@ def test_a_pull_requests_stack_lives_beside_the_local_one_and_goes_without_a_tra
     assert stack.preview() == {}
 
 
+def test_a_pull_requests_database_may_be_a_branch_of_the_protected_one_with_a_copy_of_its_data(stack: Engine) -> None:
+    pull = Engine(stack.copy, "pr-2")
+    outputs = stack.outputs()
+    branch_of = {"databaseBranchOf": outputs["neon_project_id"]}
+    with stack.configured(**branch_of):
+        assert "is not protected" in pull.run("up", "--yes", "--skip-preview", code=1)
+    assert not {"neon-branches", "functions"} & pull.records().keys()
+    with stack.configured(neonBranchProtected=True):
+        assert stack.up() == {"database-project": "update"}
+        total = get_json(outputs["api_url"] + "/accounts")["total"]
+        with stack.configured(**branch_of):
+            assert set(pull.preview().values()) <= {"create", "read", "update"}
+            pull.up()
+            theirs = pull.outputs()
+            assert get_json(theirs["api_url"] + "/accounts")["total"] == total, "a copy of the data"
+            assert request(theirs["api_url"] + "/ingest/generate-mock?count=3&seed=9", "POST")[0] == 200
+            assert get_json(outputs["api_url"] + "/accounts")["total"] == total, "which is its own"
+            assert pull.preview() == {"database-parent": "read"}
+            assert set(pull.up("refresh").values()) <= {"read"}, "nothing has drifted"
+            pull.run("destroy", "--yes", "--skip-preview")
+        assert pull.records() == {}
+        assert get_json(outputs["api_url"] + "/accounts")["total"] == total
+    stack.up()
+
+
 def test_a_destroy_of_all_leaves_nothing(stack: Engine) -> None:
     stack.run("destroy", "--yes", "--skip-preview")
     assert stack.records() == {}

@@ -312,7 +312,7 @@ def test_a_zip_that_is_not_there_is_refused_by_its_path(tiny: Tiny):
 def test_a_function_of_a_provider_and_a_resource_that_is_read_are_refused(tiny: Tiny):
     with pytest.raises(UserError, match="does not know the function aws:index/getRegion:getRegion"):
         tiny.plan('pulumi.export("region", aws.get_region_output().name)\n')
-    with pytest.raises(NotImplementedError, match="read, not made"):
+    with pytest.raises(UserError, match=r"reading aws:cloudwatch/logGroup:LogGroup .id. is not realised"):
         tiny.plan('Group.get("a", "id")\n')
 
 

@@ -16,7 +16,7 @@ from local.cloud import Cloud
 from local.engine.server import ProviderServer
 from local.realise import Context
 from local.values import UNKNOWN, Secret
-from tests.test_bindings import DEPLOYMENT, FUNCTION, INTEGRATION, LAYER, LOG_GROUP, NEON, PERMISSION, ROLE, TYPES, VARIABLE, Bench
+from tests.test_bindings import BRANCH, DEPLOYMENT, FUNCTION, INTEGRATION, LAYER, LOG_GROUP, NEON, PERMISSION, ROLE, TYPES, VARIABLE, Bench
 
 protocol = sdk.provider_pb2
 INVOCATION_LEAVES_NOTHING = "aws:lambda/invocation:Invocation"
@@ -229,7 +229,7 @@ def test_a_database_of_the_same_name_is_dropped_before_its_successor_is_made(eng
     assert list(answer.replaces) == ["regionId"]
     assert answer.deleteBeforeReplace
     engine.delete(NEON, before, old)
-    assert not bench.postgres.databases
+    assert old["branch"]["databaseName"] not in bench.postgres.databases
     after, _ = engine.create(NEON, new)
     assert after != before
 
@@ -237,14 +237,14 @@ def test_a_database_of_the_same_name_is_dropped_before_its_successor_is_made(eng
 @pytest.mark.parametrize("type_", TYPES)
 def test_a_preview_leaves_open_what_only_the_cloud_can_say_and_makes_nothing(engine: Caller, bench: Bench, type_: str):
     sample = bench.sample(type_)
+    before = bench.store.stacks(), dict(bench.postgres.databases)
     identity, outputs = engine.create(type_, sample, preview=True)
     realiser = REALISERS[type_]
     assert identity == ""
     assert {name for name, value in outputs.items() if values.holds(value, values.Unknown)} == realiser.computed
     assert {name: values.reveal(outputs[name]) for name in sample} == sample
-    assert not bench.store.find("functions")
-    assert not bench.postgres.databases
     assert not bench.data.invoked
+    assert (bench.store.stacks(), dict(bench.postgres.databases)) == before
 
 
 def test_a_preview_of_an_update_keeps_what_stays_and_opens_what_will_change(engine: Caller, bench: Bench):
@@ -274,10 +274,27 @@ def test_a_read_says_what_there_is_whatever_the_state_says(engine: Caller, bench
     assert values.decode(answer.properties)["retentionInDays"] == 30
 
 
-def test_what_is_imported_by_its_id_comes_with_its_inputs(engine: Caller, bench: Bench):
-    sample = bench.sample(LOG_GROUP)
-    identity, _ = engine.create(LOG_GROUP, sample)
-    assert values.decode(engine.read(LOG_GROUP, identity, {}).inputs) == sample
+def test_the_parent_of_a_branch_is_looked_up_by_the_id_of_an_import(engine: Caller, bench: Bench):
+    project, outputs = engine.create(NEON, {**bench.sample(NEON), "defaultBranchProtected": True})
+    answer = engine.read(BRANCH, f"{project}/{outputs['defaultBranchId']}", {})
+    assert answer.id == outputs["defaultBranchId"]
+    assert values.decode(answer.properties)["protected"] == "yes"
+    assert engine.read(BRANCH, f"{project}/another", {}).id == ""
+
+
+def test_what_only_the_program_makes_is_not_imported(engine: Caller, bench: Bench):
+    identity, _ = engine.create(LOG_GROUP, bench.sample(LOG_GROUP))
+    assert "only what the program makes is known" in refusal(lambda: engine.read(LOG_GROUP, identity, {}))
+
+
+def test_a_function_answers_with_what_it_was_asked_and_marks_its_secrets(engine: Caller, bench: Bench):
+    project, outputs = engine.create(NEON, bench.sample(NEON))
+    request = protocol.InvokeRequest(tok="neon:index/getProject:getProject", args=values.encode({"id": project}))
+    answer = values.decode(getattr(engine.stub.Invoke(request), "return"))
+    assert answer["id"] == project
+    assert answer["databaseName"] == outputs["databaseName"]
+    assert answer["databasePassword"] == outputs["databasePassword"]
+    assert isinstance(answer["databasePassword"], Secret)
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -352,8 +369,9 @@ def test_the_next_engines_call_waits_for_the_one_that_a_killed_engine_left(engin
     hooked(monkeypatch, work)
     killed = Caller(engine.port)
     request = protocol.CreateRequest(urn=engine.urn(LOG_GROUP), properties=values.encode(bench.sample(LOG_GROUP)))
-    killed.stub.Create.future(request)
+    call = killed.stub.Create.future(request)
     assert begun.wait(30)
     killed.channel.close()
     engine.create(LOG_GROUP, bench.sample(LOG_GROUP))
     assert order == ["first", "second"]
+    assert call.code() is grpc.StatusCode.CANCELLED

@@ -1,4 +1,4 @@
-"""The table: resource type → realiser. Only this package knows the providers' type tokens and names."""
+"""The tables: resource type → realiser, function → what answers it. Only this package knows the providers' type tokens and names."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -8,12 +8,15 @@ import pulumi_aws as aws
 import pulumiverse_vercel as vercel_sdk
 
 from local import sdk
-from local.bindings import apigatewayv2, cloudwatch, iam, lambda_, neon, vercel
-from local.realise import Realiser
+from local.bindings import apigatewayv2, cloudwatch, iam, lambda_, neon, neon_branch, vercel
+from local.realise import Function, Realiser
 
 REALISERS: Mapping[str, Realiser] = {
-    realiser.type: realiser for module in (neon, apigatewayv2, cloudwatch, iam, lambda_, vercel) for realiser in module.realisers()
+    realiser.type: realiser
+    for module in (neon, neon_branch, apigatewayv2, cloudwatch, iam, lambda_, vercel)
+    for realiser in module.realisers()
 }
+FUNCTIONS: Mapping[str, Function] = {function.token: function for module in (neon, neon_branch) for function in module.functions()}
 
 PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     "aws": sdk.input_types(aws.Provider),

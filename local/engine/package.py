@@ -11,7 +11,7 @@ from google.protobuf import empty_pb2
 from local import realise, sdk, values
 from local.engine import wire
 from local.engine.wire import protocol
-from local.realise import Realiser
+from local.realise import Function, Realiser
 from local.store import stack_of
 
 # What every provider may be given, whatever its package
@@ -20,9 +20,10 @@ _OF_ANY_PROVIDER = frozenset({"version", "pluginDownloadURL"})
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What is served: realisers by type, the inputs that a provider has by its package, where the SDK says so, and a version."""
+    """What is served: realisers by type, functions by token, a provider's own inputs by its package where the SDK has them, a version."""
 
     realisers: Mapping[str, Realiser]
+    functions: Mapping[str, Function]
     providers: Mapping[str, Mapping[str, Any]]
     version: str
 

@@ -77,12 +77,16 @@ class Provider(Package):
         """An answer without an id says that it has gone."""
         with self._call(request.urn, context) as work:
             realiser, inputs = self._realiser(request.urn), plain(request.inputs)
-            outputs = realiser.read(work, request.id, inputs, plain(request.properties))
-            if outputs is None:
+            if inputs:
+                outputs = realiser.read(work, request.id, inputs, plain(request.properties))
+                found = None if outputs is None else (request.id, outputs)
+            else:  # `.get` in a program, or an import: the id is all that is known
+                found = realiser.look_up(work, request.id)
+            if found is None:
                 return protocol.ReadResponse()
-            known = inputs or realiser.supported  # an import knows the id alone
-            present = {name: outputs[name] for name in known if name in outputs}
-            return protocol.ReadResponse(id=request.id, properties=wire.outputs(realiser, outputs), inputs=values.encode(present))
+            identity, outputs = found
+            present = {name: outputs[name] for name in inputs or realiser.supported if name in outputs}
+            return protocol.ReadResponse(id=identity, properties=wire.outputs(realiser, outputs), inputs=values.encode(present))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
         with self._call(request.urn, context) as work:
@@ -91,7 +95,10 @@ class Provider(Package):
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _told(context):
-            raise UserError(f"the local cloud does not know the function {request.tok}: the program should not call it")
+            function = realise.find_function(self.table.functions, request.tok)
+            arguments = plain(request.args)
+            answer = function.call(self._context(""), arguments)
+            return protocol.InvokeResponse(**{"return": wire.marked({**arguments, **answer}, function.secrets)})
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.calls.cancel(context.peer())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import grpc
 
 from local import sdk
-from local.bindings import PROVIDERS, REALISERS, VERSION
+from local.bindings import FUNCTIONS, PROVIDERS, REALISERS, VERSION
 from local.engine.package import Table
 from local.engine.provider import Provider
 
@@ -24,7 +24,7 @@ class ProviderServer:
     """Listens as soon as it is made; `port` says where."""
 
     def __init__(self, cloud: "Cloud", root: Path, progress: Callable[[str], None]) -> None:
-        table = Table(realisers=REALISERS, providers=PROVIDERS, version=VERSION)
+        table = Table(realisers=REALISERS, functions=FUNCTIONS, providers=PROVIDERS, version=VERSION)
         self._provider = Provider(cloud=cloud, root=root, table=table, progress=progress)
         sizes = [(f"grpc.max_{way}_message_length", _MESSAGE_BYTES) for way in ("send", "receive")]
         self._server = grpc.server(ThreadPoolExecutor(_THREADS, thread_name_prefix="provider"), options=sizes)

@@ -1,6 +1,6 @@
 """Between the provider's protocol and Python."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from local import sdk, values
@@ -25,8 +25,11 @@ def plain(struct: Any) -> dict[str, Any]:
 
 def outputs(realiser: Realiser, found: Mapping[str, Any]) -> Any:
     """A resource's outputs, those marked as secret that the real provider marks: the engine shows the others in the clear."""
-    marked = {name: values.Secret(value) if name in realiser.secrets and value is not None else value for name, value in found.items()}
-    return values.encode(marked)
+    return marked(found, realiser.secrets)
+
+
+def marked(found: Mapping[str, Any], secret: Container[str]) -> Any:
+    return values.encode(values.mark(found, secret))
 
 
 def difference(changed: frozenset[str], replaces: frozenset[str], *, delete_first: bool) -> Any:
