@@ -280,6 +280,11 @@ def test_the_parent_of_a_branch_is_looked_up_by_the_id_of_an_import(engine: Call
     assert answer.id == outputs["defaultBranchId"]
     assert values.decode(answer.properties)["protected"] == "yes"
     assert engine.read(BRANCH, f"{project}/another", {}).id == ""
+    urn = engine.urn(BRANCH)
+    refresh = protocol.ReadRequest(urn=urn, id=answer.id, properties=answer.properties)
+    assert engine.stub.Read(refresh) == answer, "a refresh knows the id that it was told, and has no inputs"
+    engine.delete(NEON, project, bench.sample(NEON))
+    assert engine.stub.Read(refresh).id == ""
 
 
 def test_what_only_the_program_makes_is_not_imported(engine: Caller, bench: Bench):

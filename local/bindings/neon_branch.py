@@ -48,7 +48,10 @@ class Branch(Bridged):
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(KIND, identity)
-        return outputs if record is not None and context.cloud.postgres.database_exists(record["name"]) else None
+        if record is None:  # a default branch, which came with its project
+            found = self.look_up(context, f"{inputs.get('projectId')}/{identity}")
+            return None if found is None else found[1]
+        return outputs if context.cloud.postgres.database_exists(record["name"]) else None
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         record = context.cloud.store.get(KIND, identity)

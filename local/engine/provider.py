@@ -76,9 +76,10 @@ class Provider(Package):
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
         """An answer without an id says that it has gone."""
         with self._call(request.urn, context) as work:
-            realiser, inputs = self._realiser(request.urn), plain(request.inputs)
-            if inputs:
-                outputs = realiser.read(work, request.id, inputs, plain(request.properties))
+            realiser, before = self._realiser(request.urn), plain(request.properties)
+            inputs = plain(request.inputs)
+            if inputs or before:  # what a program has read is refreshed by its outputs: it has no inputs
+                outputs = realiser.read(work, request.id, inputs or before, before)
                 found = None if outputs is None else (request.id, outputs)
             else:  # `.get` in a program, or an import: the id is all that is known
                 found = realiser.look_up(work, request.id)
