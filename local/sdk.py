@@ -1,4 +1,4 @@
-"""The only file that touches what the Pulumi SDK does not promise: its monitor, its settings, its type tables.
+"""The only file that touches what the Pulumi SDK does not promise: its monitor, its settings, its type tables, its protocol classes.
 
 `run_program` evaluates a program in this process, with a `Host` in the place of the engine. The SDK is pinned for it.
 """
@@ -20,6 +20,9 @@ from google.protobuf import empty_pb2
 from pulumi import _types  # pyright: ignore[reportPrivateUsage] - inputs are described nowhere else
 from pulumi.runtime import config as sdk_config
 from pulumi.runtime import mocks, proto, settings, stack
+from pulumi.runtime.proto import plugin_pb2 as plugin_pb2
+from pulumi.runtime.proto import provider_pb2 as provider_pb2
+from pulumi.runtime.proto import provider_pb2_grpc as provider_pb2_grpc
 
 from components.errors import UserError
 from local import values
@@ -78,6 +81,12 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, host: Host) -> None:
         super().__init__(typing.cast("mocks.Mocks", None))
         self._host = host
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it (the types of all components above), so that both ways in know a resource by one name."""
+        above = parent.split("::")[2] if parent else STACK_TYPE
+        qualified = type_ if above == STACK_TYPE else f"{above}${type_}"
+        return "::".join([f"urn:pulumi:{settings.get_stack()}", settings.get_project(), qualified, name])
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         urn = self.make_urn(request.parent, request.type, request.name)

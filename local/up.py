@@ -44,9 +44,7 @@ class Up:
     def _evaluate(self) -> Mapping[str, Any]:
         from local.bindings import FUNCTIONS, REALISERS  # the providers' SDKs are imported while the database starts
 
-        settings = stack_config.load(
-            self._home.root, self._stack, supplied={"siteDomain": f"localhost:{self._cloud.ports(self._stack).site}"}
-        )
+        settings = stack_config.load(self._home.root, self._stack, supplied=self._cloud.settles(self._stack))
         os.environ[LOCAL_CLOUD_VARIABLE] = str(self._home.socket)
         evaluation = Evaluation(
             program=sdk.Program(

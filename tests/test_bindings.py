@@ -13,7 +13,7 @@ import pytest
 
 from components.errors import UserError
 from local import realise, sdk
-from local.bindings import FUNCTIONS, REALISERS
+from local.bindings import FUNCTIONS, REALISERS, schemas
 from local.bindings.lambda_ import _OF_VERSION, _VERSIONED
 from local.bindings.neon import default_branch
 from local.cloud import Cloud
@@ -26,7 +26,7 @@ from local.store import Store
 from local.values import UNKNOWN, Archive
 from tests.program import evaluate, make_project
 
-DOCUMENT = json.loads((Path(__file__).parent / "data" / "provider-schemas.json").read_text())
+DOCUMENT = schemas.SCHEMAS
 SCHEMAS = DOCUMENT["resources"]
 TYPES = sorted(REALISERS)
 PORTS = StackPorts(api=20000, site=20001, postgres=20100)
@@ -575,7 +575,8 @@ def test_a_deleted_project_takes_its_database_and_role_along(bench: Bench):
         ({"branch": {"name": "main"}}, "branch needs roleName and databaseName"),
         ({"branch": None}, "branch needs roleName and databaseName"),
         ({"historyRetentionSeconds": None}, "refused on the Free plan"),
-        ({"quota": {"activeTimeSeconds": 1}}, "no input 'quota'"),
+        ({"quota": {"activeTimeSeconds": 1}}, "'quota' is not realised"),
+        ({"kuota": {}}, "no input 'kuota'"),
         ({"branch": {"role_name": "x"}}, "branch.role_name is unknown"),
     ],
 )

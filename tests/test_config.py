@@ -470,6 +470,8 @@ def test_keys_of_providers_and_other_projects_keep_their_namespace(tmp_path: Pat
 def test_an_encrypted_value_is_refused_with_the_place_for_one_in_the_clear(tmp_path: Path):
     with pytest.raises(UserError, match=r"Pulumi\.dev\.yaml: tiny:apiKeys is encrypted.*\.local/config\.yaml"):
         layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
+    settings = layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n", own="apiKeys: mine\n")
+    assert settings.config["tiny:apiKeys"] == "mine"
 
 
 def test_for_a_report_something_stands_for_encrypted_values_and_the_personal_layer_is_left_out(tmp_path: Path):

@@ -1,6 +1,7 @@
 """The names that providers are sent: the bridge drops one that it does not know without a word, so each is compared with its schema."""
 
 import base64
+import importlib.metadata
 import inspect
 import json
 from collections.abc import Mapping
@@ -12,10 +13,11 @@ import pulumi_neon as neon
 import pytest
 
 from local import sdk
-from local.values import Secret
+from local.bindings import REALISERS, schemas
+from local.values import UNKNOWN, Secret
 from tests.program import ROOT, Recording, Resource, evaluate, evaluate_source, make_project
 
-SCHEMAS = json.loads((Path(__file__).parent / "data" / "provider-schemas.json").read_text())
+SCHEMAS = schemas.SCHEMAS
 PROJECT = "neon:index/project:Project"
 SCHEMA = SCHEMAS["resources"][PROJECT]
 PLUGIN = json.loads((ROOT / "sdks/neon/pulumi_neon/pulumi-plugin.json").read_text())
@@ -259,6 +261,51 @@ def test_what_the_program_sends_to_neon_and_vercel_is_known_to_the_schema_and_co
     for resource in found:
         assert not [path for path, kind in leaves(resource.inputs, schema["inputs"]) if kind is None]
         assert resource.inputs.keys() >= set(schema["required"])
+        assert [schemas.misfit(value, schema["inputs"][name], name) for name, value in resource.inputs.items()] == [None] * len(
+            resource.inputs
+        )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        ("17", "number", "it is '17', expected a number"),
+        (True, "number", "it is True, expected a number"),
+        (1, "string", "it is 1, expected a string"),
+        ("yes", "boolean", "it is 'yes', expected a boolean"),
+        ("production", ["string"], "it is not a list"),
+        (["production", 1], ["string"], "it[1] is 1, expected a string"),
+        ({"a": 1}, {"*": "string"}, "it.a is 1, expected a string"),
+        ("main", "ProjectBranch:ProjectBranch", "it is not a map"),
+        ({"role_name": "x"}, "ProjectBranch:ProjectBranch", "it.role_name is unknown; known are databaseName, name, roleName"),
+        (Secret({"roleName": 1}), "ProjectBranch:ProjectBranch", "it.roleName is 1, expected a string"),
+        (UNKNOWN, "number", None),
+        ({"roleName": UNKNOWN}, "ProjectBranch:ProjectBranch", None),
+        ({"activeTimeSeconds": 1}, "ProjectQuota:ProjectQuota", None),
+    ],
+)
+def test_a_value_of_another_kind_than_the_schema_has_is_found(value: Any, kind: Any, message: str | None):
+    assert schemas.misfit(value, kind, "it") == message
+
+
+MORE_THAN_THE_SCHEMA = {
+    "vercel:index/project:Project": {"passport"},
+    "vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable": {"visibility"},
+}
+
+
+@pytest.mark.parametrize("token", [token for token in SCHEMAS["resources"] if token.startswith("vercel:")])
+def test_vercels_sdk_and_its_provider_know_the_same_names(token: str):
+    schema, resource = SCHEMAS["resources"][token], REALISERS[token].sdk
+    more = MORE_THAN_THE_SCHEMA.get(token, set())
+    assert sdk.input_types(resource).keys() == schema["inputs"].keys() | more
+    assert sdk.output_names(resource) == schema["outputs"].keys() | more
+    assert not REALISERS[token].supported & more
+
+
+def test_the_schemas_say_where_they_come_from_and_in_which_version():
+    assert SCHEMAS["sources"]["neon"] == f"kislerdm/neon {PLUGIN['parameterization']['version']}"
+    assert f"pulumiverse-vercel {importlib.metadata.version('pulumiverse-vercel')}" in SCHEMAS["sources"]["vercel"]
 
 
 def test_no_resource_or_function_of_neon_or_vercel_goes_without_a_schema(programs: list[Recording]):

@@ -30,7 +30,9 @@ class LogGroup(Stored):
 
     def applied(self, context: Context, identity: str) -> None:
         record = context.cloud.store.get(self.kind, identity)
-        if record is not None:
+        if record is None:
+            context.cloud.logs.group(identity).remove()
+        else:
             context.cloud.logs.group(identity, record["retentionInDays"])
 
 

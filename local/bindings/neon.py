@@ -8,13 +8,14 @@ import pulumi_neon as neon
 
 from components.errors import UserError
 from components.rules import NEON_REGIONS
+from local.bindings.bridged import Bridged
 from local.bindings.stored import digest
 from local.realise import Context, Function, Realiser, known
 
 KIND = "neon-projects"
 
 
-class Project(Realiser):
+class Project(Bridged):
     """A project. The one server has one namespace, so two projects need databases and roles of different names."""
 
     sdk = neon.Project
@@ -36,6 +37,11 @@ class Project(Realiser):
         if inputs.get("historyRetentionSeconds") is None:
             failures.append("historyRetentionSeconds is missing: the provider's default is refused on the Free plan")
         return failures
+
+    def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+        """The one server has one namespace."""
+        record = context.cloud.store.get(KIND, identity)
+        return record is not None and known(inputs, "branch") and record["database"] == inputs["branch"]["databaseName"]
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         store, postgres = context.cloud.store, context.cloud.postgres

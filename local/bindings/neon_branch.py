@@ -8,13 +8,14 @@ import pulumi_neon as neon
 
 from components.errors import UserError
 from local.bindings import neon as projects
+from local.bindings.bridged import Bridged
 from local.bindings.stored import Stored, digest
 from local.realise import Context, Function, Realiser, known
 
 KIND = "neon-branches"
 
 
-class Branch(Realiser):
+class Branch(Bridged):
     """A branch: the copy has the branch's name, and so has its role, because the one server has one namespace.
 
     Only the default branch of a project can be the parent. It is copied once: what changes in the parent later stays there.
@@ -27,6 +28,10 @@ class Branch(Realiser):
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
         return [] if inputs.get("name") else ["name is missing: the copy on this machine is called by it"]
+
+    def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+        record = context.cloud.store.get(KIND, identity)
+        return record is not None and record["name"] == inputs.get("name")
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         store, postgres = context.cloud.store, context.cloud.postgres
@@ -44,7 +49,10 @@ class Branch(Realiser):
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(KIND, identity)
-        return outputs if record is not None and context.cloud.postgres.database_exists(record["name"]) else None
+        if record is None:  # a default branch, which came with its project
+            found = self.look_up(context, f"{inputs.get('projectId')}/{identity}")
+            return None if found is None else found[1]
+        return outputs if context.cloud.postgres.database_exists(record["name"]) else None
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         record = context.cloud.store.get(KIND, identity)
@@ -64,7 +72,7 @@ class Branch(Realiser):
         return branch, {**outputs, "protected": "yes"} if record.get("protected") else outputs
 
 
-class Endpoint(Stored):
+class Endpoint(Bridged, Stored):
     """The compute of a branch: the one server."""
 
     sdk = neon.Endpoint
