@@ -1,0 +1,38 @@
+"""Schemathesis over the whole OpenAPI document that the stack serves. `make fuzz` runs more of it, with a new seed each time."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.conftest import Fuzzed
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+"""Of each operation, beside those of the phase that goes through every parameter's bounds."""
+SEED = 1 if "FUZZ_EXAMPLES" not in os.environ else int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
+
+pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(3600)]
+
+
+def test_no_request_that_the_document_allows_or_forbids_is_answered_otherwise_than_it_says(fuzzed: Fuzzed, tmp_path: Path) -> None:
+    """No 5xx; status, content type, headers and schema as documented; what fits is accepted, what does not refused; keys are asked for."""
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIGURATION), "run", f"{fuzzed.url}/openapi.json"]
+    command += ["--header", f"X-API-Key: {fuzzed.key}", "--max-examples", str(EXAMPLES), "--seed", str(SEED)]
+    command += ["--report", "json", "--report-json-path", str(report)]
+    run = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(run.stdout)
+    assert run.returncode == 0, f"Schemathesis found something:\n{run.stdout}"
+    told = json.loads(report.read_text())
+    documented = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    assert told["operations"]["tested"] == sum(map(len, documented.values()))
+    assert {name: phase["status"] for name, phase in told["phases"].items()} == dict.fromkeys(
+        ("examples", "coverage", "fuzzing", "stateful"), "success"
+    )
+    assert all(any(phase["accepted"] for phase in phases.values()) for phases in told["valid_rates"].values()), "what fits was accepted"
