@@ -69,10 +69,8 @@ def _condition(column: columns.Column) -> str | None:
             return _readable(column.name)
         case "integer" if column.most == bounds.INT4_MAX:  # the type's own end
             return f"{column.name} >= {column.least}"
-        case "integer" | "dollars" | "ratio":
+        case "integer" | "dollars" | "ratio" | "number":
             return f"{column.name} BETWEEN {column.least} AND {column.most}"
-        case "number":
-            return f"{column.name} >= {column.least} AND {column.name} < 'Infinity'"
         case "flag":
             return None
 

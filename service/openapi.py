@@ -9,7 +9,10 @@ from pydantic.json_schema import models_json_schema
 
 from service import schemas
 from service.bodies import BODIES
+from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, Column
+from service.importing.cells import expected
 from service.keys import HEADER, needed_scope
+from service.routes.uploads import MAX_BYTES, MULTIPART, PART
 from service.schemas import histories, insights, playbooks, portfolio, scoring
 from service.settings import Settings
 
@@ -24,14 +27,26 @@ _KEY: Final = {
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with the schemas that routes name. Adding them again changes nothing."""
+    """The document, with the schemas that routes name, and a file's columns. Adding them again changes nothing."""
     models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
         *((model, "serialization") for model in ANSWERS),
         *((model, "validation") for model in BODIES),
     ]
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+    uploaded = document["paths"]["/ingest/csv"]["post"]["requestBody"]["content"][MULTIPART]["schema"]
+    uploaded["properties"][PART]["description"] = _columns()
     return document
+
+
+def _columns() -> str:
+    def listed(columns: tuple[Column, ...]) -> str:
+        return "\n".join(f"- `{column.name}`{' (required)' if column.required else ''}: {expected(column)}" for column in columns)
+
+    return (
+        f"CSV in UTF-8, at most {MAX_BYTES} bytes; comma, semicolon or tab. Columns of an account:\n\n{listed(ACCOUNT_COLUMNS)}\n\n"
+        f"Of one of its days:\n\n{listed(DAY_COLUMNS)}"
+    )
 
 
 def with_keys(document: dict[str, Any], settings: Settings) -> dict[str, Any]:

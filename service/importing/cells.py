@@ -20,10 +20,11 @@ REMEMBERED: Final = 2000
 
 _CLEAN: Final = re.compile(bounds.PRINTABLE)
 _DIGITS: Final = r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+"
+_AMOUNT: Final = rf"(?:{_DIGITS})(?:\.[0-9]*)?|\.[0-9]+"
 _INTEGER: Final = re.compile(rf"([+-]?(?:{_DIGITS}))(?:\.0*)?")
-_DOLLARS: Final = re.compile(rf"([+-]?)\$? ?({_DIGITS})?(?:\.([0-9]*))?")
-_NUMBER: Final = re.compile(rf"([+-]?(?:(?:{_DIGITS})(?:\.[0-9]*)?|\.[0-9]+))(e[+-]?[0-9]{{1,5}})?", re.IGNORECASE)
-_PERCENT: Final = re.compile(rf"([+-]?(?:(?:{_DIGITS})(?:\.[0-9]*)?|\.[0-9]+)) ?%")
+_DOLLARS: Final = re.compile(rf"([+-]?)\$? ?({_AMOUNT})")
+_NUMBER: Final = re.compile(rf"[+-]?(?:{_AMOUNT})(?:e[+-]?[0-9]{{1,5}})?", re.IGNORECASE)
+_PERCENT: Final = re.compile(rf"([+-]?(?:{_AMOUNT})) ?%")
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _FLAGS: Final = {
     **dict.fromkeys(("yes", "y", "true", "t", "1"), "t"),
@@ -114,15 +115,11 @@ def _plain(text: str) -> str:
 
 
 def _dollars(column: Column, text: str) -> str:
-    """Rounded to the cent, halves up."""
+    """Rounded to the cent."""
     found = _DOLLARS.fullmatch(text)
-    if not found or not (found[2] or found[3]):
+    if not found:
         raise _malformed(column)
-    sign, whole, fraction = found.groups(default="")
-    cents = int(whole.replace(",", "") or 0) * 100 + int(fraction[:2].ljust(2, "0")) + (fraction[2:3] >= "5")
-    if not column.least * 100 <= (-cents if sign == "-" else cents) <= column.most * 100:
-        raise _out_of_range(column)
-    return f"{cents // 100}.{cents % 100:02}"
+    return f"{_within(column, found[1] + found[2]):.2f}"
 
 
 def _integer(column: Column, text: str) -> str:
@@ -137,20 +134,20 @@ def _integer(column: Column, text: str) -> str:
 
 def _ratio(column: Column, text: str) -> str:
     percent = _PERCENT.fullmatch(text)
-    return _within(column, f"{percent[1]}e-2") if percent else _number(column, text)
+    return repr(_within(column, f"{percent[1]}e-2")) if percent else _number(column, text)
 
 
 def _number(column: Column, text: str) -> str:
     if not _NUMBER.fullmatch(text):
         raise _malformed(column)
-    return _within(column, text)
+    return repr(_within(column, text))
 
 
-def _within(column: Column, text: str) -> str:
+def _within(column: Column, text: str) -> float:
     value = float(text.replace(",", ""))
     if not column.least <= value <= column.most:
         raise _out_of_range(column)
-    return repr(value + 0.0)  # no negative zero
+    return value + 0.0  # never the negative zero
 
 
 def _date(column: Column, text: str) -> str:

@@ -4,8 +4,9 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from service.db import Database
-from service.queries.numbers import money, parse_numbers, shown
-from service.scoring.factors import factors, reasons
+from service.queries.factors import scored
+from service.queries.numbers import money, shown
+from service.scoring.factors import reasons
 
 _RISK: Final = "(arr::double precision * (100 - score))"
 """As the index has it: dollars times lost points."""
@@ -42,11 +43,13 @@ def attention(database: Database, today: date, *, days: int, limit: int) -> list
 
     Green and unscored ones are left out. `reasons` are the codes of what pulls the score down, the weightiest first.
     """
+    from service.playbooks import best  # only here: no other read needs them
+
     values = {"today": today, "until": today + timedelta(days=days), "days": days, "limit": limit}
     found: list[dict[str, Any]] = []
     for row in database.read(_ATTENTION, values):
         account_id, name, segment, owner, arr, score, bucket, renewal, priority, coverage, *arrays = row
-        judged, points, adjustments = (parse_numbers(array) for array in arrays)
+        codes = reasons(scored(coverage, *arrays).factors)
         found.append({
             "id": account_id,
             "name": name,
@@ -55,10 +58,10 @@ def attention(database: Database, today: date, *, days: int, limit: int) -> list
             "arr": money(arr),
             "health_score": score,
             "health_bucket": bucket,
-            "health_coverage": coverage,
             "renewal_date": renewal and renewal.isoformat(),
             "days_to_renewal": renewal and (renewal - today).days,
             "priority": round(priority, 2),
-            "reasons": reasons(factors(judged, points, [number or 0.0 for number in adjustments])),
+            "reasons": codes,
+            "playbook_id": best(codes, coverage),
         })  # fmt: skip
     return found

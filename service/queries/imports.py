@@ -10,7 +10,7 @@ from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.importing import File
 from service.queries.copying import copy_text
 from service.queries.merging import Merge
-from service.queries.scores import rescore
+from service.queries.scores import lock, rescore
 
 ACCOUNTS: Final = "incoming_accounts"
 NAMED_DAYS: Final = "incoming_named_days"
@@ -31,7 +31,8 @@ def load(statements: cursor, file: File, *, today: date, dry_run: bool) -> dict[
     created = accounts.insert(statements)
     _stage_days(statements, file, "JOIN")
     deadline.check()
-    locked = _lock(statements, accounts, days)
+    locked = _lock(statements, accounts, days) if len(created) < len(file.accounts) else []
+    lock(statements, locked)
     updated = accounts.update(statements, locked)
     new_days, changed_days = days.insert(statements), days.update(statements, locked)
     deadline.check()

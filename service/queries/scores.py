@@ -55,11 +55,15 @@ class Recomputed(NamedTuple):
     next_cursor: int | None
 
 
+def lock(statements: cursor, account_ids: Sequence[int]) -> None:
+    """For a write of several accounts, once it has locked those: before it changes them, which takes their health rows one by one."""
+    statements.execute(_LOCK, {"ids": list(account_ids)})
+
+
 def rescore(statements: cursor, account_ids: Sequence[int], today: date) -> int:
     """Scores these accounts by what is stored of them, keeps a snapshot of each that changed, and tells how many that were."""
-    ids = list(account_ids)
-    statements.execute(_LOCK, {"ids": ids})
-    return _rescore_locked(statements, ids, today)[1]
+    lock(statements, account_ids)
+    return _rescore_locked(statements, account_ids, today)[1]
 
 
 def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Recomputed:
@@ -79,10 +83,10 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
             return Recomputed(changed, snapshots, after if more else None)
 
 
-def _rescore_locked(statements: cursor, ids: list[int], today: date) -> tuple[int, int]:
+def _rescore_locked(statements: cursor, ids: Sequence[int], today: date) -> tuple[int, int]:
     """How many accounts changed, and how many snapshots of them were kept."""
     statements.execute("DROP TABLE IF EXISTS changed_scores")
-    statements.execute(_CHANGED, {"ids": ids, "today": today})
+    statements.execute(_CHANGED, {"ids": list(ids), "today": today})
     if not statements.rowcount:
         return 0, 0
     statements.execute(_KEEP_SNAPSHOTS)

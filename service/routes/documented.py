@@ -19,6 +19,8 @@ from service.errors import (
 )
 
 _PATH: Final = "/accounts/77"
+_UPLOAD_PATH: Final = "/ingest/csv"
+_UPLOAD: Final = (InvalidRowsError, TooLargeError, UnsupportedMediaTypeError)
 _EXAMPLES: Final = (
     UnauthorizedError(),
     ForbiddenError(),
@@ -87,7 +89,8 @@ def _errors(errors: tuple[type[ServiceError], ...]) -> dict[int | str, dict[str,
     documented: dict[int | str, dict[str, Any]] = {}
     for example in _EXAMPLES:
         if type(example) in errors:
-            body = problem_body(example, path=_PATH, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
+            path = _UPLOAD_PATH if isinstance(example, _UPLOAD) else _PATH
+            body = problem_body(example, path=path, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
             documented[int(example.status)] = _content(MEDIA_TYPE, {"$ref": "#/components/schemas/Problem"}, example.title, example=body)
     return documented
 

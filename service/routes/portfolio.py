@@ -32,10 +32,7 @@ async def accounts_that_need_someone(
 ) -> Response:
     """The accounts that need someone, the most pressing first: `priority` is the ARR times the part of the score that is lost, and up to
     twice that the nearer the renewal is. Green accounts, and those of which too little is known, are left out."""
-    from service.playbooks import best
-
-    found = attention.attention(request.app.state.database, today(), days=days, limit=limit)
-    accounts = [{**account, "playbook_id": best(account["reasons"], account.pop("health_coverage"))} for account in found]
+    accounts = attention.attention(request.app.state.database, today(), days=days, limit=limit)
     return answer_of({"accounts": accounts}, if_none_match, as_of=now())
 
 

@@ -27,13 +27,23 @@ def migrated_template(postgres: Postgres) -> str:
     return TEMPLATE
 
 
+def _copied(postgres: Postgres, template: str) -> Iterator[str]:
+    name = f"service_{secrets.token_hex(6)}"
+    postgres.copy_database(template, name, OWNER)
+    yield postgres.url(OWNER, PASSWORD, name)
+    postgres.drop_database(name)
+
+
 @pytest.fixture
 def url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """A migrated, empty database of the test's own."""
-    name = f"service_{secrets.token_hex(6)}"
-    postgres.copy_database(migrated_template, name, OWNER)
-    yield postgres.url(OWNER, PASSWORD, name)
-    postgres.drop_database(name)
+    yield from _copied(postgres, migrated_template)
+
+
+@pytest.fixture(scope="module")
+def module_url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+    """The same for a whole module, which fills it once."""
+    yield from _copied(postgres, migrated_template)
 
 
 @pytest.fixture

@@ -84,6 +84,9 @@ class Api:
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
         return self("GET", path, headers, **query)
 
+    def patch(self, path: str, content: Any, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+        return self("PATCH", path, headers, body=json.dumps(content), **query)
+
     def post(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
         return self("POST", path, headers, **query)
 

@@ -1,6 +1,9 @@
 """Errors as RFC 9457 problem details, and which sites may read them."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -217,6 +220,11 @@ def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(va
         Settings.from_environment(variable)
     assert next(iter(variable)) in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+def test_the_default_model_is_that_of_the_program() -> None:
+    declared = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    assert declared["openaiModel"]["default"] == Settings().openai_model
 
 
 def test_the_key_of_the_model_is_not_shown_with_the_settings() -> None:

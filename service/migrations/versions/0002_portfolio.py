@@ -244,6 +244,9 @@ INDEXES = (
     " WHERE bucket IN ('Amber', 'Red')",
     "CREATE INDEX health_snapshots_calculated_at_idx ON health_snapshots (calculated_at, account_id) INCLUDE (score)",
     "ALTER TABLE accounts ALTER COLUMN updated_at SET DEFAULT clock_timestamp()",
+    # a mean of thirty must be a number too
+    "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid,"
+    " ADD CONSTRAINT account_metrics_daily_avg_session_min_valid CHECK (avg_session_min BETWEEN 0 AND 1000000)",
 )
 
 
@@ -282,6 +285,8 @@ def downgrade() -> None:
         f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)}",
         "DROP INDEX health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
         "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx, accounts_segment_region_idx",
+        "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid, ADD CONSTRAINT"
+        " account_metrics_daily_avg_session_min_valid CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')",
         "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key, ADD CONSTRAINT accounts_name_key UNIQUE (name),"
         " ALTER COLUMN updated_at SET DEFAULT now()",
     ):
