@@ -1,6 +1,8 @@
 """The whole stack with keys on: the zip under the runtime client, behind the gateway, on a database of its own."""
 
 import hashlib
+import os
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,6 +10,11 @@ import pytest
 
 from tests import checkout
 from tests.checkout import request
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+"""Of each operation, beside those of the phase that goes through every parameter's bounds."""
+LONG = "FUZZ_EXAMPLES" in os.environ
+SEED = int(os.environ.get("FUZZ_SEED") or (random.randrange(2**32) if LONG else 1))
 
 
 @dataclass(frozen=True)

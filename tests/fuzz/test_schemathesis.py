@@ -1,21 +1,16 @@
 """Schemathesis over the whole OpenAPI document that the stack serves. `make fuzz` runs more of it, with a new seed each time."""
 
 import json
-import os
-import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz.conftest import Fuzzed
+from tests.fuzz.conftest import EXAMPLES, SEED, Fuzzed
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
-"""Of each operation, beside those of the phase that goes through every parameter's bounds."""
-SEED = 1 if "FUZZ_EXAMPLES" not in os.environ else int(os.environ.get("FUZZ_SEED") or random.randrange(2**32))
 
 pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(3600)]
 
