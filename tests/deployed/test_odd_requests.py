@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.conftest import EXAMPLES, SEED, Fuzzed
+from tests.deployed.conftest import EXAMPLES, SEED, Deployed
 
-pytestmark = [pytest.mark.xdist_group("fuzz"), pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.xdist_group("deployed"), pytest.mark.timeout(3600)]
 
 OPERATIONS = (
     *("GET /", "GET /accounts", "GET /accounts/{}", "PATCH /accounts/{}", "GET /accounts/{}/health-history", "GET /accounts/export.csv"),
@@ -111,8 +111,8 @@ def send(url: str, request: bytes, key: str) -> bytes:
 @seed(SEED)
 @settings(max_examples=20 * EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(request_=requests())
-def test_whatever_bytes_come_the_answer_is_never_a_fault_of_the_server(fuzzed: Fuzzed, request_: bytes) -> None:
-    answer = send(fuzzed.url, request_, fuzzed.key)
+def test_whatever_bytes_come_the_answer_is_never_a_fault_of_the_server(deployed: Deployed, request_: bytes) -> None:
+    answer = send(deployed.url, request_, deployed.key)
     head, _, body = answer.partition(b"\r\n\r\n")
     status = int(head.split()[1])
     assert 200 <= status < 500, answer
