@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down test check bench lock clean
+.PHONY: help up down test check fuzz bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ check: $(READY) ## format, lint, types, workflows
 	@$(BIN)/basedpyright
 	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
 	@$(BIN)/python scripts/check_frontend.py
+
+fuzz: $(READY) ## send the service much more of what fits its document and what does not; FUZZ_EXAMPLES and FUZZ_SEED are heeded
+	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -s tests/deployed/test_schemathesis.py tests/deployed/test_odd_requests.py $(ARGS)
 
 bench: $(READY) ## measure: bundle, function init, local cloud; ARGS names some of them
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -20,12 +20,12 @@ DESCRIPTION = "Accounts of a customer-success team: how healthy each is, why, an
 
 
 class Application(FastAPI):
-    """FastAPI, whose OpenAPI document takes its schemas from elsewhere, when it is asked for."""
+    """FastAPI, whose OpenAPI document takes its schemas and its keys from elsewhere, when it is asked for."""
 
     def openapi(self) -> dict[str, Any]:
-        from service.openapi import with_schemas
+        from service.openapi import with_keys, with_schemas
 
-        return with_schemas(super().openapi())
+        return with_keys(with_schemas(super().openapi()), self.state.settings)
 
 
 def create_app(settings: Settings) -> FastAPI:

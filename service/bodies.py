@@ -3,17 +3,26 @@
 from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
 
 from service import bounds
 from service.bounds import RenewalRisk, Segment
 from service.scoring import Inputs
+from service.scoring.factors import LABELS
 
-Count = Annotated[int, Field(ge=0, le=bounds.INT4_MAX)]
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 40.0 is 40."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=0, le=bounds.INT4_MAX), BeforeValidator(_whole)]
+Seats = Annotated[int, Field(ge=1, le=bounds.INT4_MAX), BeforeValidator(_whole)]
+Promoters = Annotated[int, Field(ge=bounds.NPS_WORST, le=bounds.NPS_BEST), BeforeValidator(_whole)]
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, le=bounds.MAX_DOLLARS, allow_inf_nan=False)]
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=bounds.PRINTABLE)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=bounds.NOT_BLANK)]
 
 MAX_REASONS: Final = 50
 MAX_REASON_LENGTH: Final = 100
@@ -52,7 +61,7 @@ class WhatIf(BaseModel):
     )
 
     arr: Dollars = 0
-    seats_purchased: Annotated[int, Field(ge=1, le=bounds.INT4_MAX)] | None = None
+    seats_purchased: Seats | None = None
     active_users: Count | None = None
     feature_x_adoption: Ratio | None = None
     weekly_active_pct: Ratio | None = None
@@ -63,7 +72,7 @@ class WhatIf(BaseModel):
     tickets_last_30d: Count | None = None
     critical_tickets_90d: Count | None = None
     sla_breaches_90d: Count | None = None
-    nps: Annotated[int, Field(ge=bounds.NPS_WORST, le=bounds.NPS_BEST)] | None = None
+    nps: Promoters | None = None
     qbr_last_date: date | None = None
     onboarding_phase: bool | None = None
     renewal_date: date | None = None
@@ -106,27 +115,30 @@ class AccountChange(BaseModel):
     renewal_date: date | None = None
     qbr_last_date: date | None = None
     active_users: Count | None = None
-    seats_purchased: Annotated[int, Field(ge=1, le=bounds.INT4_MAX)] | None = None
+    seats_purchased: Seats | None = None
     feature_x_adoption: Ratio | None = None
     weekly_active_pct: Ratio | None = None
     time_to_value_days: Count | None = None
     tickets_last_30d: Count | None = None
     critical_tickets_90d: Count | None = None
     sla_breaches_90d: Count | None = None
-    nps: Annotated[int, Field(ge=bounds.NPS_WORST, le=bounds.NPS_BEST)] | None = None
+    nps: Promoters | None = None
     onboarding_phase: bool | None = None
     expansion_oppty_dollar: Dollars = Field(0, json_schema_extra=_without_default)
     renewal_risk: RenewalRisk | None = None
 
 
-class RiskFactors(RootModel[list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON_LENGTH)]]]):
-    """Codes or labels of factors that `GET /scoring` lists, the weightiest first."""
+RiskFactor = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_REASON_LENGTH), Field(json_schema_extra={"enum": [*LABELS, *LABELS.values()]})
+]
+
+
+class RiskFactors(RootModel[list[RiskFactor]]):
+    """Codes or labels of factors, as `GET /scoring` lists them but in any case, the weightiest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [["nps", "Ticket volume"]]})
 
-    root: Annotated[
-        list[Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON_LENGTH)]], Field(min_length=1, max_length=MAX_REASONS)
-    ]
+    root: Annotated[list[RiskFactor], Field(min_length=1, max_length=MAX_REASONS)]
 
 
 BODIES: Final = (AccountChange, WhatIf, RiskFactors)

@@ -31,3 +31,6 @@ CONTROL_CHARACTERS: Final = r"\u0001-\u001F\u007F-\u009F"
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """A text without control characters, for pydantic."""
+
+NOT_BLANK: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+"""The same, of which something is left without the blanks around it."""

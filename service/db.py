@@ -22,6 +22,7 @@ from service.settings import SERVICE_NAME
 from service.watchdog import Watchdog
 
 T = TypeVar("T")
+F = TypeVar("F", bound=IO[bytes])
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
 Statements = cursor
@@ -62,26 +63,15 @@ class Database:
 
         `work` runs again, once, when the connection died. Raises `UnavailableError` when the database cannot answer in time.
         """
-        for last in (False, True):
-            try:
-                return self._snapshot(work)
-            except psycopg2.Error as error:
-                if last or not self._died(error):
-                    raise self._translated(error, "Try again.") from error
-            self.close()
-        raise AssertionError("unreachable")
+        return self._repeatable(lambda: self._snapshot(work))
 
-    def copy_out(self, statement: str, parameters: Parameters, file: IO[bytes]) -> None:
-        """Writes the rows of a query to `file` as CSV with a header. Raises `UnavailableError` when the database cannot answer in time."""
-        current, _ = self._on_live_connection(_SNAPSHOT, "", None)
-        try:
-            with self._watched(current), current.cursor() as statements:
-                query = statements.mogrify(statement, parameters).decode()
-                statements.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)", file)
-        except psycopg2.Error as error:
-            raise self._translated(error, "Try again.") from error
-        finally:
-            self._leave(current)
+    def copy_out(self, statement: str, parameters: Parameters, new_file: Callable[[], F]) -> F:
+        """One of `new_file`, with the rows of a query as CSV below a header.
+
+        Begins again, once and with another file, when the connection died. Raises `UnavailableError` when the database cannot answer in
+        time.
+        """
+        return self._repeatable(lambda: self._copy_out(statement, parameters, new_file()))
 
     def write(self, work: Callable[[cursor], T]) -> T:
         """The result of `work` in one transaction, committed here: all of it or nothing.
@@ -101,16 +91,24 @@ class Database:
             self._connection = None
 
     def _on_live_connection(self, mode: str, statement: str, parameters: Parameters | None) -> tuple[connection, list[Row]]:
-        """Sends settings and statement at once. What has no effect yet may be sent again when the connection turns out to be dead."""
-        for last in (False, True):
+        """Sends settings and statement at once."""
+
+        def attempt() -> tuple[connection, list[Row]]:
             current = self._usable()
             with self._watched(current), current.cursor() as statements:
-                try:
-                    statements.execute(mode + _limits() + statement, parameters)
-                    return current, statements.fetchall() if statements.description else []
-                except psycopg2.Error as error:
-                    if last or not self._died(error):
-                        raise self._translated(error, "Try again.") from error
+                statements.execute(mode + _limits() + statement, parameters)
+                return current, statements.fetchall() if statements.description else []
+
+        return self._repeatable(attempt)
+
+    def _repeatable(self, attempt: Callable[[], T]) -> T:
+        """The result of `attempt`, which has no effect yet when it fails: it is made again, once, when the connection died."""
+        for last in (False, True):
+            try:
+                return attempt()
+            except psycopg2.Error as error:
+                if last or not self._died(error):
+                    raise self._translated(error, "Try again.") from error
             self.close()
         raise AssertionError("unreachable")
 
@@ -127,6 +125,16 @@ class Database:
         try:
             with self._watched(current), current.cursor() as statements:
                 return work(rows)
+        finally:
+            self._leave(current)
+
+    def _copy_out(self, statement: str, parameters: Parameters, file: F) -> F:
+        current, _ = self._on_live_connection(_SNAPSHOT, "", None)
+        try:
+            with self._watched(current), current.cursor() as statements:
+                query = statements.mogrify(statement, parameters).decode()
+                statements.copy_expert(f"COPY ({query}) TO STDOUT WITH (FORMAT csv, HEADER)", file)
+                return file
         finally:
             self._leave(current)
 

@@ -45,7 +45,7 @@ class Edge:
             "request",
             request_id=request_id,
             method=scope["method"],
-            route=getattr(scope.get("route"), "path", None),
+            route=getattr(scope.get("route"), "path_format", None),
             status=status,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
             cold_start=self._cold_start,

@@ -11,12 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.errors import ForbiddenError, UnauthorizedError
 from service.settings import ApiKey, Settings
 
-HEADER: Final = b"x-api-key"
+HEADER: Final = "X-API-Key"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OPEN: Final = frozenset({"/", "/health/live", "/health/ready"})
 """Never need a key: what watches the service has none."""
 READING_BY_POST: Final = frozenset({"/scoring/what-if", "/actions/recommend"})
 """Change nothing, and ask by POST because their questions are long."""
+_HEADER: Final = HEADER.lower().encode()
 _NOBODY: Final = ApiKey(scope="", digest=bytes(32))
 
 
@@ -29,18 +30,19 @@ class Keys:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.settings.api_keys:
-            needed = self._needed(scope["method"], scope["path"])
+            needed = needed_scope(scope["method"], scope["path"], reads=self.settings.api_keys_protect_reads)
             if needed:
                 scope["state"]["api_key_id"] = authorize(self.settings.api_keys, _given(scope), needed)
         await self.app(scope, receive, send)
 
-    def _needed(self, method: str, path: str) -> str:
-        """The scope that a request needs, "" for none."""
-        if path in OPEN or method == "OPTIONS":
-            return ""
-        if method in READING or path in READING_BY_POST:
-            return "read" if self.settings.api_keys_protect_reads else ""
-        return "write"
+
+def needed_scope(method: str, path: str, *, reads: bool) -> str:
+    """The scope that a request needs where there are keys, "" for none. `reads`: whether reads are protected too."""
+    if path in OPEN or method == "OPTIONS":
+        return ""
+    if method in READING or path in READING_BY_POST:
+        return "read" if reads else ""
+    return "write"
 
 
 def authorize(keys: Mapping[str, ApiKey], given: bytes, needed: str) -> str:
@@ -62,4 +64,4 @@ def authorize(keys: Mapping[str, ApiKey], given: bytes, needed: str) -> str:
 
 
 def _given(scope: Scope) -> bytes:
-    return next((value for name, value in scope["headers"] if name == HEADER), b"")
+    return next((value for name, value in scope["headers"] if name == _HEADER), b"")

@@ -11,11 +11,19 @@ from service import schemas
 from service.bodies import BODIES
 from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, Column
 from service.importing.cells import expected
+from service.keys import HEADER, needed_scope
 from service.routes.uploads import MAX_BYTES, MULTIPART, PART
 from service.schemas import histories, insights, playbooks, portfolio, scoring
+from service.settings import Settings
 
 ANSWERS: Final = (*schemas.ANSWERS, *histories.ANSWERS, *portfolio.ANSWERS, *scoring.ANSWERS, *playbooks.ANSWERS, *insights.ANSWERS)
 _REFERENCE = "#/components/schemas/{model}"
+_KEY: Final = {
+    "type": "apiKey",
+    "in": "header",
+    "name": HEADER,
+    "description": "`id.secret`. Where the service has no keys, none is needed; where it has, writes need one that may write.",
+}
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
@@ -41,9 +49,19 @@ def _columns() -> str:
     )
 
 
+def with_keys(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The document, with the operations that take a key: those that need one under these settings, and as an option the others."""
+    document["components"]["securitySchemes"] = {"ApiKey": _KEY}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if needed_scope(method.upper(), path, reads=True):
+                needed = settings.api_keys and needed_scope(method.upper(), path, reads=settings.api_keys_protect_reads)
+                operation["security"] = [{"ApiKey": []}] if needed else [{}, {"ApiKey": []}]
+    return document
+
+
 def main() -> int:
     from service.app import create_app
-    from service.settings import Settings
 
     document = create_app(Settings(version="1")).openapi()
     sys.stdout.write(json.dumps(document, indent=2) + "\n")

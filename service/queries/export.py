@@ -28,8 +28,8 @@ def export(database: Database, wanted: Filter, *, limit: int) -> bytes | None:
     """The accounts that a filter lets through, by name, below a header. None when they take more than `limit` bytes."""
     conditions, values = wanted.of_accounts("a", name='lower(a.name) COLLATE "C"')
     health = "JOIN account_health h ON h.account_id = a.id" if wanted.needs_health else ""
-    file = _Bounded(limit)
-    database.copy_out(f"SELECT {_CELLS} FROM accounts a {health} {where(conditions)} ORDER BY a.name", values, file)
+    statement = f"SELECT {_CELLS} FROM accounts a {health} {where(conditions)} ORDER BY a.name"
+    file = database.copy_out(statement, values, lambda: _Bounded(limit))
     return None if file.overflowed else file.getvalue()
 
 

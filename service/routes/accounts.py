@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from pydantic import StringConstraints
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
 from service import bounds
@@ -29,6 +30,15 @@ MAX_DAYS = 3650
 
 EXPORTED = "name,arr,segment\nAlder Ridge Logistics,120000,Mid-Market\n"
 
+
+class _Id(StringConvertor):
+    """A segment of a path, but for the name of the exported file, which takes methods of its own."""
+
+    regex = r"(?!export\.csv$)[^/]+"
+
+
+register_url_convertor("account", _Id())
+ACCOUNT = "/accounts/{account_id:account}"
 AccountId = Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)]
 Values = Query(max_length=MAX_VALUES, description="Repeatable: any of them.")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=bounds.NAME_LENGTH, pattern=bounds.PRINTABLE)]
@@ -88,7 +98,7 @@ async def export_accounts(request: Request, wanted: Annotated[Filter, Depends(ac
     return csv_file(request, export(request.app.state.database, wanted, limit=MAX_BYTES), "accounts.csv")
 
 
-@router.get("/accounts/{account_id}", responses=answers("Account", "The account.", *READ, NotFoundError, etag=True), response_model=None)
+@router.get(ACCOUNT, responses=answers("Account", "The account.", *READ, NotFoundError, etag=True), response_model=None)
 async def get_account(request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None) -> Response:
     """One account with all of its factors."""
     account = accounts.find(request.app.state.database, account_id)
@@ -98,7 +108,7 @@ async def get_account(request: Request, account_id: AccountId, if_none_match: If
 
 
 @router.patch(
-    "/accounts/{account_id}",
+    ACCOUNT,
     responses=answers("Account", "The account as it is now.", *WRITE, NotFoundError, PreconditionFailedError),
     response_model=None,
     openapi_extra=json_body.documented("AccountChange", required=True),
@@ -119,9 +129,7 @@ async def change_account(request: Request, account_id: AccountId, if_match: IfMa
     return write(request, key, work, content=await request.body())
 
 
-@router.get(
-    "/accounts/{account_id}/health-history", responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError), response_model=None
-)
+@router.get(f"{ACCOUNT}/health-history", responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError), response_model=None)
 async def health_history(request: Request, account_id: AccountId, limit: Annotated[int, Query(ge=1, le=365)] = 30) -> JsonText:
     """The newest snapshots of the account's score, newest first: one for each time that the score or a factor changed."""
     found = histories.health(request.app.state.database, account_id, limit=limit)
@@ -130,9 +138,7 @@ async def health_history(request: Request, account_id: AccountId, limit: Annotat
     return JsonText(found)
 
 
-@router.get(
-    "/accounts/{account_id}/metrics-history", responses=answers("MetricsHistory", "The days.", *READ, NotFoundError), response_model=None
-)
+@router.get(f"{ACCOUNT}/metrics-history", responses=answers("MetricsHistory", "The days.", *READ, NotFoundError), response_model=None)
 async def metrics_history(request: Request, account_id: AccountId, days: Annotated[int, Query(ge=1, le=365)] = 90) -> JsonText:
     """What the account did on the last `days` calendar days up to its newest daily row, newest first."""
     found = histories.metrics(request.app.state.database, account_id, days=days)

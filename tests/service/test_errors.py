@@ -70,6 +70,9 @@ def test_an_error_is_a_problem_with_a_sentence_and_the_request(
         ("GET", "/ingest/generate-mock", "POST"),
         ("HEAD", "/accounts", "GET"),
         ("OPTIONS", "/accounts", "GET"),
+        ("PATCH", "/accounts/export.csv", "GET"),
+        ("OPTIONS", "/accounts/export.csv", "GET"),
+        ("DELETE", "/accounts/export.csvx", "GET, PATCH"),
     ],
 )
 def test_a_wrong_method_is_told_the_right_ones(alone: Api, method: str, path: str, allowed: str) -> None:

@@ -1,16 +1,20 @@
 """The OpenAPI document: committed, complete, and true of the answers."""
 
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from service import openapi
 from service.app import create_app
-from service.settings import Settings
+from service.bodies import AccountChange
+from service.settings import ApiKey, Settings
+from tests.service.every_operation import REQUESTS
 from tests.service.lambda_api import Api
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -44,33 +48,8 @@ def test_the_committed_document_is_the_present_one(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == COMMITTED.read_text(encoding="utf-8"), "write it anew: python -m service.openapi > docs/openapi.json"
 
 
-def test_every_route_is_documented(document: dict[str, Any]) -> None:
-    assert {name for name, _ in operations(document)} == {
-        "GET /",
-        "GET /accounts",
-        "GET /accounts/export.csv",
-        "GET /accounts/{account_id}",
-        "GET /accounts/{account_id}/health-history",
-        "GET /accounts/{account_id}/metrics-history",
-        "GET /health/live",
-        "GET /health/ready",
-        "GET /portfolio/attention",
-        "GET /portfolio/metrics",
-        "GET /portfolio/movers",
-        "GET /portfolio/renewals",
-        "GET /playbooks",
-        "GET /playbooks/{playbook_id}",
-        "GET /portfolio/summary",
-        "POST /ingest/csv",
-        "GET /scoring",
-        "PATCH /accounts/{account_id}",
-        "POST /actions/recommend",
-        "POST /health/recompute",
-        "POST /ingest/generate-mock",
-        "POST /insights/account/{account_id}",
-        "POST /insights/portfolio",
-        "POST /scoring/what-if",
-    }
+def test_every_operation_is_documented_and_known_to_the_tests_that_go_through_all(document: dict[str, Any]) -> None:
+    assert {name for name, _ in operations(document)} == set(REQUESTS)
 
 
 def test_every_answer_has_a_schema_and_every_error_an_example(document: dict[str, Any]) -> None:
@@ -99,6 +78,45 @@ def test_every_body_has_a_schema_with_an_example(document: dict[str, Any]) -> No
     for name, body in bodies.items():
         reference = body["content"]["application/json"]["schema"]["$ref"]
         assert document["components"]["schemas"][reference.rsplit("/", 1)[-1]]["examples"], name
+
+
+def test_keys_are_optional_in_the_document_until_there_are_some_and_never_asked_of_what_watches(document: dict[str, Any]) -> None:
+    keys = {"a": ApiKey(scope="write", digest=bytes(32))}
+    writes = create_app(Settings(api_keys=keys)).openapi()
+    everything = create_app(Settings(api_keys=keys, api_keys_protect_reads=True)).openapi()
+    needed, optional = [{"ApiKey": []}], [{}, {"ApiKey": []}]
+    for name, found in {
+        "GET /accounts": (optional, optional, needed),
+        "POST /scoring/what-if": (optional, optional, needed),
+        "PATCH /accounts/{account_id}": (optional, needed, needed),
+        "GET /": (None, None, None),
+        "GET /health/ready": (None, None, None),
+    }.items():
+        told = tuple(dict(operations(each))[name].get("security") for each in (document, writes, everything))
+        assert told == found, name
+    for name, operation in operations(document):
+        assert ("401" in operation["responses"]) == ("security" in operation), name
+    assert document["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
+
+
+@pytest.mark.parametrize(("text", "fits"), [("a", True), (" a ", True), (" ", False), ("\u3000", False), ("a\nb", False), ("", False)])
+def test_a_text_that_says_nothing_is_refused_by_the_document_as_by_the_service(document: dict[str, Any], text: str, fits: bool) -> None:
+    schema, _null = document["components"]["schemas"]["AccountChange"]["properties"]["cs_owner"]["anyOf"]
+    assert bool(re.search(schema["pattern"].replace("$", r"\Z"), text)) == fits
+    try:
+        AccountChange.model_validate_json(json.dumps({"cs_owner": text}), strict=True)
+    except ValidationError:
+        assert not fits
+    else:
+        assert fits
+
+
+def test_every_factor_may_be_named_and_the_document_lists_them(document: dict[str, Any], sampled: Api) -> None:
+    names = document["components"]["schemas"]["RiskFactors"]["items"]["enum"]
+    assert sampled("POST", "/actions/recommend", body=json.dumps(names)).status == 200
+    published = sampled.get("/scoring").json
+    components = [component for group in published["groups"] for component in group["components"]]
+    assert set(names) == {each[part] for each in (*components, *published["adjustments"]) for part in ("code", "label")}
 
 
 def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to(document: dict[str, Any]) -> None:

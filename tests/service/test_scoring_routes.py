@@ -148,6 +148,10 @@ def test_what_is_out_of_bounds_or_unknown_is_refused_by_its_name(field: str, val
     assert "hunter2" not in answer.text
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    assert supposed('{"nps": 40.0, "tickets_last_30d": 3e0}') == supposed({"nps": 40, "tickets_last_30d": 3})
+
+
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 @pytest.mark.parametrize("field", ["arr", "feature_x_adoption", "avg_session_min", "nps"])
 def test_what_is_no_finite_number_is_refused_and_not_repeated(field: str, number: str) -> None:

@@ -1,0 +1,67 @@
+"""The whole stack with keys on: the zip under the runtime client, behind the gateway, on a database of its own."""
+
+import hashlib
+import json
+import os
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from tests import checkout
+from tests.checkout import request
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
+"""Of each operation, beside those of the phase that goes through every parameter's bounds."""
+LONG = "FUZZ_EXAMPLES" in os.environ
+SEED = int(os.environ.get("FUZZ_SEED") or (random.randrange(2**32) if LONG else 1))
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """`key`: may read and write. `origin`: the site's."""
+
+    url: str
+    key: str
+    database_url: str
+    origin: str
+
+    def __call__(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, *, body: bytes | None = None, **query: Any
+    ) -> Answer:
+        keyed = {"x-api-key": self.key, **(headers or {})}
+        return Answer(*request(f"{self.url}{path}?{urlencode(query, doseq=True)}", method, headers=keyed, body=body))
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    copy = checkout.make(tmp_path_factory.mktemp("deployed") / "checkout")
+    hashed = hashlib.sha256(b"secret").hexdigest()
+    (copy.root / ".local" / "config.yaml").write_text(f"apiKeys: tests:write:{hashed}\napiKeysProtectReads: true\n")
+    try:
+        with copy.up("--no-frontend") as outputs:
+            yield Deployed(outputs["api_url"], "tests.secret", outputs["database_url"], outputs["frontend_url"])
+    finally:
+        copy.run("reset", "--yes")
+
+
+@pytest.fixture
+def deployed(running: Deployed) -> Deployed:
+    """With thirty sample accounts, and nothing of tests before."""
+    answer = running("POST", "/ingest/generate-mock", count=30, seed=1, replace="true", confirm="replace-all")
+    assert answer.status == 200, answer.content
+    return running

@@ -1,0 +1,109 @@
+"""How tests take the database away: its backends, its locks, the way to it."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg2
+from psycopg2.extensions import connection
+
+from tests.service.lambda_api import Answer
+
+BACKENDS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ai-success-insights'"
+
+
+def run(sql: connection, statement: str) -> list[Any]:
+    with sql.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall() if cursor.description else []
+
+
+def backends(sql: connection) -> list[int]:
+    return [pid for (pid,) in run(sql, f"SELECT pid {BACKENDS}")]
+
+
+def terminate(sql: connection) -> int:
+    """Ends the function's backends, as a sleeping compute or an administrator does."""
+    return len(run(sql, f"SELECT pg_terminate_backend(pid, 5000) {BACKENDS}"))
+
+
+def assert_unavailable(answer: Answer) -> None:
+    assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.json["detail"]
+
+
+@contextlib.contextmanager
+def locked(url: str, table: str = "accounts") -> Iterator[connection]:
+    """Nobody else can read or write the table inside."""
+    with contextlib.closing(psycopg2.connect(url)) as holder:
+        run(holder, f"LOCK TABLE {table}")
+        yield holder
+        holder.rollback()
+
+
+def meanwhile(call: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=call)
+    thread.start()
+    return thread
+
+
+def until_waiting(sql: connection) -> None:
+    """Until the function waits for a lock."""
+    deadline = time.monotonic() + 10
+    while not run(sql, f"SELECT pid {BACKENDS} AND wait_event_type = 'Lock'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def with_part(url: str, **parts: Any) -> str:
+    """The URL with another port, password or database."""
+    old = urlsplit(url)
+    password, port = parts.get("password", old.password), parts.get("port", old.port)
+    return f"postgresql://{old.username}:{password}@localhost:{port}/{parts.get('database', old.path[1:])}"
+
+
+class Relay:
+    """Between the function and the database: lets bytes through after `delay` seconds, or keeps them while `silent`."""
+
+    def __init__(self, url: str, delay: float = 0) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._target = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+        self._delay = delay
+        self._open: list[socket.socket] = [self._server]
+        self.silent = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return self._server.getsockname()[1]
+
+    def close(self) -> None:
+        for opened in self._open:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                self._open.append(near)
+                time.sleep(self._delay)
+                far = socket.create_connection(self._target)
+                self._open.append(far)
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not self.silent.is_set():
+                    sink.sendall(data)
+        for side in (source, sink):
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,107 @@
+"""What happens to a request whose database cannot be reached, or stops to answer on the way."""
+
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from psycopg2.extensions import connection
+
+from local.postgres import Postgres
+from service.db import Database
+from service.errors import UnavailableError
+from tests.service.database_faults import Relay, assert_unavailable, run, with_part
+from tests.service.lambda_api import Api, api
+
+
+@pytest.mark.parametrize("part", [{"password": "hunter2"}, {"database": "nowhere"}, {"port": 1}], ids=str)
+def test_a_database_that_lets_nobody_in_is_a_503_without_a_secret(
+    url: str, part: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    function = api(with_part(url, **part))
+    started = time.monotonic()
+    answers = [function.get("/accounts"), function.post("/ingest/generate-mock"), function.get("/health/ready")]
+    assert time.monotonic() - started < 12
+    for answer in answers:
+        assert_unavailable(answer)
+    assert function.get("/health/live").status == 200
+    told = capsys.readouterr().out + "".join(answer.text for answer in answers)
+    for secret in ("hunter2", urlsplit(url).password or ""):
+        assert secret not in told
+
+
+@pytest.mark.parametrize("nonsense", ["postgres//u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "host=h password"])
+def test_a_url_that_is_none_is_a_503_that_does_not_quote_it(nonsense: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = api(nonsense).get("/accounts")
+    assert_unavailable(answer)
+    assert "hunter2" not in capsys.readouterr().out + answer.text
+
+
+def test_no_connection_left_is_a_503_and_not_a_500(service: Api, url: str, sql: connection, postgres: Postgres) -> None:
+    name = urlsplit(url).path[1:]
+    with postgres.admin() as admin:
+        run(admin, f"ALTER DATABASE {name} CONNECTION LIMIT 1")
+    assert_unavailable(service.get("/accounts"))
+    with postgres.admin() as admin:
+        run(admin, f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+    assert service.get("/accounts").status == 200
+
+
+@pytest.fixture
+def relay(url: str) -> Iterator[Relay]:
+    started = Relay(url)
+    yield started
+    started.close()
+
+
+def test_a_database_that_wakes_up_slowly_is_waited_for(url: str) -> None:
+    relay = Relay(url, delay=1)
+    function = api(with_part(url, port=relay.port))
+    assert function.get("/accounts").status == 200
+    function.close()
+    relay.close()
+
+
+def test_a_database_that_does_not_wake_up_is_a_503_before_the_deadline(url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        assert_unavailable(api(with_part(url, port=silent.getsockname()[1]))("GET", "/accounts", age=22.5))
+        assert time.monotonic() - started < 3.5
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/accounts"), ("POST", "/ingest/generate-mock")])
+def test_a_silence_in_the_middle_ends_with_the_deadline_and_the_next_request_is_served(
+    url: str, relay: Relay, method: str, path: str
+) -> None:
+    """A full pooler, or a network that loses everything: the database's own timeouts never start."""
+    function = api(with_part(url, port=relay.port))
+    assert function.get("/health/ready").status == 200
+    relay.silent.set()
+    started = time.monotonic()
+    answer = function(method, path, age=24.5)
+    assert 0.3 < time.monotonic() - started < 3
+    assert_unavailable(answer)
+    assert "25 seconds" in answer.json["detail"]
+    relay.silent.clear()
+    assert function.get("/accounts").status == 200
+    function.close()
+
+
+def test_a_deadline_that_never_comes_cuts_nothing(url: str) -> None:
+    database = Database(url)
+    for _ in range(200):
+        assert database.read("SELECT 1", {}) == [(1,)]
+    time.sleep(0.05)
+    pid = database.read("SELECT pg_backend_pid()", {})
+    assert database.read("SELECT pg_backend_pid()", {}) == pid
+    database.close()
+
+
+def test_without_a_database_the_rest_is_served() -> None:
+    function = api("")
+    assert function.get("/").status == 200
+    assert_unavailable(function.get("/accounts"))
+    with pytest.raises(UnavailableError):
+        Database("").write(lambda _: None)
