@@ -183,7 +183,7 @@ class AccountHealth(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "account_health"
     __table_args__: ClassVar[Any] = (
         *_score_checks("account_health", "bucket"),
-        Index("account_health_score_idx", "score", "account_id", postgresql_include=PLACE),
+        Index("account_health_score_idx", "score", "account_id"),
         Index("account_health_cs_owner_idx", "cs_owner", "score", "account_id"),
         Index(
             "account_health_risk_idx",

@@ -6,6 +6,7 @@ Where a part of the list is read from its end, or from a place that a rollup kno
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from service.queries.filters import Filter, where
+from service.scoring.rules import SCORE_MAX
 
 Sort = Literal[
     "name", "-name", "arr", "-arr", "health_score", "-health_score", "renewal_date", "-renewal_date", "updated_at", "-updated_at"
@@ -168,6 +169,8 @@ class _Rows(NamedTuple):
             more, skip = [self._from(counted.place)], skip - counted.before
         elif count is not None and skip > count / 2:
             descending, from_end, skip = not descending, True, count - skip - limit
+        elif self.order.by_score and descending and skip < DEEP:
+            return self._best_first(more, skip, limit)
         if self.order.column == "a.name":
             return f"{self._select(more)} ORDER BY a.name {_direction(descending)} LIMIT {limit} OFFSET {skip}"
         if descending != from_end and skip >= DEEP:
@@ -182,6 +185,13 @@ class _Rows(NamedTuple):
         skip = count - skip - limit if from_end and count is not None else skip
         more = [f"{self.order.column} IS NULL"]
         return f"{self._select(more)} ORDER BY {self.order.id} {_direction(from_end)} LIMIT {limit} OFFSET {skip}"
+
+    def _best_first(self, more: list[str], skip: int, limit: int) -> str:
+        """Many accounts may have the best score there is: those come by id, without sorting all of them."""
+        column, enough = self.order.column, f"LIMIT {skip + limit}"
+        best = f"{self._select([*more, f'{column} = {SCORE_MAX}'])} ORDER BY {self.order.id} {enough}"
+        rest = f"{self._select([*more, f'{column} < {SCORE_MAX}'])} ORDER BY {column} DESC, {self.order.id} {enough}"
+        return f"SELECT id FROM (({best}) UNION ALL ({rest})) scored LIMIT {limit} OFFSET {skip}"  # appended in this order
 
     def _after_ties(self, more: list[str], skip: int, limit: int, *, descending: bool) -> str:
         """Where ids go against the direction of the values, no index has the order. So the rows that are passed are read by value alone,

@@ -103,11 +103,12 @@ def _rescore_locked(statements: cursor, ids: Sequence[int], today: date) -> tupl
     """How many accounts changed, and how many snapshots of them were kept."""
     statements.execute("DROP TABLE IF EXISTS changed_scores")
     statements.execute(_CHANGED, {"ids": list(ids), "today": today})
-    if not statements.rowcount:
+    changed = statements.rowcount
+    if not changed:
         return 0, 0
     statements.execute(_KEEP_SNAPSHOTS)
     snapshots = statements.rowcount
     statements.execute(_KEEP_SCORES)
-    changed = statements.rowcount
-    statements.execute(_ADD_SCORES)
-    return changed + statements.rowcount, snapshots
+    if statements.rowcount < changed:
+        statements.execute(_ADD_SCORES)
+    return changed, snapshots

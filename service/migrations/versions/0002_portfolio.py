@@ -255,7 +255,7 @@ INDEXES = (
     f"CREATE INDEX accounts_updated_at_idx ON accounts (updated_at, id) {FILTERED}",
     "CREATE INDEX accounts_cs_owner_idx ON accounts (cs_owner, name) INCLUDE (id, segment, region, arr, renewal_date, updated_at)",
     "CREATE INDEX accounts_segment_region_idx ON accounts (segment, region, name) INCLUDE (id, cs_owner)",
-    f"CREATE INDEX account_health_score_idx ON account_health (score, account_id) {FILTERED}",
+    "CREATE INDEX account_health_score_idx ON account_health (score, account_id)",
     "CREATE INDEX account_health_cs_owner_idx ON account_health (cs_owner, score, account_id)",
     "CREATE INDEX account_health_risk_idx ON account_health ((arr::double precision * (100 - score))) INCLUDE (account_id, renewal_date)"
     " WHERE bucket IN ('Amber', 'Red')",
@@ -307,7 +307,7 @@ def downgrade() -> None:
         "DROP EXTENSION pg_trgm",
         f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)},"
         " ADD FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE",
-        "DROP INDEX health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
+        "DROP INDEX account_health_score_idx, health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
         "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx, accounts_segment_region_idx",
         "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid, ADD CONSTRAINT"
         " account_metrics_daily_avg_session_min_valid CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')",
