@@ -24,10 +24,11 @@ down: $(READY) ## stop it; the data stays
 test: $(READY) ## run the tests; ARGS='-k name' hands arguments on
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY) ## format, lint, types
+check: $(READY) ## format, lint, types, workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright
+	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
 	@$(BIN)/python scripts/check_frontend.py
 
 fuzz: $(READY) ## send the service much more of what fits its document and what does not; FUZZ_EXAMPLES and FUZZ_SEED are heeded

@@ -24,6 +24,8 @@ database = Database(
         postgres_version=config.postgres_version,
         history_seconds=config.neon_history_seconds,
         compute=config.compute,
+        branch_protected=config.neon_branch_protected,
+        branch_of=config.branch_of,
         ssl_mode=config.ssl_mode,
         protect=config.protect,
     ),

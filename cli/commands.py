@@ -73,9 +73,13 @@ def status(options: argparse.Namespace) -> int:
     if answer is None:
         print(f"process {pid} is starting or stopping")
         return 0
-    print(f"stack {answer['stack']} {'answers' if answer['ready'] else 'is coming up'} (process {pid}, for {answer['seconds']} s)")
-    for name in ("api_url", "frontend_url") if answer["ready"] else ():
+    how = "answers" if answer["ready"] else "is coming up"
+    print(f"{'stack ' + answer['stack'] if answer['stack'] else 'the local cloud'} {how} (process {pid}, for {answer['seconds']} s)")
+    for name in ("api_url", "frontend_url") if answer["ready"] and answer["stack"] else ():
         print(f"{name:<13} {_read_outputs(home)[name]}")
+    for stack, address in answer["stacks"].items():
+        if stack != answer["stack"]:
+            print(f"stack {stack:<7} {address}")
     return 0
 
 

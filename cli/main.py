@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.arguments = rest
+    options.arguments = getattr(options, "arguments", rest)
     try:
         return options.run(options)
     except UserError as error:
@@ -34,6 +34,21 @@ def _up(options: argparse.Namespace) -> int:
     from cli.up import up  # the other commands need neither table nor child
 
     return up(options)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from cli.report import report
+
+    return report(options)
+
+
+def _pulumi(options: argparse.Namespace) -> int:
+    if options.arguments in (["--help"], ["-h"]):
+        print(options.describe())
+        raise SystemExit(0)
+    from cli.pulumi import pulumi  # the other commands need neither engine nor workspace
+
+    return pulumi(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +81,23 @@ def _parser() -> argparse.ArgumentParser:
     action = actions.add_parser("reset", help="stop, and delete the local data")
     action.add_argument("--yes", action="store_true", help="do not ask")
     action.set_defaults(run=commands.reset)
+
+    action = actions.add_parser("report", help="say as Markdown what this checkout changes, compared with a commit")
+    action.add_argument("--base", metavar="REF", required=True, help="the commit, branch or tag to compare with")
+    action.add_argument("--output", metavar="FILE", type=Path, help="write there (default: standard output)")
+    action.set_defaults(run=_report)
+    action = actions.add_parser(
+        "pulumi",
+        prefix_chars="\0",  # every argument is the CLI's, flags too, in their order
+        add_help=False,
+        usage="stack pulumi [--no-frontend] COMMAND ...",
+        help="run Pulumi's own engine against the local cloud",
+        description="Runs the `pulumi` on the PATH against the local cloud, which is started when it does not run, with the pages "
+        "unless --no-frontend comes first. What follows is Pulumi's own: up, preview, refresh, destroy, with --stack NAME for a stack "
+        "other than local. Nothing of a cloud is read or written.",
+    )
+    action.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    action.set_defaults(run=_pulumi, describe=action.format_help)
 
     action = actions.add_parser("psql", help="open a database shell; further arguments are psql's own")
     action.set_defaults(run=commands.psql)

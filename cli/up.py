@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cli.progress import Progress, progress
@@ -19,20 +19,25 @@ CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
 
 def up(options: argparse.Namespace) -> int:
     """Run the supervisor until it ends, or with `--detach` until the stack answers."""
-    home = Home(options.root)
-    home.make()
-    with home.log.open("ab") as log:
-        process = subprocess.Popen(
-            _command(options),
-            stdin=subprocess.DEVNULL if options.detach else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            cwd=options.root,
-            env=_environment(),
-            start_new_session=True,
-        )
+    process = launch(Home(options.root), _flags(options), attached=not options.detach)
     with progress(options) as shown:
         return _follow(process, shown, detach=options.detach)
+
+
+def launch(home: Home, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
+    """Start a supervisor in a session of its own; one that is attached ends with this process. `events` reads what it tells."""
+    home.make()
+    command = [sys.executable, "-m", "local.supervisor", "--root", str(home.root), *(["--attached"] if attached else []), *flags]
+    with home.log.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=home.root,
+            env={**without_credentials(), "GRPC_ENABLE_FORK_SUPPORT": "0"},  # its children are other programs
+            start_new_session=True,
+        )
 
 
 def _follow(process: subprocess.Popen[bytes], shown: Progress, *, detach: bool) -> int:
@@ -40,7 +45,7 @@ def _follow(process: subprocess.Popen[bytes], shown: Progress, *, detach: bool) 
     interrupted = False
     while True:
         try:
-            for event in _events(process.stdout):
+            for event in events(process.stdout):
                 shown.show(event)
                 if event["kind"] == "ready" and detach:
                     return 0
@@ -56,7 +61,8 @@ def _follow(process: subprocess.Popen[bytes], shown: Progress, *, detach: bool) 
     return code
 
 
-def _events(stream: Any) -> Iterator[Mapping[str, Any]]:
+def events(stream: Any) -> Iterator[Mapping[str, Any]]:
+    """A supervisor's lines (see `local.report`)."""
     for line in stream:
         try:
             yield json.loads(line)
@@ -64,15 +70,14 @@ def _events(stream: Any) -> Iterator[Mapping[str, Any]]:
             sys.stderr.write(line.decode(errors="replace"))
 
 
-def _command(options: argparse.Namespace) -> list[str]:
-    command = [sys.executable, "-m", "local.supervisor", "--root", str(options.root)]
-    command += [] if options.port is None else ["--port", str(options.port)]
-    command += [] if options.detach else ["--attached"]
+def _flags(options: argparse.Namespace) -> list[str]:
+    given = [] if options.port is None else ["--port", str(options.port)]
     flags = {"--no-frontend": not options.frontend, "--watch": options.watch, "--no-freeze": not options.freeze}
     flags["--strict-concurrency"] = options.strict_concurrency
-    return command + [flag for flag, chosen in flags.items() if chosen]
+    return given + [flag for flag, chosen in flags.items() if chosen]
 
 
-def _environment() -> dict[str, str]:
+def without_credentials() -> dict[str, str]:
+    """This process's environment as the local cloud may see it."""
     unwanted = ("PYTHONDONTWRITEBYTECODE", "STACK_LOCAL_CLOUD")
     return {name: value for name, value in os.environ.items() if not name.startswith(CREDENTIALS) and name not in unwanted}

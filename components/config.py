@@ -9,11 +9,11 @@ import pulumi
 
 from components import rules
 from components.bundle import Target
-from components.database import Compute
 from components.environment import UNKNOWN_URL_BYTES, check_environment
 from components.errors import UserError
 from components.function import Sizing
 from components.naming import DEFAULT_REGION, Names
+from components.neon_source import BranchOf, Compute
 from components.service import Throttle
 
 LOCAL_STACK = "local"
@@ -51,6 +51,8 @@ class StackConfig:
     neon_history_seconds: int
     compute: Compute
     postgres_version: int
+    neon_branch_protected: bool
+    database_branch_of: str
     ssl_mode: str
     protect: bool
     allowed_account_ids: Sequence[str]
@@ -68,6 +70,13 @@ class StackConfig:
     def target(self) -> Target:
         """What the bundle is built for: this machine and its Python where the cloud is this machine."""
         return Target.host() if self.local else Target(architecture=self.architecture, python=self.python)
+
+    @property
+    def branch_of(self) -> BranchOf | None:
+        """The branch that takes the place of a project of the stack's own, if there is to be one."""
+        if not self.database_branch_of:
+            return None
+        return BranchOf(project=self.database_branch_of, name=self.names.neon_branch, one_server=self.local)
 
     @property
     def site_scheme(self) -> Literal["http", "https"]:
@@ -134,6 +143,8 @@ def _read(project: str, stack: str, local: bool) -> StackConfig:
         neon_history_seconds=read.within("neonHistorySeconds", 0, 2592000, "seconds"),
         compute=Compute(min_cu=least, max_cu=most, suspend_seconds=read.within("neonSuspendSeconds", 0, 604800, "seconds")),
         postgres_version=read.within("postgresVersion", 14, 18, "(major versions that Neon offers)"),
+        neon_branch_protected=read.boolean("neonBranchProtected"),
+        database_branch_of=rules.parent_project(read.text("databaseBranchOf"), stack),
         ssl_mode=read.one_of("sslMode", ("require", "verify-full", "prefer") if local else ("require", "verify-full")),
         protect=read.boolean("protect"),
         allowed_account_ids=[rules.account_id(value) for value in read.texts("allowedAccountIds")],

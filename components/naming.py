@@ -106,6 +106,11 @@ class Names:
         return fit(self.prefix, NEON_LIMIT)
 
     @property
+    def neon_branch(self) -> str:
+        """On one machine also the name of the branch's database and of its role."""
+        return fit(self.prefix, POSTGRES_LIMIT)
+
+    @property
     def database(self) -> str:
         """Also the role's name: it holds the stack's, so that two stacks can share one server on one machine."""
         plain = self.prefix if "_" in self.prefix else self.prefix.replace("-", "_")

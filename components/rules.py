@@ -31,6 +31,7 @@ RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 COMPUTE_UNITS = (0.25, 0.5, *range(1, 17))
 
 STACK_NAME_LIMIT = 100  # Pulumi, stack names
+PULL_REQUEST_STACK = re.compile(r"preview|pr-[0-9]+")  # made from Pulumi.preview.yaml, many at a time
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})+")
@@ -80,6 +81,15 @@ def organization(value: str) -> str:
     return value
 
 
+def parent_project(value: str, stack: str) -> str:
+    """Id of the Neon project that this stack's database is to be a branch of, "" for a project of its own."""
+    if value and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        refuse("databaseBranchOf", value, "a project's id at Neon is expected, such as quiet-forest-12345678 (the output neon_project_id)")
+    if value and stack == "prod":
+        refuse("databaseBranchOf", value, "production has a project of its own; leave it empty on stack prod")
+    return value
+
+
 def host(key: str, value: str, *, local: bool = False) -> str:
     """A host; on this machine also `localhost:PORT`."""
     labels = value.split(".")
@@ -91,13 +101,23 @@ def host(key: str, value: str, *, local: bool = False) -> str:
 
 
 def site_domain(value: str, stack: str, *, local: bool) -> str:
-    """The host that the site claims, with `{stack}` replaced by the stack's name as a host can hold it, another for each stack."""
+    """The host that the site claims, with `{stack}` replaced by the stack's name as a host can hold it, another for each stack.
+
+    A pull request's stack has to have it there, or all of them would claim one host.
+    """
     if not value:
         refuse(
             "siteDomain",
             value,
             "a cloud stack needs the host that its dashboard claims: a domain of yours, or a *.vercel.app name that nobody has yet "
             "(names there are global, so there is no default), such as yourcompany-success.vercel.app",
+        )
+    if PULL_REQUEST_STACK.fullmatch(stack) and "{stack}" not in value and not local:
+        refuse(
+            "siteDomain",
+            value,
+            "stacks of pull requests are many, and each needs a host of its own: it has to hold {stack}, such as "
+            "yourcompany-{stack}-success.vercel.app",
         )
     return host("siteDomain", value.replace("{stack}", fit(stack, STACK_NAME_LIMIT, allowed="a-z0-9-")), local=local)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from local.ports import Ports, StackPorts
 from local.postgres import Postgres
 from local.processes import AbandonedError, Guard
 from local.sites import Sites
-from local.store import Store
+from local.store import Store, stack_of
 
 T = TypeVar("T")
 
@@ -77,6 +77,22 @@ class Cloud:
             if stack not in self._chosen:
                 self._chosen[stack] = self._ports.choose(stack, port=self._port if stack == self._stack else None)
             return self._chosen[stack]
+
+    def forget(self, stack: str) -> None:
+        """The stack's name is not used any more; its ports are free, unless it has something left."""
+        if stack != self._stack and not self.store.stacks() & {stack}:
+            with self._ports_lock:
+                self._chosen.pop(stack, None)
+                self._ports.forget(stack)
+
+    def settles(self, stack: str) -> Mapping[str, str]:
+        """Configuration that this machine settles for a stack: the site's port, and that the database speaks no TLS."""
+        return {"siteDomain": f"localhost:{self.ports(stack).site}", "sslMode": "prefer"}
+
+    def addresses(self) -> Mapping[str, str]:
+        """The APIs' addresses by stack."""
+        stacks = {stack_of(record["owner"]) for record in self.store.find("apis").values()}
+        return {stack: f"http://localhost:{self.ports(stack).api}" for stack in sorted(stacks)}
 
     @property
     def postgres(self) -> Postgres:

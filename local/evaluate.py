@@ -10,7 +10,7 @@ from typing import Any
 
 from local import sdk
 from local.passes import Apply, Pass, Plan, Progress
-from local.realise import Context, Realiser
+from local.realise import Context, Function, Realiser
 from local.state import StackState
 
 
@@ -26,6 +26,7 @@ class Evaluation:
     state: StackState
     realisers: Mapping[str, Realiser]
     context: Callable[[str], Context]
+    functions: Mapping[str, Function] = field(default_factory=dict[str, Function])
     report: Callable[[Progress], None] = lambda _progress: None
     cancelled: threading.Event = field(default_factory=threading.Event)
 

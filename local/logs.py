@@ -46,6 +46,8 @@ class LogStream:
         text = message.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\n\t")
         line = f"{_clock(time.time() if timestamp is None else timestamp)} {text}\n".encode(errors="replace")
         with contextlib.suppress(OSError):
+            if self._fd is not None and not os.fstat(self._fd).st_nlink:  # its group has been deleted meanwhile
+                self.close()
             if self._fd is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -67,6 +69,14 @@ class LogGroup:
     def stream(self, name: str) -> LogStream:
         """A stream by its AWS name (`2026/11/23/[1]0f3c…`); what a shell would stumble over becomes a dash in the file's name."""
         return LogStream(self.directory / f"{re.sub(r'[^A-Za-z0-9_.$]+', '-', name).strip('-')}.log")
+
+    def remove(self) -> None:
+        """Delete the group's streams, and the directories that are empty then."""
+        for path in self.directory.glob("*.log"):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another group lies below
+            for directory in (self.directory, *self.directory.parents[: self.name.strip("/").count("/")]):
+                directory.rmdir()
 
     def expire(self, days: int) -> None:
         """Remove the streams that nobody has written to for `days` days."""

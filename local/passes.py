@@ -79,16 +79,8 @@ class Pass:
             return registration.name, registration.inputs
         return self._custom(registration, self._realiser(registration))
 
-    def _known(self, type_: str, name: str) -> Realiser:
-        realiser = self.evaluation.realisers.get(type_)
-        if realiser is None:
-            raise UserError(
-                f"the local cloud does not know the type {type_} of resource {name!r}: a realiser for it belongs in local/bindings"
-            )
-        return realiser
-
     def _realiser(self, registration: sdk.Registration) -> Realiser:
-        realiser = self._known(registration.type, registration.name)
+        realiser = realise.find(self.evaluation.realisers, registration.type, registration.name)
         realise.check(realiser, registration.name, registration.inputs, self.evaluation.program.path.parent)
         return realiser
 
@@ -99,8 +91,19 @@ class Pass:
         if urn.split("::")[2] == sdk.STACK_TYPE:
             self.outputs = outputs
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        self.go_on()
+        realiser = realise.find(self.evaluation.realisers, type_, name)
+        found = realiser.look_up(self.evaluation.context(""), identity)
+        if found is None:
+            raise UserError(f"{type_} {name!r}: there is no {identity}")
+        return found[0], values.mark(found[1], realiser.secrets)
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise UserError(f"the local cloud does not know the function {token}: the program should not call it")
+        self.go_on()
+        function = realise.find_function(self.evaluation.functions, token)
+        answer = function.call(self.evaluation.context(""), values.reveal(arguments))
+        return values.mark({**arguments, **answer}, function.secrets)
 
     def log(self, message: str) -> None:
         self.evaluation.context("").progress(message)
@@ -120,8 +123,7 @@ class Pass:
         return (Step.REPLACE if changed & realiser.replaces else Step.UPDATE), changed
 
     def _wrapped(self, registration: sdk.Registration, realiser: Realiser, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        secret = _secret_names(registration, realiser)
-        return {key: values.Secret(value) if key in secret and value is not None else value for key, value in outputs.items()}
+        return values.mark(outputs, _secret_names(registration, realiser))
 
     def _report(self, registration: sdk.Registration, step: Step, status: Status, begun: float | None = None) -> None:
         self.evaluation.report(
@@ -157,9 +159,8 @@ class Plan(Pass):
         if old is None or step is Step.REPLACE:
             if old is not None and old.protect:
                 raise UserError(f"{registration.name!r} is protected and a change of {', '.join(sorted(changed))} would replace it")
-            return "", self._wrapped(registration, realiser, {**inputs, **dict.fromkeys(realiser.computed, values.UNKNOWN)})
-        unknown = dict.fromkeys(realiser.changing(changed), values.UNKNOWN) if step is Step.UPDATE else {}
-        return old.id, self._wrapped(registration, realiser, {**old.outputs, **inputs, **unknown})
+            return "", self._wrapped(registration, realiser, realise.to_create(realiser, inputs))
+        return old.id, self._wrapped(registration, realiser, realise.to_update(realiser, old.outputs, inputs, changed))
 
     def finish_plan(self) -> None:
         for resource in self.evaluation.state.all():
@@ -179,12 +180,10 @@ class Apply(Pass):
             self._report(registration, step, Status.RUNNING)
         try:
             identity, computed = self._realise(registration, realiser, step, old, inputs)
+            outputs = realise.made(realiser, inputs, computed)
         except Exception as error:
             self._report(registration, step, Status.FAILED, begun)
             raise _of_resource(registration.type, registration.name, error) from error
-        if missing := realiser.computed - computed.keys():
-            raise ResourceError(f"{registration.type} {registration.name!r}: the realiser leaves out {', '.join(sorted(missing))}")
-        outputs = {**inputs, **computed}
         made = ResourceState(
             urn=registration.urn,
             type=registration.type,
@@ -209,7 +208,7 @@ class Apply(Pass):
             return old.id, {key: value for key, value in old.outputs.items() if key not in old.inputs}
         if step is Step.UPDATE:
             return old.id, realiser.update(context, old.id, old.inputs, inputs)
-        if registration.delete_before_replace:
+        if registration.delete_before_replace or realiser.collides(context, old.id, inputs):
             realiser.delete(context, old.id, old.inputs)
             self.evaluation.state.remove(old.urn)
         else:
@@ -232,7 +231,7 @@ class Apply(Pass):
     def _delete(self, old: ResourceState) -> None:
         self.go_on()
         name = old.urn.split("::")[-1]
-        realiser = self._known(old.type, name)
+        realiser = realise.find(self.evaluation.realisers, old.type, name)
         begun = time.monotonic()
         progress = Progress(urn=old.urn, type=old.type, name=name, step=Step.DELETE, status=Status.RUNNING)
         self.evaluation.report(progress)

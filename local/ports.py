@@ -56,6 +56,12 @@ class Ports:
         write_private(self._path, json.dumps({"stacks": {**stacks, stack: api}, "postgres": postgres}, indent=2) + "\n")
         return StackPorts(api=api, site=api + 1, postgres=postgres)
 
+    def forget(self, stack: str) -> None:
+        """The stack's ports may be chosen for another one."""
+        stacks, postgres = self._read()
+        if stacks.pop(stack, None) is not None:
+            write_private(self._path, json.dumps({"stacks": stacks, "postgres": postgres}, indent=2) + "\n")
+
     def _read(self) -> tuple[dict[str, int], int | None]:
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The only file that touches what the Pulumi SDK does not promise: its monitor, its settings, its type tables.
+"""The only file that touches what the Pulumi SDK does not promise: its monitor, its settings, its type tables, its protocol classes.
 
 `run_program` evaluates a program in this process, with a `Host` in the place of the engine. The SDK is pinned for it.
 """
@@ -20,6 +20,9 @@ from google.protobuf import empty_pb2
 from pulumi import _types  # pyright: ignore[reportPrivateUsage] - inputs are described nowhere else
 from pulumi.runtime import config as sdk_config
 from pulumi.runtime import mocks, proto, settings, stack
+from pulumi.runtime.proto import plugin_pb2 as plugin_pb2
+from pulumi.runtime.proto import provider_pb2 as provider_pb2
+from pulumi.runtime.proto import provider_pb2_grpc as provider_pb2_grpc
 
 from components.errors import UserError
 from local import values
@@ -54,6 +57,10 @@ class Host(Protocol):
         """A component or the stack has registered its outputs."""
         ...
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        """Return id and outputs of a resource that exists and is not the program's (`.get` in a program)."""
+        ...
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]: ...
 
     def log(self, message: str) -> None: ...
@@ -74,6 +81,12 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, host: Host) -> None:
         super().__init__(typing.cast("mocks.Mocks", None))
         self._host = host
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """As the engine makes it (the types of all components above), so that both ways in know a resource by one name."""
+        above = parent.split("::")[2] if parent else STACK_TYPE
+        qualified = type_ if above == STACK_TYPE else f"{above}${type_}"
+        return "::".join([f"urn:pulumi:{settings.get_stack()}", settings.get_project(), qualified, name])
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -103,7 +116,9 @@ class _Monitor(mocks.MockMonitor):
         return answer
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        raise NotImplementedError(f"{request.type}::{request.name} is read, not made: reading existing resources is not realised")
+        identity, outputs = self._host.read(request.type, request.name, request.id)
+        urn = self.make_urn(request.parent, request.type, request.name)
+        return proto.resource_pb2.ReadResourceResponse(urn=urn, id=identity, properties=values.encode(outputs))
 
 
 class _Engine:
@@ -180,6 +195,11 @@ def input_types(resource: type[pulumi.Resource]) -> Mapping[str, Any]:
 def output_names(resource: type[pulumi.Resource]) -> frozenset[str]:
     """Wire names of the outputs that the SDK declares for a resource."""
     return frozenset(_types.resource_types(resource))
+
+
+def text_outputs(resource: type[pulumi.Resource]) -> frozenset[str]:
+    """Wire names of the outputs that the SDK declares as plain texts."""
+    return frozenset(name for name, kind in _types.resource_types(resource).items() if kind is str)
 
 
 def misfit(value: Any, expected: Any, where: str) -> str | None:

@@ -45,6 +45,11 @@ class Store:
                 identity: record for identity, record in found.items() if all(record.get(key) == value for key, value in fields.items())
             }
 
+    def stacks(self) -> set[str]:
+        """The stacks that own something."""
+        with self._lock:
+            return {stack_of(record["owner"]) for records in self._kinds.values() for record in records.values()}
+
     def put(self, kind: str, identity: str, record: Record) -> None:
         with self._lock:
             self._kinds.setdefault(kind, {})[identity] = record

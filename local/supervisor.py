@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.errors import UserError
 from local import control, report
@@ -18,6 +18,9 @@ from local.cloud import Cloud, CloudOptions
 from local.home import Home, Lock, holder
 from local.options import up_flags
 from local.processes import AbandonedError, Guard, sweep
+
+if TYPE_CHECKING:
+    from local.engine.server import ProviderServer
 
 FAILED, ALREADY_RUNNING = 1, 4
 CHECK_S = 1.0
@@ -35,6 +38,9 @@ class Supervisor:
         self._cancelled = threading.Event()
         self._ready = False
         self._code = 0
+        self._cloud: Cloud | None = None
+        self._provider: ProviderServer | None = None
+        self._provider_lock = threading.Lock()
 
     async def run(self) -> int:
         self._home.make()
@@ -60,7 +66,7 @@ class Supervisor:
     async def _serve(self, guard: Guard) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._loop.add_signal_handler(number, self._stop)
-        cloud = Cloud(_cloud_options(self._home, self._options), guard, self._loop)
+        cloud = self._cloud = Cloud(_cloud_options(self._home, self._options), guard, self._loop)
         server = await control.listen(self._home.socket, self._answer)
         if self._options.attached:
             threading.Thread(target=self._await_starter, daemon=True).start()
@@ -72,6 +78,8 @@ class Supervisor:
             await asyncio.wait([work])
         finally:
             care.cancel()
+            if self._provider is not None:
+                await asyncio.to_thread(self._provider.stop)
             await cloud.stop()
             server.close()
             self._home.socket.unlink(missing_ok=True)
@@ -81,6 +89,10 @@ class Supervisor:
         """The thread that evaluates; ends with the first failure, or with the last change that is watched for."""
         starting = threading.Thread(target=cloud.start, args=(self._cancelled,), name="start")
         starting.start()
+        if not self._options.evaluate:
+            self._serve_engine(cloud)
+            starting.join()
+            return
         from local.up import Up  # Pulumi's SDK is imported while the database starts
         from local.watch import Watch
 
@@ -94,6 +106,14 @@ class Supervisor:
         if watch is not None:
             watch.run()
         starting.join()
+
+    def _serve_engine(self, cloud: Cloud) -> None:
+        """What `stack pulumi` starts: nothing is evaluated here, the engine does it."""
+        self._ready = self._attempt(lambda: cloud.postgres)
+        if self._ready:
+            report.emit("ready", seconds=round(time.monotonic() - self._begun, 3))
+        else:
+            self._loop.call_soon_threadsafe(self._stop)
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         """Nothing is left that would end this process when its thread has broken off."""
@@ -132,7 +152,30 @@ class Supervisor:
         if request.get("do") == "stop":
             self._loop.call_later(0.01, self._stop)
             return {"stopping": True}
-        return {"pid": os.getpid(), "stack": self._options.stack, "ready": self._ready, "seconds": round(time.monotonic() - self._begun)}
+        if request.get("do") == "provide" and self._cloud is not None:
+            return await asyncio.to_thread(self._provide, self._cloud, str(request["stack"]))
+        if request.get("do") == "forget" and self._cloud is not None:
+            self._cloud.forget(str(request["stack"]))
+            return {}
+        return {
+            "pid": os.getpid(),
+            "stack": self._options.stack if self._options.evaluate else None,
+            "ready": self._ready,
+            "seconds": round(time.monotonic() - self._begun),
+            "stacks": {} if self._cloud is None else self._cloud.addresses(),
+        }
+
+    def _provide(self, cloud: Cloud, stack: str) -> Mapping[str, Any]:
+        """Where the engine finds the provider, and what this machine settles of the stack's configuration; or why not."""
+        from local.engine.server import ProviderServer  # gRPC and the providers' SDKs, which `stack up` can do without
+
+        try:
+            with self._provider_lock:
+                if self._provider is None:
+                    self._provider = ProviderServer(cloud, self._home.root, report.message)
+            return {"port": self._provider.port, "supplied": cloud.settles(stack)}
+        except UserError as error:
+            return {"error": str(error)}
 
     def _stop(self) -> None:
         self._cancelled.set()
@@ -168,6 +211,7 @@ def main(arguments: Sequence[str]) -> int:
     own.add_argument("--root", type=Path, required=True)
     own.add_argument("--stack", default="local")
     own.add_argument("--attached", action="store_true")
+    own.add_argument("--no-evaluation", dest="evaluate", action="store_false")
     options = own.parse_args(arguments)
 
     async def run() -> int:

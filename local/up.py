@@ -42,11 +42,9 @@ class Up:
             self.outputs = values.reveal(self._evaluate())
 
     def _evaluate(self) -> Mapping[str, Any]:
-        from local.bindings import REALISERS  # the providers' SDKs are imported while the database starts
+        from local.bindings import FUNCTIONS, REALISERS  # the providers' SDKs are imported while the database starts
 
-        settings = stack_config.load(
-            self._home.root, self._stack, supplied={"siteDomain": f"localhost:{self._cloud.ports(self._stack).site}"}
-        )
+        settings = stack_config.load(self._home.root, self._stack, supplied=self._cloud.settles(self._stack))
         os.environ[LOCAL_CLOUD_VARIABLE] = str(self._home.socket)
         evaluation = Evaluation(
             program=sdk.Program(
@@ -58,6 +56,7 @@ class Up:
             ),
             state=StackState(self._home.state(self._stack)),
             realisers=REALISERS,
+            functions=FUNCTIONS,
             context=lambda urn: Context(
                 cloud=self._cloud,
                 urn=urn,

@@ -4,7 +4,7 @@ The signatures are those of Pulumi's resource protocol (`sdk/proto` of pulumi/pu
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -129,6 +129,11 @@ def transform(value: Any, leaf: Callable[[Any], Any]) -> Any:
 def reveal(value: Any) -> Any:
     """The value without its secret wrappers."""
     return transform(value, lambda leaf: reveal(leaf.value) if isinstance(leaf, Secret) else leaf)
+
+
+def mark(properties: Mapping[str, Any], secret: Container[str]) -> dict[str, Any]:
+    """The properties, with those of these names as secrets."""
+    return {name: Secret(value) if name in secret and value is not None else value for name, value in properties.items()}
 
 
 def redact(value: Any) -> Any:

@@ -193,7 +193,7 @@ class AccountHealth(SQLModel, table=True):
         ),
     )
 
-    account_id: int = Field(sa_column=_owner(primary_key=True, autoincrement=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     score: float | None = Field(sa_type=Double)
     bucket: str | None = Field(sa_type=LABEL)
     coverage: float = Field(sa_column=Column(Double, nullable=False, server_default=text("0")))
@@ -221,7 +221,7 @@ class AccountName(SQLModel, table=True):
         Index("account_names_folded_idx", "folded", postgresql_using="gin", postgresql_ops={"folded": "gin_trgm_ops"}),
     )
 
-    account_id: int = Field(sa_column=_owner(primary_key=True, autoincrement=False))
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     folded: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
 
 

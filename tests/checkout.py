@@ -20,9 +20,9 @@ from components.bundle import Target, build
 from tests.built_site import built_site
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "cli", "components", "local", "requirements", "service")
+COPIED = ("Pulumi.yaml", "Pulumi.local.yaml", "__main__.py", "cli", "components", "local", "report", "requirements", "service")
 NOT_COPIED = shutil.ignore_patterns("node_modules", ".next", "out", "__pycache__", "*.tsbuildinfo")
-PATIENCE_S = 120
+PATIENCE_S = 420
 
 
 @dataclass(frozen=True)

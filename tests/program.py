@@ -39,6 +39,11 @@ MADE_UP: Mapping[str, Mapping[str, Any]] = {
         "defaultBranchId": "br-main-1",
         "defaultEndpointId": "ep-quiet-1",
     },
+    "neon:index/branch:Branch": {"logicalSize": "31"},
+    "neon:index/endpoint:Endpoint": {
+        "host": "database-endpoint-id.eu-central-1.aws.neon.tech",
+        "proxyHost": "eu-central-1.aws.neon.tech",
+    },
     "aws:apigatewayv2/api:Api": {
         "apiEndpoint": "https://abc123.execute-api.us-east-1.amazonaws.com",
         "executionArn": "arn:aws:execute-api:us-east-1:123456789012:abc123",
@@ -52,6 +57,20 @@ MADE_UP: Mapping[str, Mapping[str, Any]] = {
     "vercel:index/deployment:Deployment": {"url": "insights-abc123.vercel.app"},
 }
 """What a provider would compute, by type; an ARN's `{input}` is filled in."""
+
+FOUND: Mapping[str, Mapping[str, Any]] = {
+    "neon:index/branch:Branch": {"projectId": "quiet-forest-1", "name": "main", "protected": "yes", "logicalSize": 31},
+    "neon:index/getProject:getProject": {
+        "databaseName": "insights",
+        "databaseUser": "insights:owner",
+        "databasePassword": values.Secret("parents-password"),
+        "connectionUri": values.Secret("postgres://insights:parents-password@ep-parent-1.eu-central-1.aws.neon.tech/insights"),
+        "defaultBranchId": "br-main-1",
+        "name": "parent",
+    },
+    "neon:index/getBranchRolePassword:getBranchRolePassword": {"password": values.Secret(PASSWORD)},
+}
+"""What is there already, by the type that is read or the function that is called."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +89,7 @@ class Resource:
     secret_outputs: Collection[str]
     delete_before_replace: bool
     create_timeout: str
+    replace_on_changes: Collection[str] = ()
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -83,6 +103,8 @@ class Recording:
 
     preview: bool
     made_up: Mapping[str, Mapping[str, Any]]
+    found: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: FOUND)
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     fails: Collection[str] = ()
     resources: dict[str, Resource] = field(default_factory=dict)
     component_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -126,6 +148,7 @@ class Recording:
             secret_outputs=set(request.additionalSecretOutputs),
             delete_before_replace=request.deleteBeforeReplace,
             create_timeout=request.customTimeouts.create,
+            replace_on_changes=set(request.replaceOnChanges),
         )
 
     def register(self, registration: sdk.Registration) -> tuple[str, Mapping[str, Any]]:
@@ -149,8 +172,13 @@ class Recording:
         else:
             self.component_outputs[_name(urn)] = outputs
 
+    def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        self.asked.append((type_, {"id": identity}))
+        return identity.rpartition("/")[2], self.found[type_]
+
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise AssertionError(f"the program calls {token}")
+        self.asked.append((token, values.reveal(arguments)))
+        return {**arguments, **self.found[token]}
 
     def log(self, message: str) -> None:
         pass
@@ -232,10 +260,15 @@ def write_program(directory: Path, source: str, *, stack: str = "test") -> sdk.P
 
 
 def evaluate_source(
-    directory: Path, source: str, *, preview: bool = False, made_up: Mapping[str, Mapping[str, Any]] = MADE_UP
+    directory: Path,
+    source: str,
+    *,
+    preview: bool = False,
+    made_up: Mapping[str, Mapping[str, Any]] = MADE_UP,
+    found: Mapping[str, Mapping[str, Any]] = FOUND,
 ) -> Recording:
     """Evaluate a program of a few lines under the recording host."""
-    recording = Recording(preview=preview, made_up=made_up)
+    recording = Recording(preview=preview, made_up=made_up, found=found)
     program = write_program(directory, source)
     with contextlib.chdir(directory), mock.patch.object(sdk, "_Monitor", _recording_monitor(recording)):
         sdk.run_program(program, recording, preview=preview)

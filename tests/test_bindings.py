@@ -13,8 +13,9 @@ import pytest
 
 from components.errors import UserError
 from local import realise, sdk
-from local.bindings import REALISERS
+from local.bindings import FUNCTIONS, REALISERS, schemas
 from local.bindings.lambda_ import _OF_VERSION, _VERSIONED
+from local.bindings.neon import default_branch
 from local.cloud import Cloud
 from local.functions.invocation import Invocation
 from local.logs import LogStore
@@ -25,7 +26,8 @@ from local.store import Store
 from local.values import UNKNOWN, Archive
 from tests.program import evaluate, make_project
 
-SCHEMAS = json.loads((Path(__file__).parent / "data" / "provider-schemas.json").read_text())["resources"]
+DOCUMENT = schemas.SCHEMAS
+SCHEMAS = DOCUMENT["resources"]
 TYPES = sorted(REALISERS)
 PORTS = StackPorts(api=20000, site=20001, postgres=20100)
 
@@ -42,10 +44,14 @@ ALIAS = "aws:lambda/alias:Alias"
 PERMISSION = "aws:lambda/permission:Permission"
 INVOCATION = "aws:lambda/invocation:Invocation"
 NEON = "neon:index/project:Project"
+BRANCH = "neon:index/branch:Branch"
+ENDPOINT = "neon:index/endpoint:Endpoint"
 VERCEL = "vercel:index/project:Project"
 VARIABLE = "vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable"
 DOMAIN = "vercel:index/projectDomain:ProjectDomain"
 DEPLOYMENT = "vercel:index/deployment:Deployment"
+
+PASSWORD_OF = "neon:index/getBranchRolePassword:getBranchRolePassword"
 
 INVOKE_ARN = (
     "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:api:live/invocations"
@@ -78,6 +84,10 @@ class Postgres:
 
     def create_database(self, name: str, owner: str) -> None:
         self.databases.setdefault(name, owner)
+
+    def copy_database(self, source: str, target: str, owner: str) -> None:
+        assert source in self.databases
+        self.databases.setdefault(target, owner)
 
     def database_exists(self, name: str) -> bool:
         return name in self.databases
@@ -134,6 +144,8 @@ class Bench:
         self.store = Store(self.root / "cloud.json")
         self.data = Data(self.root, self.store)
         self.logs = LogStore(self.root / "logs")
+        self.store.put("neon-projects", "parent", {"owner": "urn", "role": "parent", "database": "parent", "password": "p", "name": "p"})
+        self.postgres.create_database("parent", "parent")
         for name in ("code", "other", "layer"):
             with zipfile.ZipFile(self.root / f"{name}.zip", "w") as archive:
                 archive.writestr(f"{name}.py", f"NAME = {name!r}\n")
@@ -204,6 +216,8 @@ class Bench:
                 "historyRetentionSeconds": 21600,
                 "branch": {"name": "main", "roleName": "insights", "databaseName": "insights"},
             },
+            BRANCH: {"projectId": "parent", "parentId": default_branch("parent"), "name": "insights-pr-1"},
+            ENDPOINT: {"projectId": "parent", "branchId": "br-1", "type": "read_write", "autoscalingLimitMinCu": 0.25},
             VERCEL: {"name": "insights"},
             VARIABLE: {
                 "projectId": "prj_1",
@@ -232,6 +246,9 @@ class Bench:
     def delete(self, type_: str, identity: str) -> None:
         REALISERS[type_].delete(self.context(), identity, self.sample(type_))
 
+    def call(self, token: str, **arguments: Any) -> Any:
+        return FUNCTIONS[token].call(self.context(), arguments)["password"]
+
     def refusals(self, type_: str, **changed: Any) -> str:
         inputs = {key: value for key, value in {**self.sample(type_), **changed}.items() if value is not None}
         with pytest.raises(UserError) as refused:
@@ -249,9 +266,19 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def test_the_table_holds_just_the_types_that_the_program_has(tmp_path: Path):
-    recording = evaluate(make_project(tmp_path), preview=True)
-    used = {resource.type for resource in recording.resources.values() if resource.custom and not resource.type.startswith("pulumi:")}
-    assert used == REALISERS.keys()
+    project = make_project(tmp_path)
+    branch = {"databaseBranchOf": "quiet-forest-1", "siteDomain": "{stack}.example.com"}
+    recordings = [evaluate(project, preview=True), evaluate(project, stack="pr-1", config=branch)]
+    resources = [resource for recording in recordings for resource in recording.resources.values()]
+    assert {it.type for it in resources if it.custom and not it.type.startswith("pulumi:")} == REALISERS.keys()
+    assert {token for token, _ in recordings[1].asked} - REALISERS.keys() == FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize("token", FUNCTIONS)
+def test_a_function_answers_what_the_schema_has_and_marks_as_secret_what_the_real_provider_marks(token: str):
+    schema, function = DOCUMENT["functions"][token], FUNCTIONS[token]
+    assert function.results | schema["inputs"].keys() | {"id"} == schema["outputs"].keys()
+    assert function.secrets == set(schema["secret"])
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -512,7 +539,7 @@ def test_a_log_group_without_retention_is_refused_and_one_with_it_is_a_directory
 
 def test_a_neon_project_is_a_database_with_an_owner_whose_password_stays(bench: Bench):
     identity, outputs = bench.create(NEON)
-    assert bench.postgres.databases == {"insights": "insights"}
+    assert bench.postgres.databases == {"parent": "parent", "insights": "insights"}
     assert bench.postgres.roles == {"insights": outputs["databasePassword"]}
     assert outputs["databaseHost"] == f"localhost:{PORTS.postgres}"
     assert bench.create(NEON) == (identity, outputs)
@@ -538,7 +565,7 @@ def test_two_projects_cannot_have_one_database(bench: Bench):
 def test_a_deleted_project_takes_its_database_and_role_along(bench: Bench):
     identity, _ = bench.create(NEON)
     bench.delete(NEON, identity)
-    assert (bench.postgres.databases, bench.postgres.roles) == ({}, {})
+    assert (bench.postgres.databases, bench.postgres.roles) == ({"parent": "parent"}, {})
 
 
 @pytest.mark.parametrize(
@@ -548,12 +575,71 @@ def test_a_deleted_project_takes_its_database_and_role_along(bench: Bench):
         ({"branch": {"name": "main"}}, "branch needs roleName and databaseName"),
         ({"branch": None}, "branch needs roleName and databaseName"),
         ({"historyRetentionSeconds": None}, "refused on the Free plan"),
-        ({"quota": {"activeTimeSeconds": 1}}, "no input 'quota'"),
+        ({"quota": {"activeTimeSeconds": 1}}, "'quota' is not realised"),
+        ({"kuota": {}}, "no input 'kuota'"),
         ({"branch": {"role_name": "x"}}, "branch.role_name is unknown"),
     ],
 )
 def test_a_neon_project_that_neon_would_refuse_is_refused(bench: Bench, changed: dict[str, Any], message: str):
     assert message in bench.refusals(NEON, **changed)
+
+
+def test_a_branch_is_a_copy_with_a_role_whose_password_the_function_tells_and_no_other(bench: Bench):
+    identity, _ = bench.create(BRANCH)
+    assert bench.postgres.databases["insights-pr-1"] == "insights-pr-1"
+    assert bench.call(PASSWORD_OF, branchId=identity, projectId="parent", roleName="insights-pr-1") == bench.postgres.roles["insights-pr-1"]
+    assert bench.call(PASSWORD_OF, branchId=identity, projectId="parent", roleName="parent") == ""
+    assert bench.call(PASSWORD_OF, branchId="br-other", projectId="parent", roleName="insights-pr-1") == ""
+
+
+def test_a_deleted_branch_takes_its_copy_and_role_along_and_leaves_the_parent(bench: Bench):
+    identity, _ = bench.create(BRANCH)
+    bench.delete(BRANCH, identity)
+    assert (bench.postgres.databases, bench.postgres.roles) == ({"parent": "parent"}, {})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"projectId": "other"}, "there is no Neon project 'other' on this machine"),
+        ({"parentId": "br-elsewhere"}, "has no branch 'br-elsewhere' that can be copied"),
+    ],
+)
+def test_a_branch_of_what_is_not_there_is_refused_and_nothing_is_made(bench: Bench, changed: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
+        bench.create(BRANCH, **changed)
+    assert bench.postgres.databases == {"parent": "parent"}
+    assert bench.store.find("neon-branches") == {}
+
+
+def test_a_parent_is_found_by_the_id_of_an_import_and_tells_of_protection_only_where_there_is_one(bench: Bench):
+    context, identity = bench.context(), f"parent/{default_branch('parent')}"
+    found = REALISERS[BRANCH].look_up(context, identity)
+    assert found is not None
+    assert found[0] == default_branch("parent")
+    assert "protected" not in found[1]
+    bench.store.put("neon-projects", "parent", {**(bench.store.get("neon-projects", "parent") or {}), "protected": True})
+    found = REALISERS[BRANCH].look_up(context, identity)
+    assert found is not None
+    assert found[1]["protected"] == "yes"
+    assert REALISERS[BRANCH].look_up(context, "parent/br-other") is None
+    assert REALISERS[BRANCH].look_up(context, "other/br-other") is None
+
+
+def test_what_only_the_program_makes_cannot_be_looked_up(bench: Bench):
+    with pytest.raises(UserError, match=f"reading {VERCEL} 'prj_1' is not realised"):
+        REALISERS[VERCEL].look_up(bench.context(), "prj_1")
+
+
+def test_protection_of_a_project_is_kept_and_changed_in_place(bench: Bench):
+    identity, _ = bench.create(NEON)
+    bench.update(NEON, identity, defaultBranchProtected=True)
+    branch = f"{identity}/{default_branch(identity)}"
+    found = REALISERS[BRANCH].look_up(bench.context(), branch)
+    assert found is not None
+    assert found[1]["protected"] == "yes"
+    bench.update(NEON, identity, defaultBranchProtected=None)
+    assert "protected" not in (REALISERS[BRANCH].look_up(bench.context(), branch) or ("", {}))[1]
 
 
 # Vercel

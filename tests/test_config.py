@@ -80,6 +80,9 @@ WRONG = [
     ("neonRegion", "aws-eu-west-1", "aws-eu-west-2"),
     ("neonRegion", "aws-aws-us-east-1", "aws-us-east-1"),
     ("neonOrgId", "Quiet Forest", "an organization's id"),
+    ("databaseBranchOf", "Quiet Forest", "a project's id at Neon"),
+    ("databaseBranchOf", "quiet/forest", "a project's id at Neon"),
+    ("neonBranchProtected", "yes", "true or false"),
     ("neonMinCu", "0.3", "0.25, 0.5, 1"),
     ("neonMaxCu", "17", "0.25, 0.5, 1"),
     ("neonMinCu", "nan", "0.25, 0.5, 1"),
@@ -278,6 +281,7 @@ ELSEWHERE = {
     "neonMaxCu": ("2", "database-project"),
     "neonSuspendSeconds": ("600", "database-project"),
     "postgresVersion": ("18", "database-project"),
+    "neonBranchProtected": ("true", "database-project"),
     "sslMode": ("verify-full", "service-api-function"),
     "allowedAccountIds": ('["123456789012"]', "aws"),
     "openaiModel": ("gpt-other", "service-api-function"),
@@ -285,10 +289,11 @@ ELSEWHERE = {
     "apiKeysProtectReads": ("true", "service-api-function"),
 }
 NOT_AN_INPUT = {"bytecode", "protect"}
+ANOTHER_SOURCE = {"databaseBranchOf"}  # see test_database_branch.py
 
 
 def test_every_declared_key_has_a_row_that_says_where_it_goes():
-    assert ELSEWHERE.keys() | NOT_AN_INPUT == DECLARED.keys()
+    assert ELSEWHERE.keys() | NOT_AN_INPUT | ANOTHER_SOURCE == DECLARED.keys()
 
 
 @pytest.fixture(scope="module")
@@ -375,6 +380,18 @@ def test_the_stacks_name_stands_where_the_site_domain_has_a_place_for_it(project
     assert len(hosts) == 4, "two stacks must not claim one host"
 
 
+@pytest.mark.parametrize("stack", ["preview", "pr-1", "pr-1234"])
+def test_a_pull_requests_stack_is_refused_without_a_place_for_its_name_in_the_site_domain(project: Path, stack: str):
+    message = refusal(project, stack=stack, config={"siteDomain": "acme-insights.vercel.app"})
+    assert message.startswith("siteDomain is 'acme-insights.vercel.app'")
+    assert "{stack}" in message
+    assert evaluate(project, stack=stack, config={"siteDomain": "acme-{stack}-insights.vercel.app"}, preview=True).resources
+
+
+def test_production_is_never_a_branch_of_another_database(project: Path):
+    assert "production has a project of its own" in refusal(project, config={"databaseBranchOf": "quiet-forest-1"})
+
+
 def test_a_stack_name_too_long_for_the_host_is_refused_as_a_host_and_one_that_pulumi_lacks_as_a_name(project: Path):
     assert "63 between dots" in refusal(project, stack="s" * 70, config={"siteDomain": "acme-{stack}.vercel.app"})
     with pytest.raises(UserError, match="1 to 100"):
@@ -453,6 +470,15 @@ def test_keys_of_providers_and_other_projects_keep_their_namespace(tmp_path: Pat
 def test_an_encrypted_value_is_refused_with_the_place_for_one_in_the_clear(tmp_path: Path):
     with pytest.raises(UserError, match=r"Pulumi\.dev\.yaml: tiny:apiKeys is encrypted.*\.local/config\.yaml"):
         layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
+    settings = layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n", own="apiKeys: mine\n")
+    assert settings.config["tiny:apiKeys"] == "mine"
+
+
+def test_for_a_report_something_stands_for_encrypted_values_and_the_personal_layer_is_left_out(tmp_path: Path):
+    layered(tmp_path, own="memory: 2048\n")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
+    config = stack_config.load(tmp_path, "dev", supplied={}, personal=False, sealed="sealed").config
+    assert (config["tiny:apiKeys"], config["tiny:memory"]) == ("sealed", "512")
 
 
 @pytest.mark.parametrize(

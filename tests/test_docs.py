@@ -190,11 +190,12 @@ def imported(files: Iterable[Path]) -> dict[str, set[str]]:
 
 
 RULES = {
-    "service": {"components", "local", "cli", "pulumi", "pulumi_aws", "pulumi_neon", "pulumiverse_vercel"},
+    "service": {"components", "local", "report", "cli", "pulumi", "pulumi_aws", "pulumi_neon", "pulumiverse_vercel"},
     "service/queries": {"fastapi", "starlette", "mangum"},
-    "components": {"service", "local", "cli"},
-    "local": {"cli"},
-    "sdks": {"components", "service", "local", "cli"},
+    "components": {"service", "local", "report", "cli"},
+    "local": {"report", "cli"},
+    "report": {"service", "cli"},
+    "sdks": {"components", "service", "local", "report", "cli"},
 }
 PROVIDERS = {"pulumi_aws", "pulumi_neon", "pulumiverse_vercel"}
 

@@ -39,6 +39,7 @@ class World:
     hooks: dict[str, Callable[[Context], None]] = field(default_factory=dict)
     leaves_out: set[str] = field(default_factory=set)
     moves: set[str] = field(default_factory=set)
+    collide: bool = False
     said: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,6 +83,9 @@ def realiser(world: World, of: type[Realiser]) -> Realiser:
             return {name: f"{name} of {identity}" for name in self.computed if name not in world.leaves_out and name != "tagsAll"} | (
                 {"tagsAll": {}} if "tagsAll" in self.computed else {}
             )
+
+        def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+            return world.collide
 
         def update(self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
             world.do("update", context)
@@ -226,6 +230,32 @@ def test_what_must_be_deleted_before_it_is_replaced_is(tiny: Tiny):
     assert tiny.kept() == ["a"]
 
 
+def test_what_its_successor_could_not_stand_beside_is_deleted_before_it_is_replaced(tiny: Tiny):
+    tiny.up('Group("a", name="a")\n')
+    tiny.world.took()
+    tiny.world.collide = True
+    tiny.up('Group("a", name="other")\n')
+    assert tiny.world.took() == ["delete a", "create a"]
+    assert tiny.kept() == ["a"]
+    assert tiny.state.discarded() == []
+
+
+def test_a_resource_has_the_name_that_the_engine_would_give_it(tiny: Tiny):
+    tiny.up(
+        HEAD
+        + """
+outer = pulumi.ComponentResource("t:index:Outer", "outer")
+inner = pulumi.ComponentResource("t:index:Inner", "inner", opts=pulumi.ResourceOptions(parent=outer))
+Group("deep", name="deep", opts=pulumi.ResourceOptions(parent=inner))
+Group("flat", name="flat")
+"""
+    )
+    assert {resource.urn for resource in tiny.state.all()} == {
+        f"urn:pulumi:test::tiny::t:index:Outer$t:index:Inner${GROUP}::deep",
+        f"urn:pulumi:test::tiny::{GROUP}::flat",
+    }
+
+
 def test_what_the_program_no_longer_has_is_deleted_the_youngest_first(tiny: Tiny):
     tiny.up(CHAIN + 'Group("c", name="c")\n')
     tiny.world.took()
@@ -312,7 +342,7 @@ def test_a_zip_that_is_not_there_is_refused_by_its_path(tiny: Tiny):
 def test_a_function_of_a_provider_and_a_resource_that_is_read_are_refused(tiny: Tiny):
     with pytest.raises(UserError, match="does not know the function aws:index/getRegion:getRegion"):
         tiny.plan('pulumi.export("region", aws.get_region_output().name)\n')
-    with pytest.raises(NotImplementedError, match="read, not made"):
+    with pytest.raises(UserError, match=r"reading aws:cloudwatch/logGroup:LogGroup .id. is not realised"):
         tiny.plan('Group.get("a", "id")\n')
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("cli", "components", "local", "sdks", "service")
+PACKAGES = ("cli", "components", "local", "report", "sdks", "service")
 TYPE_TOKEN = re.compile(r"\b(aws|neon|vercel):[A-Za-z0-9]+/[A-Za-z0-9]+:[A-Z]")
 PROVIDERS = {"pulumi_aws", "pulumi_neon", "pulumiverse_vercel"}
 HTTP = {"fastapi", "starlette", "mangum", "http", "httpx", "requests"}
@@ -68,11 +68,12 @@ def test_there_is_source_to_look_at():
 @pytest.mark.parametrize(
     ("package", "never"),
     [
-        ("service", {"components", "local", "cli", "pulumi", "tests", *PROVIDERS}),
-        ("components", {"local", "service", "cli", "tests"}),
-        ("local", {"cli", "service", "tests"}),
+        ("service", {"components", "local", "cli", "report", "pulumi", "tests", *PROVIDERS}),
+        ("components", {"local", "service", "cli", "report", "tests"}),
+        ("local", {"cli", "service", "report", "tests"}),
+        ("report", {"cli", "service", "tests", *PROVIDERS}),
         ("cli", {"service", "tests", "pulumi", *PROVIDERS}),
-        ("sdks", {"components", "local", "service", "cli", "tests"}),
+        ("sdks", {"components", "local", "service", "cli", "report", "tests"}),
         ("components/bundle", {"pulumi", *PROVIDERS}),
     ],
 )
@@ -93,6 +94,11 @@ def test_only_the_bindings_know_the_providers_sdks_and_type_tokens():
     elsewhere = [path for path in files("local") if path.parts[1] != "bindings"]
     assert {str(path): found for path in elsewhere if (found := roots(path) & PROVIDERS)} == {}
     assert {str(path): text for path in elsewhere for text in texts(path) if TYPE_TOKEN.search(text)} == {}
+
+
+def test_of_the_report_only_the_cost_knows_types_and_only_the_snapshot_runs_a_program():
+    assert {path.name for path in files("report") for text in texts(path) if TYPE_TOKEN.search(text)} == {"cost.py"}
+    assert {path.name for path in files("report") if "local.sdk" in imports(path)} == {"snapshot.py"}
 
 
 def test_components_write_no_type_tokens_of_providers_either():

@@ -127,3 +127,24 @@ def test_streams_older_than_the_groups_retention_are_removed_when_the_group_is_o
 def test_a_group_name_that_aws_refuses_or_that_leaves_the_directory_is_refused(store: LogStore, name: str) -> None:
     with pytest.raises(ValueError, match="log group"):
         store.group(name)
+
+
+def test_a_group_that_is_removed_is_gone_with_its_directories_and_begins_anew_with_the_next_record(store: LogStore) -> None:
+    stream, neighbour = store.group("/aws/lambda/api").stream("s"), store.group("/aws/lambda/other").stream("s")
+    stream.write("before")
+    neighbour.write("stays")
+    store.group("/aws/lambda/api").remove()
+    assert not (store.home / "aws/lambda/api").exists()
+    assert [record.message for record in store.records()] == ["stays"]
+    stream.write("after")
+    assert sorted(record.message for record in store.records()) == ["after", "stays"]
+    for group in ("/aws/lambda/api", "/aws/lambda/other"):
+        store.group(group).remove()
+    assert list(store.home.rglob("*")) == []
+
+
+def test_a_group_below_another_one_stays_when_that_is_removed(store: LogStore) -> None:
+    store.group("/a").stream("s").write("above")
+    store.group("/a/b").stream("s").write("below")
+    store.group("/a").remove()
+    assert [record.message for record in store.records()] == ["below"]

@@ -24,6 +24,7 @@ KINDS = {
     "access_log_group": r"/aws/vendedlogs/[A-Za-z0-9_/.#-]{1,496}",
     "vercel_project": r"[a-z0-9-]{1,52}",
     "neon_project": r"[A-Za-z0-9_-]{1,64}",
+    "neon_branch": r"[A-Za-z0-9_-]{1,63}",
     "database": r"[a-z][a-z0-9_]{0,62}",
 }
 ONE_PER_REGION = {"api", "function", "migration_function", "layer", "function_log_group", "migration_log_group", "access_log_group"}
@@ -108,6 +109,7 @@ def test_an_everyday_stack_has_plain_names():
         "access_log_group": "/aws/vendedlogs/ai-success-insights-prod-access",
         "vercel_project": "ai-success-insights-prod",
         "neon_project": "ai-success-insights-prod",
+        "neon_branch": "ai-success-insights-prod",
         "database": "ai_success_insights_prod",
     }
 

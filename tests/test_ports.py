@@ -169,3 +169,13 @@ def test_the_file_says_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     chosen = Ports(path).choose("local")
     assert json.loads(path.read_text()) == {"stacks": {"local": chosen.api}, "postgres": chosen.postgres}
+
+
+def test_the_ports_of_a_stack_that_is_forgotten_are_free_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "ports.json"
+    local, gone = Ports(path).choose("local"), Ports(path).choose("pr-1")
+    Ports(path).forget("pr-1")
+    Ports(path).forget("never there")
+    assert set(json.loads(path.read_text())["stacks"]) == {"local"}
+    assert Ports(path).choose("pr-2", port=gone.api).api == gone.api
+    assert Ports(path).choose("local") == local

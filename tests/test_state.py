@@ -117,3 +117,12 @@ def test_what_the_store_hands_out_is_a_snapshot_of_its_kinds(tmp_path: Path):
 @pytest.mark.parametrize("stack", ["local", "pr-1", "a.b_c"])
 def test_the_stack_of_a_urn(stack: str):
     assert stack_of(f"urn:pulumi:{stack}::tiny::aws:x$aws:y::name") == stack
+
+
+def test_a_store_says_which_stacks_own_something(tmp_path: Path):
+    store = Store(tmp_path / "cloud.json")
+    for stack in ("local", "pr-1"):
+        store.put("apis", stack, {"owner": f"urn:pulumi:{stack}::tiny::aws:x::name"})
+    assert store.stacks() == {"local", "pr-1"}
+    store.remove("apis", "pr-1")
+    assert store.stacks() == {"local"}

@@ -17,6 +17,7 @@ class Api(Stored):
     """An HTTP API; its port is the stack's, so its address stays the same."""
 
     sdk = aws.apigatewayv2.Api
+    loses = "its address, which clients know"
     kind = "apis"
     supported = frozenset({"name", "protocolType", "description", "tags"})
     replaces = frozenset({"protocolType"})
@@ -37,9 +38,8 @@ class Api(Stored):
         }
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        if context.cloud.store.get(self.kind, identity) is None:
-            return None
-        return {**outputs, **self.describe(context, identity, inputs)}  # another port is another address
+        present = super().read(context, identity, inputs, outputs)
+        return None if present is None else {**present, **self.describe(context, identity, inputs)}  # another port is another address
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.apis.configure()

@@ -14,6 +14,7 @@ class LogGroup(Stored):
     """A directory; streams that nobody wrote to for the days of its retention are removed at start."""
 
     sdk = aws.cloudwatch.LogGroup
+    loses = "its logs"
     kind = "log-groups"
     supported = frozenset({"name", "retentionInDays", "tags"})
     replaces = frozenset({"name"})
@@ -29,7 +30,9 @@ class LogGroup(Stored):
 
     def applied(self, context: Context, identity: str) -> None:
         record = context.cloud.store.get(self.kind, identity)
-        if record is not None:
+        if record is None:
+            context.cloud.logs.group(identity).remove()
+        else:
             context.cloud.logs.group(identity, record["retentionInDays"])
 
 

@@ -38,7 +38,8 @@ class LayerVersion(Stored):
 
     def _version(self, context: Context, inputs: Mapping[str, Any]) -> int:
         siblings = context.cloud.store.find(self.kind, layerName=inputs["layerName"])
-        same = [record["number"] for record in siblings.values() if record["code"] == inputs["code"] and record["owner"] == context.urn]
+        mine = {**dict.fromkeys(self.supported), **inputs, "owner": context.urn}
+        same = [record["number"] for record in siblings.values() if all(record.get(key) == value for key, value in mine.items())]
         return same[0] if same else max((record["number"] for record in siblings.values()), default=0) + 1
 
     def describe(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -59,7 +60,7 @@ class LayerVersion(Stored):
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(self.kind, identity)
-        return outputs if record is not None and Path(record["directory"]).is_dir() else None
+        return super().read(context, identity, inputs, outputs) if record is not None and Path(record["directory"]).is_dir() else None
 
 
 class Function(Stored):
@@ -148,7 +149,8 @@ class Function(Stored):
         if record is None:
             return None
         served = record["versions"][record["version"]]
-        return outputs if all(Path(path).is_dir() for path in (served["taskRoot"], *served["layers"])) else None
+        whole = all(Path(path).is_dir() for path in (served["taskRoot"], *served["layers"]))
+        return super().read(context, identity, inputs, outputs) if whole else None
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.lambda_.changed(identity)

@@ -8,18 +8,21 @@ import pulumi_neon as neon
 
 from components.errors import UserError
 from components.rules import NEON_REGIONS
+from local.bindings.bridged import Bridged
 from local.bindings.stored import digest
-from local.realise import Context, Realiser, known
+from local.realise import Context, Function, Realiser, known
 
 KIND = "neon-projects"
 
 
-class Project(Realiser):
+class Project(Bridged):
     """A project. The one server has one namespace, so two projects need databases and roles of different names."""
 
     sdk = neon.Project
+    loses = "its databases with their data"
     supported = frozenset(
         {"name", "regionId", "pgVersion", "historyRetentionSeconds", "storePassword", "branch", "defaultEndpointSettings", "orgId"}
+        | {"defaultBranchProtected"}
     )
     replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
     secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
@@ -35,6 +38,11 @@ class Project(Realiser):
             failures.append("historyRetentionSeconds is missing: the provider's default is refused on the Free plan")
         return failures
 
+    def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+        """The one server has one namespace."""
+        record = context.cloud.store.get(KIND, identity)
+        return record is not None and known(inputs, "branch") and record["database"] == inputs["branch"]["databaseName"]
+
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         store, postgres = context.cloud.store, context.cloud.postgres
         role, database = inputs["branch"]["roleName"], inputs["branch"]["databaseName"]
@@ -49,13 +57,17 @@ class Project(Realiser):
             store.remove(KIND, identity)  # the data has gone: another database is another project
             identity, known = f"local-{secrets.token_hex(4)}", {}
         password = known.get("password") or secrets.token_urlsafe(24)
-        store.put(KIND, identity, {"owner": context.urn, "role": role, "database": database, "password": password})
+        protected = bool(inputs.get("defaultBranchProtected"))
+        record = {"owner": context.urn, "role": role, "database": database, "password": password, "protected": protected}
+        store.put(KIND, identity, {**record, "name": inputs.get("name", "")})
         postgres.create_role(role, password)
         postgres.create_database(database, role)
         return identity, _outputs(context, identity, role, database, password)
 
     def update(self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         record = context.cloud.store.get(KIND, identity) or {}
+        protected = bool(inputs.get("defaultBranchProtected"))
+        context.cloud.store.put(KIND, identity, {**record, "protected": protected, "name": inputs.get("name", "")})
         return _outputs(context, identity, record["role"], record["database"], record["password"])
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -87,10 +99,35 @@ def _outputs(context: Context, identity: str, role: str, database: str, password
         "databaseName": database,
         "databasePassword": password,
         "databaseUser": role,
-        "defaultBranchId": f"br-{digest(identity, 'branch')}",
+        "defaultBranchId": default_branch(identity),
         "defaultEndpointId": f"ep-{digest(identity, 'endpoint')}",
     }
 
 
+def default_branch(project: str) -> str:
+    return f"br-{digest(project, 'branch')}"
+
+
+class GetProject(Function):
+    """Looks up a project of any stack of this machine."""
+
+    token = "neon:index/getProject:getProject"  # noqa: S105 - a function's
+    results = frozenset({"name"}) | (Project().computed - {"defaultEndpointId"})
+    secrets = Project.secrets
+
+    def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        record = context.cloud.store.get(KIND, arguments["id"])
+        if record is None:
+            raise UserError(
+                f"there is no Neon project {arguments['id']!r} on this machine: `stack outputs neon_project_id` has the id of one"
+            )
+        found = _outputs(context, arguments["id"], record["role"], record["database"], record["password"])
+        return {"name": record.get("name", ""), **found}
+
+
 def realisers() -> Iterable[Realiser]:
     return (Project(),)
+
+
+def functions() -> Iterable[Function]:
+    return (GetProject(),)

@@ -1,11 +1,12 @@
 """The base of most realisers: a record in the local cloud's store, which the data plane reads."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from components.errors import UserError
-from local.realise import Context, Realiser
+from local.realise import Context, Realiser, known
 
 
 def digest(*parts: str, length: int = 10) -> str:
@@ -22,8 +23,8 @@ class Stored(Realiser):
     kind: ClassVar[str]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
-        """The id; the same inputs of the same resource give the same one."""
-        return digest(context.urn)
+        """The id; the same inputs of the same resource give the same one, others that replace it another."""
+        return digest(context.urn, json.dumps({name: inputs.get(name) for name in self.replaces}, sort_keys=True))
 
     def describe(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """The computed outputs, and what else the data plane is to find in the record."""
@@ -31,6 +32,9 @@ class Stored(Realiser):
 
     def applied(self, context: Context, identity: str) -> None:
         """The record has been written or removed: put it into effect."""
+
+    def collides(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> bool:
+        return known(inputs, *inputs) and self.identify(context, inputs) == identity
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         identity = self.identify(context, inputs)
@@ -52,7 +56,8 @@ class Stored(Realiser):
         return {key: value for key, value in described.items() if key in self.computed}
 
     def read(self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        return None if context.cloud.store.get(self.kind, identity) is None else outputs
+        record = context.cloud.store.get(self.kind, identity)
+        return None if record is None else {name: value for name, value in record.items() if name in self.supported | self.computed}
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         context.cloud.store.remove(self.kind, identity)

@@ -18,6 +18,7 @@ class Project(Stored):
     """A project, by its name."""
 
     sdk = vercel.Project
+    loses = "its deployments and settings"
     kind = "vercel-projects"
     supported = frozenset({"name", "teamId"})
     replaces = frozenset({"teamId"})
@@ -28,7 +29,7 @@ class Project(Stored):
         return [f"name is {inputs.get('name')!r}: 1 to 52 of a-z, 0-9 and '-' (without one Vercel adds a random suffix)"]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
-        return f"prj_{digest(context.urn)}"
+        return f"prj_{super().identify(context, inputs)}"
 
 
 class ProjectEnvironmentVariable(Stored):
@@ -54,6 +55,7 @@ class ProjectDomain(Stored):
     """The host that a project claims: the stack's port for its site."""
 
     sdk = vercel.ProjectDomain
+    loses = "the host, which another project may claim"
     kind = "vercel-domains"
     supported = frozenset({"projectId", "domain", "teamId"})
     replaces = supported
@@ -90,7 +92,7 @@ class Deployment(Stored):
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         variables = context.cloud.sites.variables(inputs["projectId"])
-        return f"dpl_{digest(context.urn, repr(sorted(inputs['files'].items())), repr(sorted(variables.items())))}"
+        return f"dpl_{digest(super().identify(context, inputs), repr(sorted(variables.items())))}"
 
     def describe(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         variables = context.cloud.sites.variables(inputs["projectId"])
@@ -107,7 +109,7 @@ class Deployment(Stored):
         record = context.cloud.store.get(self.kind, identity)
         if record is None or (context.cloud.sites.enabled and not Path(record["directory"] or "-").is_dir()):
             return None
-        return outputs
+        return super().read(context, identity, inputs, outputs)
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.sites.configure()

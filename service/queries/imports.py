@@ -10,7 +10,7 @@ from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.importing import File
 from service.queries.copying import copy_text
 from service.queries.merging import Merge
-from service.queries.scores import lock, rescore
+from service.queries.scores import lock, rescore, will_score
 
 ACCOUNTS: Final = "incoming_accounts"
 NAMED_DAYS: Final = "incoming_named_days"
@@ -28,6 +28,7 @@ def load(statements: cursor, file: File, *, today: date, dry_run: bool) -> dict[
     if dry_run:
         _stage_days(statements, file, "LEFT JOIN")
         return _result(file, accounts.count(statements), days.count(statements), dry_run=True)
+    will_score(statements)
     created = accounts.insert(statements)
     _stage_days(statements, file, "JOIN")
     deadline.check()

@@ -8,7 +8,7 @@ from psycopg2.extensions import cursor
 
 from service import deadline
 from service.queries.copying import copy_rows
-from service.queries.scores import rescore
+from service.queries.scores import rescore, will_score
 from service.samples import Sample, generate
 from service.samples.generate import Day
 
@@ -20,8 +20,6 @@ _CLEAR: Final = (
     "LOCK TABLE accounts, account_health IN SHARE ROW EXCLUSIVE MODE",
     "DELETE FROM account_metrics_daily",
     "DELETE FROM health_snapshots",
-    "DELETE FROM account_names",
-    "DELETE FROM account_health",
     "DELETE FROM accounts",
 )
 """What hangs on accounts goes first, at once: row by row it would take minutes."""
@@ -41,6 +39,7 @@ def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date
     if replace:
         for statement in _CLEAR:
             statements.execute(statement)
+    will_score(statements)
     samples = generate(seed, count, today)
     ids = _insert(statements, samples)
     added = [(ids[sample.name], sample) for sample in samples if sample.name in ids]

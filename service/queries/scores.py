@@ -19,13 +19,17 @@ _LOCK_NEXT: Final = (
 )
 
 _COLUMNS: Final = "score, bucket, coverage, component_values, component_points, adjustments"
+_FACTS: Final = (
+    "segment, region, cs_owner, industry, arr, renewal_date, seat_use, feature_x_adoption, tickets_last_30d, critical_tickets_90d"
+)
+"""What a health row repeats of its account."""
 _OLD, _NEW = (", ".join(f"{table}.{column}" for column in _COLUMNS.split(", ")) for table in ("old", "new"))
 
 _CHANGED: Final = f"""
     CREATE TEMP TABLE changed_scores ON COMMIT DROP AS
     SELECT new.*,
         (new.score, new.component_points, new.adjustments) IS DISTINCT FROM (old.score, old.component_points, old.adjustments) AS seen
-    FROM ({SCORED}) new JOIN account_health old USING (account_id)
+    FROM ({SCORED}) new LEFT JOIN account_health old USING (account_id)
     WHERE ({_NEW}) IS DISTINCT FROM ({_OLD}) OR old.calculated_at IS NULL
 """
 """`seen`: other than by what a component is judged by."""
@@ -39,6 +43,13 @@ _KEEP_SNAPSHOTS: Final = """
 _KEEP_SCORES: Final = f"""
     UPDATE account_health old SET ({_COLUMNS}, calculated_at) = ROW ({_NEW}, now())
     FROM changed_scores new WHERE new.account_id = old.account_id
+"""
+
+_ADD_SCORES: Final = f"""
+    INSERT INTO account_health (account_id, {_FACTS}, {_COLUMNS}, calculated_at)
+    SELECT account_id, {_FACTS}, {_COLUMNS}, now() FROM changed_scores JOIN account_facts USING (account_id)
+    WHERE NOT EXISTS (SELECT FROM account_health old WHERE old.account_id = changed_scores.account_id)
+    ORDER BY account_id
 """
 
 RESERVE_SECONDS: Final = 3.0
@@ -58,6 +69,11 @@ class Recomputed(NamedTuple):
 def lock(statements: cursor, account_ids: Sequence[int]) -> None:
     """For a write of several accounts, once it has locked those: before it changes them, which takes their health rows one by one."""
     statements.execute(_LOCK, {"ids": list(account_ids)})
+
+
+def will_score(statements: cursor) -> None:
+    """Says for the rest of the transaction that what it adds will be scored: then no row is made for a score that is not there yet."""
+    statements.execute("SET LOCAL service.scores_follow = 'true'")
 
 
 def rescore(statements: cursor, account_ids: Sequence[int], today: date) -> int:
@@ -92,4 +108,6 @@ def _rescore_locked(statements: cursor, ids: Sequence[int], today: date) -> tupl
     statements.execute(_KEEP_SNAPSHOTS)
     snapshots = statements.rowcount
     statements.execute(_KEEP_SCORES)
-    return statements.rowcount, snapshots
+    changed = statements.rowcount
+    statements.execute(_ADD_SCORES)
+    return changed + statements.rowcount, snapshots

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from service.scoring.rules import ADJUSTMENTS, COMPONENTS
@@ -72,44 +73,53 @@ def _opening(code: str, label: str) -> str:
 
 
 _OPENINGS: Final = tuple(_opening(part.code, part.label) for part in (*COMPONENTS, *ADJUSTMENTS))
-_RANKED: Final = tuple((place, part.code, part.max, part.max / 2) for place, part in enumerate(COMPONENTS))
 _ADDED: Final = tuple((place, part.code) for place, part in enumerate(ADJUSTMENTS, len(COMPONENTS)))
+_Known = list[tuple[int, str, float]]
+
+
+@lru_cache(maxsize=256)
+def _scaled(known: tuple[bool, ...]) -> tuple[float, _Known]:
+    """What the points of the known components are multiplied with, and of each its place, its code and the contribution of half of it."""
+    total = sum(part.max for part, is_known in zip(COMPONENTS, known, strict=False) if is_known)
+    scale = 100 / total if total else 0.0
+    return scale, [(place, COMPONENTS[place].code, COMPONENTS[place].max / 2 * scale) for place, is_known in enumerate(known) if is_known]
+
+
+_ALL_KNOWN: Final = (True,) * len(COMPONENTS)
 
 
 def factors_json(values: str, points: str, adjustments: str, limit: int | None = None) -> str:
     """`factors` of a stored score as a JSON array, from PostgreSQL's text of its three arrays (`{1.5,NULL}`): most of what a list's
-    answer consists of, so it is quick. `limit`: the first ones that have an impact at all."""
+    answer consists of, so it is quick. Numbers have twelve digits. `limit`: the first ones that have an impact at all."""
     if len(points) <= 2:
         return "[]"
     earned = points[1:-1].split(",")
-    known = sum([most for (_, _, most, _), number in zip(_RANKED, earned, strict=False) if number != "NULL"])
-    scale = 100 / known if known else 0.0
-    ranked: list[tuple[float, str, int, float, float]] = []
-    for (place, code, _, half), number in zip(_RANKED, earned, strict=False):
-        if number != "NULL":
-            contribution = float(number) * scale
-            impact = contribution - half * scale
-            ranked.append((-abs(impact), code, place, contribution, impact))
-        elif limit is None:
-            ranked.append((0.0, code, place, 0.0, 0.0))
-    added = adjustments[1:-1].split(",")
-    for (place, code), number in zip(_ADDED, added, strict=False):
-        contribution = float(number)
-        if contribution:
-            ranked.append((-abs(contribution), code, place, contribution, contribution))
-    ranked.sort()
+    complete = "NULL" not in points
+    scale, known = _scaled(_ALL_KNOWN if complete else tuple([number != "NULL" for number in earned]))
+    numbers = earned if complete else [number for number in earned if number != "NULL"]
+    ranked = [
+        (-abs(impact := (contribution := float(number) * scale) - half), code, place, contribution, impact)
+        for number, (place, code, half) in zip(numbers, known, strict=False)
+    ]
+    if adjustments != "{0,0,0}":
+        for (place, code), number in zip(_ADDED, adjustments[1:-1].split(","), strict=False):
+            if contribution := float(number):
+                ranked.append((-abs(contribution), code, place, contribution, contribution))
     if limit is not None:
+        ranked.sort()
         ranked = [one for one in ranked[:limit] if one[0]]
-    told = values[1:-1].split(",")
-    return f"[{','.join([_told(told, earned, *one[2:]) for one in ranked])}]"
-
-
-def _told(values: Sequence[str], points: Sequence[str], place: int, contribution: float, impact: float) -> str:
-    opening = _OPENINGS[place]
-    if place >= len(_RANKED):
-        return f'{opening}{contribution!r},"points":{contribution!r},"max":null,"value":null,"status":"known","impact":{impact!r}}}'
-    most, value = _RANKED[place][2], values[place]
-    if points[place] == "NULL":
-        told = "null" if value == "NULL" else value
-        return f'{opening}0.0,"points":null,"max":{most},"value":{told},"status":"unknown","impact":0.0}}'
-    return f'{opening}{contribution!r},"points":{points[place]},"max":{most},"value":{value},"status":"known","impact":{impact!r}}}'
+    else:
+        ranked += [(0.0, COMPONENTS[place].code, place, 0.0, 0.0) for place, number in enumerate(earned) if number == "NULL"]
+        ranked.sort()
+    judged = values[1:-1].split(",")
+    told: list[str] = []
+    for _, _, place, contribution, impact in ranked:
+        if place >= len(earned):
+            rest = f'"points":{contribution:.12g},"max":null,"value":null,"status":"known"'
+        elif (number := earned[place]) == "NULL":
+            value = "null" if judged[place] == "NULL" else judged[place]
+            rest = f'"points":null,"max":{COMPONENTS[place].max},"value":{value},"status":"unknown"'
+        else:
+            rest = f'"points":{number},"max":{COMPONENTS[place].max},"value":{judged[place]},"status":"known"'
+        told.append(f'{_OPENINGS[place]}{contribution:.12g},{rest},"impact":{impact:.12g}}}')
+    return f"[{','.join(told)}]"

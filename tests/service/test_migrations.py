@@ -38,7 +38,8 @@ def upgrade() -> None:
 
 CATALOG = {
     "columns": "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable,"
-    " column_default, is_identity FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'",
+    " column_default, is_identity FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
+    " AND table_name IN (SELECT tablename FROM pg_tables)",
     "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
     " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid::regclass::text <> 'alembic_version'",
     "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",

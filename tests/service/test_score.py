@@ -1,5 +1,6 @@
 """The score, as a pure function."""
 
+import json
 import math
 from typing import Any
 
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.queries.numbers import format_numbers
 from service.scoring import Inputs, Score, factors, score
-from service.scoring.factors import weightiest
+from service.scoring.factors import factors_json, weightiest
 from service.scoring.rules import ADJUSTMENTS, COMPONENTS
 from service.scoring.score import bucket_of
 
@@ -197,3 +199,26 @@ def test_what_would_pass_the_ends_is_held_by_a_factor_of_its_own() -> None:
     worst = Inputs(arr=1, seats_purchased=10, active_users=0, feature_x_adoption=0, days_to_renewal=1)
     assert (score(best).value, score(best).adjustments) == (100, (10, 0, -10))
     assert (score(worst).value, score(worst).adjustments) == (0, (0, -5, 5))
+
+
+def as_stored(numbers: Any) -> str:
+    return format_numbers(numbers).replace(".0,", ",").replace(".0}", "}")
+
+
+@given(INPUTS)
+def test_factors_as_json_are_the_factors(inputs: Inputs) -> None:
+    result = score(inputs)
+    stored = [as_stored(numbers) for numbers in (result.values, result.points, result.adjustments)]
+    for limit, expected in ((None, everything(result)), (5, weightiest(everything(result)))):
+        told = json.loads(factors_json(*stored, limit))
+        assert [factor["code"] for factor in told] == [factor.code for factor in expected]
+        for factor, right in zip(told, expected, strict=True):
+            assert list(factor) == list(right._fields)
+            assert factor == {
+                name: pytest.approx(value, rel=1e-11, abs=1e-11) if isinstance(value, float) else value
+                for name, value in right._asdict().items()
+            }
+
+
+def test_what_was_never_scored_has_no_factors() -> None:
+    assert factors_json("{}", "{}", "{}") == factors_json("{}", "{}", "{}", 5) == "[]"

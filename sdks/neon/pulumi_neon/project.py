@@ -52,6 +52,7 @@ class _ProjectProperties:
     default_endpoint_settings: pulumi.Input[ProjectDefaultEndpointSettingsArgs] | None = pulumi.property(
         "defaultEndpointSettings", default=None
     )
+    default_branch_protected: pulumi.Input[bool] | None = pulumi.property("defaultBranchProtected", default=None)
 
 
 class Project(pulumi.CustomResource):
@@ -80,6 +81,7 @@ class Project(pulumi.CustomResource):
     store_password: pulumi.Output[str] = pulumi.property("storePassword")
     branch: pulumi.Output[Mapping[str, str]] = pulumi.property("branch")
     default_endpoint_settings: pulumi.Output[Mapping[str, float]] = pulumi.property("defaultEndpointSettings")
+    default_branch_protected: pulumi.Output[bool] = pulumi.property("defaultBranchProtected")
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class Project(pulumi.CustomResource):
         store_password: pulumi.Input[str] | None = None,
         branch: pulumi.Input[ProjectBranchArgs | ProjectBranchArgsDict] | None = None,
         default_endpoint_settings: pulumi.Input[ProjectDefaultEndpointSettingsArgs | ProjectDefaultEndpointSettingsArgsDict] | None = None,
+        default_branch_protected: pulumi.Input[bool] | None = None,
     ) -> None:
         secrets = pulumi.ResourceOptions(
             additional_secret_outputs=["connection_uri", "connection_uri_pooler", "database_password"],
@@ -108,6 +111,7 @@ class Project(pulumi.CustomResource):
             store_password=store_password,
             branch=branch,
             default_endpoint_settings=default_endpoint_settings,
+            default_branch_protected=default_branch_protected,
             **dict.fromkeys(_COMPUTED),
         )
         super().__init__(

@@ -24,6 +24,7 @@ COPIED = {
 
 COLUMNS = ", ".join(COPIED)
 VALUES = ", ".join(COPIED.values())
+FACTS = ", ".join(f"{value} AS {name}" for name, value in COPIED.items())
 
 COPIES = (
     """
@@ -41,14 +42,15 @@ COPIES = (
     """,
     f"UPDATE account_health SET ({COLUMNS}) = (SELECT {VALUES} FROM accounts WHERE id = account_id)",
     "ALTER TABLE account_health ALTER COLUMN segment SET NOT NULL, ALTER COLUMN arr SET NOT NULL",
-    "ALTER TABLE account_health SET (fillfactor = 80)",
+    # triggers add, keep and remove the rows of this table, each time all at once: a foreign key would look at them one by one
+    "ALTER TABLE account_health SET (fillfactor = 80), DROP CONSTRAINT account_health_account_id_fkey",
 )
 
 SEARCH = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     """
     CREATE TABLE account_names (
-        account_id bigint PRIMARY KEY REFERENCES accounts ON DELETE CASCADE,
+        account_id bigint PRIMARY KEY,
         folded text COLLATE "C" NOT NULL
     )
     """,
@@ -57,11 +59,15 @@ SEARCH = (
 )
 
 FOLLOW_ACCOUNTS = (
+    f"CREATE VIEW account_facts AS SELECT id AS account_id, {FACTS} FROM accounts",
     f"""
     CREATE OR REPLACE FUNCTION add_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO account_health (account_id, {COLUMNS}) SELECT id, {VALUES} FROM added;
         INSERT INTO account_names (account_id, folded) SELECT id, lower(name) FROM added;
+        -- a writer that scores what it adds in the same transaction adds these rows then, once and as they stay
+        IF current_setting('service.scores_follow', true) IS DISTINCT FROM 'true' THEN
+            INSERT INTO account_health (account_id, {COLUMNS}) SELECT id, {VALUES} FROM added;
+        END IF;
         RETURN NULL;
     END
     $$
@@ -72,7 +78,7 @@ FOLLOW_ACCOUNTS = (
         -- in the order of ids, as all who lock several of these rows do
         PERFORM FROM account_health WHERE account_id IN (SELECT id FROM changed) ORDER BY account_id FOR NO KEY UPDATE;
         UPDATE account_health health SET ({COLUMNS}) = ROW ({", ".join(f"now_known.{name}" for name in COPIED)})
-        FROM (SELECT id, {", ".join(f"{value} AS {name}" for name, value in COPIED.items())} FROM changed) now_known
+        FROM (SELECT id, {FACTS} FROM changed) now_known
         WHERE now_known.id = health.account_id
             AND ({", ".join(f"health.{name}" for name in COPIED)}) IS DISTINCT FROM ({", ".join(f"now_known.{name}" for name in COPIED)});
         UPDATE account_names names SET folded = lower(changed.name)
@@ -84,6 +90,19 @@ FOLLOW_ACCOUNTS = (
     """
     CREATE TRIGGER accounts_follow AFTER UPDATE ON accounts
     REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION follow_accounts()
+    """,
+    """
+    CREATE FUNCTION remove_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        DELETE FROM account_health WHERE account_id IN (SELECT id FROM removed);
+        DELETE FROM account_names WHERE account_id IN (SELECT id FROM removed);
+        RETURN NULL;
+    END
+    $$
+    """,
+    """
+    CREATE TRIGGER accounts_remove_health AFTER DELETE ON accounts
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION remove_account_health()
     """,
 )
 
@@ -194,15 +213,13 @@ FOLD = f"""
     $$
 """
 
-EMPTY = f"""
+EMPTY = (
+    f"""
     CREATE FUNCTION empty_portfolio() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN TRUNCATE {", ".join(ROLLUPS)}; RETURN NULL; END $$
-"""
-
-ON_TRUNCATE = """
-    CREATE TRIGGER account_health_empty_portfolio AFTER TRUNCATE ON account_health
-    FOR EACH STATEMENT EXECUTE FUNCTION empty_portfolio()
-"""
+    BEGIN TRUNCATE account_health, account_names, {", ".join(ROLLUPS)}; RETURN NULL; END $$
+    """,
+    "CREATE TRIGGER accounts_empty_portfolio AFTER TRUNCATE ON accounts FOR EACH STATEMENT EXECUTE FUNCTION empty_portfolio()",
+)
 
 MOVERS = """
     CREATE TABLE computed_movers (
@@ -259,8 +276,7 @@ def upgrade() -> None:
         _count(f"SELECT 1 AS sign, {READ} FROM account_health", "false"),
         *(statement for event in EVENTS for statement in _keep(event)),
         FOLD,
-        EMPTY,
-        ON_TRUNCATE,
+        *EMPTY,
         MOVERS,
         *IDEMPOTENCY,
         *INDEXES,
@@ -269,9 +285,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    functions = ("follow_accounts", "fold_portfolio", "empty_portfolio", *(f"roll_up_{event.lower()}" for event in EVENTS))
+    functions = (
+        "follow_accounts",
+        "remove_account_health",
+        "fold_portfolio",
+        "empty_portfolio",
+        *(f"roll_up_{event.lower()}" for event in EVENTS),
+    )
     for statement in (
         f"DROP FUNCTION {', '.join(functions)} CASCADE",
+        "DROP VIEW account_facts",
         """
         CREATE OR REPLACE FUNCTION add_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -282,7 +305,8 @@ def downgrade() -> None:
         """,
         f"DROP TABLE account_names, computed_movers, idempotency_records, {', '.join(ROLLUPS)}",
         "DROP EXTENSION pg_trgm",
-        f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)}",
+        f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)},"
+        " ADD FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE",
         "DROP INDEX health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
         "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx, accounts_segment_region_idx",
         "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid, ADD CONSTRAINT"

@@ -1,0 +1,1 @@
+"""`stack report`: what a change of the program means, found out without an account, as Markdown."""

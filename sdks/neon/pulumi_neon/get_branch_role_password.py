@@ -1,0 +1,29 @@
+"""neon:index/getBranchRolePassword:getBranchRolePassword."""
+
+import pulumi
+from pulumi.runtime import invoke_output
+
+from pulumi_neon._package import package
+
+
+@pulumi.output_type
+class GetBranchRolePasswordResult:
+    """password: empty where Neon refused to tell; the provider swallows that error."""
+
+    branch_id: str = pulumi.property("branchId")
+    id: str = pulumi.property("id")
+    password: str = pulumi.property("password")
+    project_id: str = pulumi.property("projectId")
+    role_name: str = pulumi.property("roleName")
+
+
+def get_branch_role_password_output(
+    branch_id: pulumi.Input[str],
+    project_id: pulumi.Input[str],
+    role_name: pulumi.Input[str],
+    opts: pulumi.InvokeOutputOptions | None = None,
+) -> pulumi.Output[GetBranchRolePasswordResult]:
+    """Ask for the password of a role on a branch. The result is secret."""
+    arguments = {"branchId": branch_id, "projectId": project_id, "roleName": role_name}
+    token = "neon:index/getBranchRolePassword:getBranchRolePassword"  # noqa: S105 - a function's token
+    return invoke_output(token, arguments, opts=opts, typ=GetBranchRolePasswordResult, package_ref=package())
