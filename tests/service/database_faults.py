@@ -75,6 +75,7 @@ class Relay:
         self._target = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
         self.delay = delay
         self._open: list[socket.socket] = [self._server]
+        self._closed = False
         self.silent = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -87,6 +88,7 @@ class Relay:
         return True
 
     def close(self) -> None:
+        self._closed = True
         for opened in self._open:
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
@@ -97,11 +99,18 @@ class Relay:
             while True:
                 near, _ = self._server.accept()
                 self._open.append(near)
-                time.sleep(self.delay)
-                far = socket.create_connection(self._target)
-                self._open.append(far)
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        time.sleep(self.delay)
+        with contextlib.suppress(OSError):
+            far = socket.create_connection(self._target)
+            self._open.append(far)
+            if self._closed:
+                far.close()
+                return
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -15,15 +15,10 @@ from service.queries import idempotency
 from service.settings import ApiKey
 from tests.service.database_faults import Relay, assert_unavailable, locked, run, until_waiting, with_part
 from tests.service.every_operation import CSV
-from tests.service.lambda_api import ORIGIN, Answer, Api, api, event
-from tests.service.uploads import MULTIPART, body, part
+from tests.service.lambda_api import ORIGIN, Answer, Api, api
+from tests.service.uploads import upload
 
 KEY = {"idempotency-key": "a key, of blanks too"}
-
-
-def upload(service: Api, content: str, headers: dict[str, str], query: str = "") -> Answer:
-    sent = event("POST", "/ingest/csv", query, {"content-type": MULTIPART, **headers})
-    return service.send({**sent, "body": body(part(content.encode())).decode()})
 
 
 Sender = Callable[[Api, int, dict[str, str]], Answer]
@@ -177,7 +172,7 @@ def test_a_write_that_fails_is_not_remembered(service: Api, sql: connection, acc
 
 
 def test_a_dry_run_is_not_remembered_so_that_the_real_one_may_have_its_key(service: Api, sql: connection) -> None:
-    assert upload(service, CSV, KEY, "dry_run=true").json["accounts_created"] == 1
+    assert upload(service, CSV, KEY, dry_run="true").json["accounts_created"] == 1
     assert records(sql) == 0
     answer = upload(service, CSV, KEY)
     assert (answer.json["accounts_created"], replayed(answer)) == (1, False)
