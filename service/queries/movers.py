@@ -11,6 +11,7 @@ from service.queries.numbers import money, shown
 
 MOST: Final = 50
 """Movers that are kept of each direction."""
+SPARE: Final = 10
 
 _VERSION: Final = "SELECT coalesce(max(id), 0) || ':' || count(*) FROM portfolio_cells"
 """Another one after every change of a score: each change appends a row, and folding them leaves newer ones."""
@@ -27,24 +28,24 @@ _NEAR: Final = f"""
         FROM health_snapshots WHERE calculated_at >= %(since)s AND score IS NOT NULL GROUP BY account_id
     ),
     moved AS MATERIALIZED (
-        SELECT account_id, h.score - (packed & {2**_SCORE_BITS - 1})::double precision / {_STEPS} AS change
-        FROM earliest JOIN account_health h USING (account_id)
+        SELECT account_id, h.score AS now, h.score - (packed & {2**_SCORE_BITS - 1})::double precision / {_STEPS} AS change
+        FROM earliest JOIN account_health h USING (account_id) WHERE h.score IS NOT NULL
     ),
     near AS (
-        (SELECT account_id FROM moved ORDER BY change LIMIT {2 * MOST})
-        UNION (SELECT account_id FROM moved ORDER BY change DESC LIMIT {2 * MOST})
+        (SELECT account_id, now FROM moved ORDER BY change LIMIT {MOST + SPARE})
+        UNION (SELECT account_id, now FROM moved ORDER BY change DESC LIMIT {MOST + SPARE})
     )"""
 """Who moved the most. Time and score of a snapshot as one number make the earliest one a plain minimum, at a cost to the score of half a
-millionth: so twice as many are taken, and looked at again."""
+millionth: so a few more are taken than are kept, and their scores looked up."""
 
 _COMPUTE: Final = f"""
     {_NEAR},
     moves AS (
-        SELECT account_id, earliest.score AS earlier, h.score AS now, h.score - earliest.score AS change, earliest.at AS since
-        FROM near JOIN account_health h USING (account_id) CROSS JOIN LATERAL (
-            SELECT score, s.calculated_at FROM health_snapshots s
-            WHERE s.account_id = near.account_id AND s.calculated_at >= %(since)s AND score IS NOT NULL ORDER BY s.calculated_at, id LIMIT 1
-        ) earliest (score, at)
+        SELECT account_id, earliest.score AS earlier, now, now - earliest.score AS change, calculated_at AS since
+        FROM near CROSS JOIN LATERAL (
+            SELECT score, calculated_at FROM health_snapshots s
+            WHERE s.account_id = near.account_id AND calculated_at >= %(since)s AND score IS NOT NULL ORDER BY calculated_at LIMIT 1
+        ) earliest
     ),
     kept AS (
         (SELECT * FROM moves WHERE change < 0 ORDER BY change, account_id LIMIT {MOST})
