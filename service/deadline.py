@@ -14,17 +14,24 @@ from service.errors import UnavailableError
 REQUEST_SECONDS = 25.0
 """Below the function's 29 s and the gateway's 30 s, so that the service itself says what happened."""
 
+ANSWER_SECONDS = 0.5
+"""Of the function's own time, kept to say that there is no more."""
+
 _ends: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def deadline(accepted: float | None = None) -> Generator[None]:
+def deadline(accepted: float | None = None, function_seconds: float | None = None) -> Generator[None]:
     """Sets the deadline of the work inside. `accepted`: seconds since the epoch at which the gateway took the request.
+    `function_seconds`: what is left until Lambda ends the function, which can be set to less.
 
     An event from the future, or older than any gateway waits, is a replayed one: it gets the full time.
     """
     age = 0.0 if accepted is None else time.time() - accepted
-    token = _ends.set(time.monotonic() + REQUEST_SECONDS - (age if 0 <= age < 30 else 0.0))
+    seconds = REQUEST_SECONDS - (age if 0 <= age < 30 else 0.0)
+    if function_seconds is not None:
+        seconds = min(seconds, function_seconds - ANSWER_SECONDS)
+    token = _ends.set(time.monotonic() + seconds)
     try:
         yield
     finally:
@@ -44,4 +51,4 @@ def check() -> None:
 
 
 def out_of_time() -> UnavailableError:
-    return UnavailableError(f"The request took longer than {REQUEST_SECONDS:.0f} seconds. Ask for less at once, or try again.")
+    return UnavailableError("The request took longer than it may. Ask for less at once, or try again.")

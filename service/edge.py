@@ -39,7 +39,7 @@ class Edge:
                 message = {**message, "body": b""}
             await send(message)
 
-        with deadline(_accepted(scope)):
+        with deadline(_accepted(scope), _function_seconds(scope)):
             await self.app(scope, receive, send_marked)
         log(
             "request",
@@ -63,3 +63,9 @@ def _accepted(scope: Scope) -> float | None:
     event: dict[str, Any] = scope.get("aws.event") or {}
     milliseconds = event.get("requestContext", {}).get("timeEpoch")
     return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
+
+
+def _function_seconds(scope: Scope) -> float | None:
+    """Until Lambda ends the function; None outside of Lambda."""
+    context: Any = scope.get("aws.context")
+    return None if context is None else context.get_remaining_time_in_millis() / 1000

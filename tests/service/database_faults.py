@@ -52,10 +52,10 @@ def meanwhile(call: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
-def until_waiting(sql: connection) -> None:
-    """Until the function waits for a lock."""
-    deadline = time.monotonic() + 10
-    while not run(sql, f"SELECT pid {BACKENDS} AND wait_event_type = 'Lock'"):
+def until_waiting(sql: connection, environments: int = 1) -> None:
+    """Until so many wait for a lock."""
+    deadline = time.monotonic() + 30
+    while len(run(sql, f"SELECT pid {BACKENDS} AND wait_event_type = 'Lock'")) < environments:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -73,8 +73,9 @@ class Relay:
     def __init__(self, url: str, delay: float = 0) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
         self._target = (urlsplit(url).hostname or "", urlsplit(url).port or 0)
-        self._delay = delay
+        self.delay = delay
         self._open: list[socket.socket] = [self._server]
+        self._closed = False
         self.silent = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -82,7 +83,12 @@ class Relay:
     def port(self) -> int:
         return self._server.getsockname()[1]
 
+    def passes(self, data: bytes) -> bool:
+        """Whether to go on; else the connection is cut in front of these bytes."""
+        return True
+
     def close(self) -> None:
+        self._closed = True
         for opened in self._open:
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
@@ -93,15 +99,22 @@ class Relay:
             while True:
                 near, _ = self._server.accept()
                 self._open.append(near)
-                time.sleep(self._delay)
-                far = socket.create_connection(self._target)
-                self._open.append(far)
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+                threading.Thread(target=self._connect, args=(near,), daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        time.sleep(self.delay)
+        with contextlib.suppress(OSError):
+            far = socket.create_connection(self._target)
+            self._open.append(far)
+            if self._closed:
+                far.close()
+                return
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := source.recv(65536):
+            while (data := source.recv(65536)) and self.passes(data):
                 if not self.silent.is_set():
                     sink.sendall(data)
         for side in (source, sink):

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -12,7 +13,8 @@ from service import db
 from service.db import Database
 from service.errors import ConflictError, UnavailableError
 from tests.service.database_faults import assert_unavailable, backends, locked, meanwhile, run, terminate, until_waiting
-from tests.service.lambda_api import Api
+from tests.service.every_operation import REQUESTS
+from tests.service.lambda_api import Answer, Api
 
 
 def test_a_connection_is_kept_from_request_to_request(service: Api, sql: connection) -> None:
@@ -49,35 +51,63 @@ def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(service
     assert len(backends(sql)) == 1
 
 
-def test_a_read_whose_backend_is_ended_in_the_middle_is_done_again(service: Api, url: str, sql: connection) -> None:
+def ended_in_the_middle(url: str, sql: connection, table: str, request: Callable[[], Answer], *, release: bool) -> Answer:
+    """The answer to a request whose backend is ended while it waits for the table; with `release` the next one waits for nothing."""
+    with locked(url, table) as holder:
+
+        def disturb() -> None:
+            until_waiting(sql)
+            terminate(sql)
+            if release:
+                holder.rollback()
+
+        disturbance = meanwhile(disturb)
+        answer = request()
+        disturbance.join()
+    return answer
+
+
+EVERYTHING = "accounts, account_health, account_names, portfolio_cells, health_snapshots, account_metrics_daily, renewal_days"
+READS = [
+    name
+    for name in REQUESTS
+    if name.startswith("GET /") and not name.startswith(("GET /health", "GET /playbooks", "GET /scoring")) and name != "GET /"
+]
+WRITES = {
+    "POST /ingest/csv": "health_snapshots",
+    "POST /ingest/generate-mock": "account_metrics_daily",
+    "PATCH /accounts/{account_id}": "health_snapshots",
+}
+"""Each with a table that it comes to when it has written already."""
+
+
+@pytest.mark.parametrize("name", [*READS, "POST /actions/recommend", "POST /insights/portfolio", "POST /insights/account/{account_id}"])
+def test_a_read_whose_backend_is_ended_in_the_middle_is_done_again(service: Api, url: str, sql: connection, name: str) -> None:
     service.post("/ingest/generate-mock", count=2)
-    with locked(url) as holder:
-
-        def disturb() -> None:
-            until_waiting(sql)
-            terminate(sql)
-            holder.rollback()
-
-        disturbance = meanwhile(disturb)
-        answer = service.get("/accounts")
-        disturbance.join()
-    assert (answer.status, answer.json["total"]) == (200, 2)
+    account = service.get("/accounts").json["accounts"][0]["id"]
+    answer = ended_in_the_middle(url, sql, EVERYTHING, lambda: REQUESTS[name](service, account), release=True)
+    assert answer.status == 200, answer.text
 
 
-def test_a_write_whose_backend_is_ended_in_the_middle_is_a_503_and_leaves_nothing(service: Api, url: str, sql: connection) -> None:
-    with locked(url, "account_metrics_daily"):  # the accounts are in by then
-
-        def disturb() -> None:
-            until_waiting(sql)
-            terminate(sql)
-
-        disturbance = meanwhile(disturb)
-        answer = service.post("/ingest/generate-mock", count=3)
-        disturbance.join()
+@pytest.mark.parametrize("name", WRITES)
+def test_a_write_whose_backend_is_ended_in_the_middle_is_a_503_and_leaves_nothing(
+    service: Api, url: str, sql: connection, name: str
+) -> None:
+    service.post("/ingest/generate-mock", count=2)
+    account = service.get("/accounts").json["accounts"][0]["id"]
+    before = content(sql)
+    answer = ended_in_the_middle(url, sql, WRITES[name], lambda: REQUESTS[name](service, account), release=False)
     assert_unavailable(answer)
     assert "Nothing was written" in answer.json["detail"]
-    assert service.get("/accounts").json["total"] == 0
-    assert service.post("/ingest/generate-mock", count=3).status == 200
+    assert content(sql) == before
+    assert REQUESTS[name](service, account).status == 200
+    assert content(sql) != before
+
+
+def content(sql: connection) -> list[Any]:
+    """Every row that a write could leave behind."""
+    tables = ("accounts", "account_health", "account_metrics_daily", "health_snapshots", "portfolio_cells", "owner_cells", "account_names")
+    return [run(sql, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 
 
 def test_a_write_whose_commit_is_lost_says_that_it_may_be_done(url: str, sql: connection) -> None:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem details, and which sites may read them."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from service.errors import MEDIA_TYPE
+from service.routes.uploads import MAX_BYTES
 from service.schemas import Problem
-from service.settings import Settings, SettingsError
+from service.settings import ApiKey, Settings, SettingsError
 from tests.service.lambda_api import ORIGIN, Answer, Api, api
+from tests.service.uploads import MULTIPART, body, part, send
 
 PREFLIGHT = {"access-control-request-method": "GET", "access-control-request-headers": "content-type"}
 STRANGERS = (
@@ -155,6 +158,21 @@ def test_the_site_can_read_every_answer_and_its_id(alone: Api, method: str, path
     assert answer.status == status
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+
+
+def test_the_site_can_read_why_a_file_is_too_large_or_none_and_why_a_key_does_not_suffice(alone: Api) -> None:
+    keyed = api(api_keys={"reader": ApiKey(scope="read", digest=hashlib.sha256(b"secret").digest())})
+    key = {"x-api-key": "reader.secret"}
+    too_large = body(part(b"x" * (MAX_BYTES + 1)))
+    for service, content_type, headers, status in (
+        (alone, MULTIPART, {}, 413),
+        (alone, "text/csv", {}, 415),
+        (keyed, MULTIPART, {}, 401),
+        (keyed, MULTIPART, key, 403),
+    ):
+        answer = send(service, too_large, content_type, headers={"origin": ORIGIN, **headers})
+        assert problem(answer).status == answer.status == status
+        assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
 def test_a_pattern_of_origins_is_matched_from_end_to_end() -> None:

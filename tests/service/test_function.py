@@ -165,6 +165,22 @@ def test_the_deadline_counts_from_when_the_gateway_took_the_request(odd_routes: 
     assert odd_routes("GET", "/linger", age=10, seconds=0).status == 200
 
 
+class Context:
+    """Lambda's, of a function that has so many milliseconds left."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self.milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+def test_the_service_answers_before_lambda_ends_a_function_of_less_time(odd_routes: Api) -> None:
+    short = odd_routes.handler(event("GET", "/linger", "seconds=3"), Context(700))
+    assert (short["statusCode"], short["headers"]["content-type"]) == (503, "application/problem+json")
+    assert odd_routes.handler(event("GET", "/linger", "seconds=0.01"), Context(29_000))["statusCode"] == 200
+
+
 @pytest.mark.parametrize("age", [-3600, 3600, 31])
 def test_an_event_whose_time_cannot_be_true_gets_the_full_time(odd_routes: Api, age: float) -> None:
     assert odd_routes("GET", "/linger", age=age, seconds=0.01).status == 200

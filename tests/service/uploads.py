@@ -1,6 +1,7 @@
 """Files sent to the function as a browser sends them: multipart, and in base64 inside of the event."""
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,12 +20,19 @@ def body(*parts: bytes) -> bytes:
     return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
 
 
-def send(api: Api, content: bytes, content_type: str = MULTIPART, path: str = "/ingest/csv", **query: Any) -> Answer:
+def send(
+    api: Api,
+    content: bytes,
+    content_type: str = MULTIPART,
+    path: str = "/ingest/csv",
+    headers: Mapping[str, str] | None = None,
+    **query: Any,
+) -> Answer:
     """A request with a body of its own making."""
-    sent = event("POST", path, urlencode(query), {"content-type": content_type})
+    sent = event("POST", path, urlencode(query), {"content-type": content_type, **(headers or {})})
     return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
 
 
-def upload(api: Api, content: bytes | str, **query: Any) -> Answer:
+def upload(api: Api, content: bytes | str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
     """A CSV file."""
-    return send(api, body(part(content.encode() if isinstance(content, str) else content)), **query)
+    return send(api, body(part(content.encode() if isinstance(content, str) else content)), headers=headers, **query)
