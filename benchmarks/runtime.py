@@ -91,10 +91,15 @@ class Environment:
         self._process = process
         self.init = self._expect("next")[0] - started
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def invoke(self, event: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
         """Seconds from the event's departure to the arrival of its response, and the response."""
+        encoded = json.dumps(event).encode()
         sent = time.perf_counter()
-        self._api.events.put(json.dumps(event).encode())
+        self._api.events.put(encoded)
         arrived, body = self._expect("response")
         self._expect("next")
         return arrived - sent, json.loads(body)
