@@ -31,7 +31,7 @@ WITH_DAYS = 10_000
 """Accounts up to which each has daily rows."""
 SNAPSHOTS = 8
 FIRST_AGO, EACH_AGO = 83, 30
-"""Days: the newest earlier snapshot is up to so old, and each before it by so much older. So 1.36 of each account lie in the last 30 days."""
+"""Days: the newest earlier snapshot is up to so old, each before it by so much older. So 1.36 of an account lie in the last 30 days."""
 
 _TABLES = ("accounts", "account_health", "account_names", "account_metrics_daily", "health_snapshots")
 
