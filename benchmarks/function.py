@@ -9,15 +9,32 @@ import shutil
 import time
 import zipfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runtime import Environment, environment
 from components.bundle import Target, build
 
 ROOT = Path(__file__).parent.parent
 RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot_restore_py")
 HANDLER = "service.handler.handler"
 BOUNDARY = "boundary-of-a-benchmark"
+
+
+@dataclass(frozen=True)
+class Function:
+    """`code` as Lambda has it at /var/task, `layer` as at /opt; `client` is the runtime client's directory."""
+
+    code: Path
+    layer: Path
+    client: Path
+
+    def start(self, database_url: str, *, core: int | None = None) -> AbstractContextManager[Environment]:
+        return environment(
+            HANDLER, task_root=self.code, path=(self.layer / "python", self.client), variables={"DATABASE_URL": database_url}, core=core
+        )
 
 
 def event(method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes | None = None) -> dict[str, Any]:
@@ -78,3 +95,9 @@ def unpacked(place: Path) -> tuple[Path, Path]:
 def core() -> int | None:
     """The one that a measured function has for itself, where cores can be chosen."""
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def pin(pid: int) -> None:
+    """Puts a process that runs already on that core; threads that it has started stay where they are."""
+    if (chosen := core()) is not None:
+        os.sched_setaffinity(pid, {chosen})

@@ -10,10 +10,9 @@ import statistics
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.database import database
-from benchmarks.function import HANDLER, compiled, core, event, runtime_client, unpacked
+from benchmarks.function import Function, compiled, core, event, runtime_client, unpacked
 from benchmarks.runtime import environment
 
 BARE = 'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n'
@@ -27,17 +26,15 @@ def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict
     bare = place / "bare"
     bare.mkdir()
     (bare / "handler.py").write_text(BARE, encoding="utf-8")
-    client = runtime_client(place / "client")
-    pinned = core()
-    function: dict[str, Any] = {"task_root": code, "path": (layer / "python", client), "variables": {"DATABASE_URL": url}, "core": pinned}
-    with environment(HANDLER, **function) as started:
+    function, pinned = Function(code, layer, runtime_client(place / "client")), core()
+    with function.start(url, core=pinned) as started:
         generated, _ = started.invoke(event("POST", "/ingest/generate-mock", f"count={ACCOUNTS}&seed=1"))
         print(f"{ACCOUNTS} accounts in {generated:.2f} s")
     times: dict[str, list[float]] = {"bare": [], "init": [], "first GET /accounts": []}
     for _ in range(rounds):
-        with environment("handler.handler", task_root=compiled(bare), path=(client,), variables={}, core=pinned) as started:
+        with environment("handler.handler", task_root=compiled(bare), path=(function.client,), variables={}, core=pinned) as started:
             times["bare"].append(started.init)
-        with environment(HANDLER, **function) as started:
+        with function.start(url, core=pinned) as started:
             times["init"].append(started.init)
             took, answer = started.invoke(event("GET", "/accounts"))
             if answer["statusCode"] != 200 or json.loads(answer["body"])["total"] != ACCOUNTS:

@@ -43,8 +43,8 @@ _HISTORY = f"""
     FROM (
         SELECT *, least(greatest(score + hashint8(account_id * 16 + place) / 2147483648.0 * 3 * place, 0), 100) AS earlier,
             (hashint8(account_id) / 4294967296.0 + 0.5) * {FIRST_AGO} AS ago
-        FROM account_health, generate_series({SNAPSHOTS - 1}, 1, -1) AS place
-    ) invented ORDER BY place DESC, account_id
+        FROM account_health, (SELECT %s AS place) chosen
+    ) invented ORDER BY account_id
 """
 """The further back, the further away from the present score; `limit` takes the difference, so that the factors still add up."""
 
@@ -77,7 +77,7 @@ def _build(running: Postgres, size: int, name: str) -> None:
                 _progress(f"{data.DAYS} days of each", _days, service, size)
             with admin.cursor() as statements:
                 statements.execute("VACUUM ANALYZE")
-            _progress("scores", _scores, service)
+            _progress("scores", _scores, service, admin)
             _progress("their history", _history, admin)
             print("  indexes", end="", flush=True)
         with service, service.cursor() as statements:
@@ -131,16 +131,20 @@ def _days(service: connection, size: int) -> None:
         copy_text(statements, "account_metrics_daily", data.DAY, data.days(size, today()))
 
 
-def _scores(service: connection) -> None:
+def _scores(service: connection, admin: connection) -> None:
+    """What folding leaves behind is cleared away meanwhile, as the server itself does every minute."""
     after: int | None = 0
     while after is not None:
         with service, service.cursor() as statements:
             after = recompute(statements, after=after, limit=CHUNK, today=today()).next_cursor
             fold(statements)
+        with admin.cursor() as statements:
+            statements.execute("VACUUM portfolio_cells, owner_cells, score_bins, renewal_days")
 
 
 def _history(admin: connection) -> None:
     with admin.cursor() as statements:
         statements.execute("SET session_replication_role = replica")  # what they refer to is there: it need not be looked up each time
-        statements.execute(_HISTORY)
+        for place in range(SNAPSHOTS - 1, 0, -1):
+            statements.execute(_HISTORY, (place,))
         statements.execute("RESET session_replication_role")
