@@ -101,6 +101,8 @@ def recomputes(bench: Bench, accounts: int) -> None:
     with bench.copied(accounts) as name, bench.metered(name) as meter:
         changed: list[Sample] = []
         same: list[Sample] = []
+        day_moves(bench, name, -1)
+        meter.ask(everything)
         for turn in range(bench.writes):
             day_moves(bench, name, turn)
             changed.append(_recomputed(meter, accounts))
