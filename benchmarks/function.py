@@ -2,10 +2,8 @@
 
 import base64
 import compileall
-import importlib.util
 import os
 import py_compile
-import shutil
 import time
 import zipfile
 from collections.abc import Mapping
@@ -18,7 +16,6 @@ from benchmarks.runtime import Environment, environment
 from components.bundle import Target, build
 
 ROOT = Path(__file__).parent.parent
-RUNTIME_CLIENT = ("awslambdaric", "simplejson", "snapshot_restore_py")
 HANDLER = "service.handler.handler"
 BOUNDARY = "boundary-of-a-benchmark"
 
@@ -68,19 +65,6 @@ def compiled(directory: Path) -> Path:
     """With bytecode that is not checked against its source, as in the bundle."""
     compileall.compile_dir(directory, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     return directory
-
-
-def runtime_client(place: Path) -> Path:
-    """AWS's runtime client alone, so that the function cannot import what its layer lacks."""
-    for package in RUNTIME_CLIENT:
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
-            raise RuntimeError(f"{package} is not installed: the runtime client is there for Linux only")
-        home = Path(spec.origin).parent
-        shutil.copytree(home, place / package, ignore=shutil.ignore_patterns("__pycache__"))
-        for native in home.parent.glob("runtime_client*.so"):
-            shutil.copy(native, place)
-    return compiled(place)
 
 
 def unpacked(place: Path) -> tuple[Path, Path]:

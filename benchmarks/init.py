@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.database import database
-from benchmarks.function import Function, compiled, core, event, runtime_client, unpacked
+from benchmarks.function import Function, compiled, core, event, unpacked
 from benchmarks.runtime import environment
+from local.functions.runtime import install_runtime_client
 
 BARE = 'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n'
 ACCOUNTS = 100
@@ -26,7 +27,7 @@ def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict
     bare = place / "bare"
     bare.mkdir()
     (bare / "handler.py").write_text(BARE, encoding="utf-8")
-    function, pinned = Function(code, layer, runtime_client(place / "client")), core()
+    function, pinned = Function(code, layer, install_runtime_client(place / "client")), core()
     with function.start(url, core=pinned) as started:
         generated, _ = started.invoke(event("POST", "/ingest/generate-mock", f"count={ACCOUNTS}&seed=1"))
         print(f"{ACCOUNTS} accounts in {generated:.2f} s")

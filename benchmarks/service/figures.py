@@ -7,12 +7,14 @@ from typing import NamedTuple
 from benchmarks.service.meter import Sample
 
 MISSED = "  <-- missed"
-HEAD = f"{'':<44}{'p50 ms':>9}{'p95 ms':>9}{'of':>5}{'stmts':>7}{'db CPU':>9}{'fn CPU':>9}{'at most':>12}"
+HEAD = f"{'':<44}{'least':>9}{'p50 ms':>9}{'p95 ms':>9}{'of':>5}{'stmts':>7}{'db CPU':>9}{'fn CPU':>9}{'at most':>12}"
+"""A `least` far below the median tells of other work on the machine."""
 
 
 class Figures(NamedTuple):
     """Times in ms; `cpu` of the database's process and of the function, medians."""
 
+    least: float
     p50: float
     p95: float
     samples: int
@@ -25,6 +27,7 @@ def of(samples: Sequence[Sample], statements: int | None = None) -> Figures:
     wall = [1000 * sample.wall for sample in samples]
     server = [1000 * sample.server_cpu for sample in samples if sample.server_cpu is not None]
     return Figures(
+        least=min(wall),
         p50=statistics.median(wall),
         p95=statistics.quantiles(wall, n=20, method="inclusive")[-1] if len(wall) > 1 else wall[0],
         samples=len(wall),
@@ -37,7 +40,14 @@ def of(samples: Sequence[Sample], statements: int | None = None) -> Figures:
 def line(name: str, figures: Figures, limit: float | None, most_statements: int | None = None, note: str = "") -> str:
     """One row under `HEAD`, marked where a limit is missed."""
     missed = (limit is not None and figures.p50 > limit) or (most_statements is not None and (figures.statements or 0) > most_statements)
-    cells = (_ms(figures.p50), _ms(figures.p95), f"{figures.samples:5}", _count(figures.statements), _ms(figures.server_cpu))
+    cells = (
+        _ms(figures.least),
+        _ms(figures.p50),
+        _ms(figures.p95),
+        f"{figures.samples:5}",
+        _count(figures.statements),
+        _ms(figures.server_cpu),
+    )
     at_most = "" if limit is None else f"{limit:9.1f} ms"
     return f"{name:<44}{''.join(cells)}{_ms(figures.function_cpu)}{at_most:>12}{note}{MISSED if missed else ''}"
 

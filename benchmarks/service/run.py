@@ -9,10 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.database import COUNTING, server, short_lived_home
-from benchmarks.function import ROOT, Function, runtime_client, unpacked
+from benchmarks.function import ROOT, Function, unpacked
 from benchmarks.service import figures, fill, meter, over_http, peer, reads, together, writes
 from benchmarks.service.bench import Bench
 from benchmarks.service.cases import LARGE, SMALL
+from local.functions.runtime import install_runtime_client
 from service.routes.recompute import MOST
 
 SIZES = (1000, SMALL, 100_000, LARGE)
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     options = _options(arguments)
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        function = Function(*unpacked(place), runtime_client(place / "client"))
+        function = Function(*unpacked(place), install_runtime_client(place / "client"))
         home = ROOT / ".local/bench" if options.keep else stack.enter_context(short_lived_home())
         names = fill.build(home, options.accounts)
         running = stack.enter_context(server(home, COUNTING))

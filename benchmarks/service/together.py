@@ -14,7 +14,7 @@ from benchmarks.function import event
 from benchmarks.service import figures
 from benchmarks.service.bench import Bench
 from benchmarks.service.meter import Invoked, Sample
-from benchmarks.service.writes import CLEAR, CSV_ACCOUNTS, day_moves, upload
+from benchmarks.service.writes import CLEAR, CSV_ACCOUNTS, day_moves, recompute, upload
 from service.clock import today
 from service.importing import read_file
 from service.queries.imports import load
@@ -38,15 +38,15 @@ def beside_a_writer(bench: Bench, accounts: int) -> None:
         quiet = figures.of([reader.ask(event(*_LIST))[0] for _ in range(bench.rounds * 2)])
         print(figures.line("list of 20, quiet", quiet, None))
 
-        def recompute(turn: int) -> Callable[[], object]:
+        def scores(turn: int) -> Callable[[], object]:
             day_moves(bench, name, turn)
-            return lambda: writer.ask(event("POST", "/health/recompute"))
+            return lambda: writer.ask(recompute())
 
         def new_accounts(turn: int) -> Callable[[], object]:
             sent = upload(accounts_csv(CSV_ACCOUNTS, start=turn * CSV_ACCOUNTS))
             return lambda: writer.ask(sent)
 
-        for what, write in (("a recompute, all change", recompute), (f"an import of {CSV_ACCOUNTS:,}", new_accounts)):
+        for what, write in (("a recompute, all change", scores), (f"an import of {CSV_ACCOUNTS:,}", new_accounts)):
             samples: list[Sample] = []
             for turn in range(bench.writes):
                 samples += _while(write(turn), lambda: reader.ask(event(*_LIST))[0])
@@ -69,21 +69,20 @@ def _while(write: Callable[[], object], read: Callable[[], Sample]) -> list[Samp
 
 def writers(bench: Bench, accounts: int) -> None:
     print(f"\n### {accounts:,} accounts: writers beside each other\n\n{figures.HEAD}", flush=True)
-    with bench.copied(accounts) as name, ExitStack() as stack:
-        meters = [stack.enter_context(bench.metered(name, pinned=False)) for _ in range(WRITERS)]
-        alone = figures.of(_patches(meters[0], 1))
-        print(figures.line("PATCH of one account, one writer", alone, None))
-        deadlocks = _deadlocks(bench, name)
-        began = perf_counter()
-        with ThreadPoolExecutor(WRITERS) as pool:
-            all_samples = list(pool.map(_patches, meters, range(1, WRITERS + 1)))
-        elapsed = perf_counter() - began
-        together = figures.of([sample for samples in all_samples for sample in samples])
-        print(figures.line(f"PATCH of one account, {WRITERS} writers", together, None))
-        deadlocks = _deadlocks(bench, name) - deadlocks
-        mark = figures.MISSED if deadlocks else ""
-        print(f"{WRITERS * PATCHES / elapsed:.0f} transactions/s; deadlocks: {deadlocks} (at most 0){mark}")
-        _beside_an_open_import(bench, name, meters[0], alone.p50)
+    with bench.copied(accounts) as name:
+        before = _deadlocks(bench, name)
+        with ExitStack() as stack:
+            meters = [stack.enter_context(bench.metered(name, pinned=False)) for _ in range(WRITERS)]
+            alone = figures.of(_patches(meters[0], 1))
+            print(figures.line("PATCH of one account, one writer", alone, None))
+            began = perf_counter()
+            with ThreadPoolExecutor(WRITERS) as pool:
+                samples = [sample for each in pool.map(_patches, meters, range(1, WRITERS + 1)) for sample in each]
+            rate = len(samples) / (perf_counter() - began)
+            print(figures.line(f"PATCH of one account, {WRITERS} writers", figures.of(samples), None, note=f"  {rate:.0f} transactions/s"))
+            _beside_an_open_import(bench, name, meters[0], alone.p50)
+        deadlocks = _deadlocks(bench, name) - before  # sessions have told all of theirs when they have ended
+        print(f"deadlocks: {deadlocks} (at most 0){figures.MISSED if deadlocks else ''}", flush=True)
 
 
 def _patches(meter: Invoked, writer: int) -> list[Sample]:

@@ -94,15 +94,18 @@ def day_moves(bench: Bench, name: str, turn: int) -> None:
     bench.execute(name, f"UPDATE accounts SET qbr_last_date = CURRENT_DATE - (5 + {turn} + (id % 50))::int", "VACUUM accounts")
 
 
+def recompute() -> dict[str, object]:
+    return event("POST", "/health/recompute")
+
+
 def recomputes(bench: Bench, accounts: int) -> None:
     limits = RECOMPUTE_MS.get(accounts, (None, None))
     print(f"\n### {accounts:,} accounts: recompute\n\n{figures.HEAD}", flush=True)
-    everything = event("POST", "/health/recompute", f"limit={min(accounts, 100_000)}")
     with bench.copied(accounts) as name, bench.metered(name) as meter:
         changed: list[Sample] = []
         same: list[Sample] = []
         day_moves(bench, name, -1)
-        meter.ask(everything)
+        meter.ask(recompute())
         for turn in range(bench.writes):
             day_moves(bench, name, turn)
             changed.append(_recomputed(meter, accounts))
@@ -110,13 +113,13 @@ def recomputes(bench: Bench, accounts: int) -> None:
             bench.execute(name, "VACUUM account_health")
         day_moves(bench, name, bench.writes)
         with counting(bench.running):
-            counts = [meter.statements(lambda: meter.ask(everything)), meter.statements(lambda: meter.ask(everything))]
+            counts = [meter.statements(lambda: meter.ask(recompute())) for _ in range(2)]
     print(figures.line("recompute, all change", figures.of(changed, counts[0]), limits[0]))
     print(figures.line("recompute, none changes", figures.of(same, counts[1]), limits[1]), flush=True)
 
 
 def _recomputed(meter: Invoked, changed: int) -> Sample:
-    sample, answer = meter.ask(event("POST", "/health/recompute"))
+    sample, answer = meter.ask(recompute())
     told = json.loads(answer["body"])
     if told["accounts_updated"] != changed or told["next_cursor"] is not None:
         raise RuntimeError(f"the recompute was to change {changed} accounts, all at once: {told}")
