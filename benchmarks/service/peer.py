@@ -72,10 +72,9 @@ class _Pair:
                 return "?"
             cursor.execute("SELECT pg_stat_statements_reset()")
             request()
-            cursor.execute("SELECT current_database()")
-            cursor.execute(COUNTED, cursor.fetchone())
+            cursor.execute(COUNTED, (self.theirs.info.dbname,))
             (count,) = cursor.fetchone() or (0,)
-            return str(count - 1)  # but for the one that asked for the name
+            return str(count - 1)  # the reset itself
 
 
 def _compare(bench: Bench, name: str, pair: _Pair) -> None:
@@ -85,6 +84,8 @@ def _compare(bench: Bench, name: str, pair: _Pair) -> None:
     bench.execute(name, *CLEAR)
     with bench.connected(name) as ours:
         peer_data.load(ours, pair.theirs, FEW)  # it can only recompute all that it has
+    day_moves(bench, name, -1)
+    pair.here.ask("POST", "/health/recompute")
     pair.interleave(f"recompute of {FEW:,}, all change", bench.writes, _recompute, partial(day_moves, bench, name))
 
 

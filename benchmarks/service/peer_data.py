@@ -17,15 +17,15 @@ _BUCKET = "upper(coalesce({}, 'Red'))"
 TABLES = {
     "accounts": f"""
         SELECT id, name, arr, CASE segment WHEN 'Mid-Market' THEN 'MM' WHEN 'Enterprise' THEN 'ENT' ELSE segment END AS segment,
-            a.industry, a.region, a.renewal_date, a.cs_owner, coalesce(active_users, 0) AS active_users,
-            coalesce(seats_purchased, 1) AS seats_purchased, coalesce(a.feature_x_adoption, 0) AS feature_x_adoption,
-            coalesce(weekly_active_pct, 0) AS weekly_active_pct, time_to_value_days, coalesce(a.tickets_last_30d, 0) AS tickets_last_30d,
-            coalesce(a.critical_tickets_90d, 0) AS critical_tickets_90d, coalesce(sla_breaches_90d, 0) AS sla_breaches_90d, nps,
+            industry, region, renewal_date, cs_owner, coalesce(active_users, 0) AS active_users,
+            coalesce(seats_purchased, 1) AS seats_purchased, coalesce(feature_x_adoption, 0) AS feature_x_adoption,
+            coalesce(weekly_active_pct, 0) AS weekly_active_pct, time_to_value_days, coalesce(tickets_last_30d, 0) AS tickets_last_30d,
+            coalesce(critical_tickets_90d, 0) AS critical_tickets_90d, coalesce(sla_breaches_90d, 0) AS sla_breaches_90d, nps,
             qbr_last_date, coalesce(onboarding_phase, false) AS onboarding_phase, expansion_oppty_dollar,
             CASE renewal_risk WHEN 'Medium' THEN 'MED' ELSE upper(renewal_risk) END AS renewal_risk,
             coalesce(score, 0) AS health_score, {_BUCKET.format("bucket")} AS health_bucket,
             created_at AT TIME ZONE 'UTC' AS created_at, updated_at AT TIME ZONE 'UTC' AS updated_at
-        FROM accounts a JOIN account_health h ON account_id = id WHERE id <= {{most}}
+        FROM accounts JOIN (SELECT account_id, score, bucket FROM account_health) health ON account_id = id WHERE id <= {{most}}
     """,
     "account_metrics_daily": """
         SELECT account_id, date, logins, events, feature_x_events, avg_session_min, errors, ticket_backlog
