@@ -30,7 +30,7 @@ check: $(READY) ## format, lint, types
 	@$(BIN)/basedpyright
 	@$(BIN)/python scripts/check_frontend.py
 
-bench: $(READY) ## measure: bundle, function init, local cloud; ARGS names some of them
+bench: $(READY) ## measure: bundle, function init, local cloud, service; ARGS names some of them
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## compile the locks from requirements/*.in; ARGS='--upgrade' takes newer versions

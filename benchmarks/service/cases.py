@@ -57,7 +57,12 @@ def _lists() -> Iterator[Case]:
 
 
 def _texts() -> Iterator[Case]:
-    terms = {"rare": data.RARE[:3].lower(), "5 %": data.FIVE_PER_CENT.lower(), "20 %": data.TWENTY_PER_CENT.lower()}
+    terms = {
+        "rare": data.RARE[:3].lower(),
+        "5 %": data.FIVE_PER_CENT.lower(),
+        "late 5 %": data.LATE_FIVE_PER_CENT.lower(),
+        "20 %": data.TWENTY_PER_CENT.lower(),
+    }
     for name, term in terms.items():
         for sort in ("name", "-arr", "health_score"):
             yield _list("text", f"20 with a {name} term by {sort}", {SMALL: 6.0, LARGE: 60.0}, sort=sort, q=term)

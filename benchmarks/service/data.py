@@ -28,7 +28,8 @@ FIRST = (
 )  # fmt: skip
 SECOND = ("Harbor", "Summit", "Valley", "Ridge", "Prairie", "Canyon", "Delta", "Meadow", "Orchard", "Lagoon")
 KIND = ("Systems", "Foods", "Mobility", "Labs", "Partners")
-RARE, FIVE_PER_CENT, TWENTY_PER_CENT = "Quixote", "Cedar", "Mobility"
+RARE, FIVE_PER_CENT, LATE_FIVE_PER_CENT, TWENTY_PER_CENT = "Quixote", "Cedar", "Willow", "Mobility"
+"""The late one begins the last names of all."""
 RARE_EVERY = 5000
 
 

@@ -53,11 +53,22 @@ def build(home: Path, sizes: Iterable[int]) -> dict[int, str]:
     """The names of the databases by number of accounts; those that are not there yet are built."""
     names = {size: f"accounts_{size}_{_version()}" for size in sizes}
     with server(home, BUILDING) as running:
+        _drop_outdated(running)
         for size, name in names.items():
             if not running.database_exists(name):
                 _build(running, size, name)
     os.sync()
     return names
+
+
+def _drop_outdated(running: Postgres) -> None:
+    with running.admin() as admin, admin.cursor() as statements:
+        statements.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'accounts\\_%%' AND datname NOT LIKE %s", (f"%{_version()}",)
+        )
+        outdated = [name for (name,) in statements.fetchall()]
+    for name in outdated:
+        running.drop_database(name)
 
 
 def _version() -> str:
