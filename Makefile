@@ -34,7 +34,7 @@ check: $(READY) ## format, lint, types, workflows
 fuzz: $(READY) ## send the service much more of what fits its document and what does not; FUZZ_EXAMPLES and FUZZ_SEED are heeded
 	@FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-200} $(BIN)/python -m pytest -s tests/deployed/test_schemathesis.py tests/deployed/test_odd_requests.py $(ARGS)
 
-bench: $(READY) ## measure: bundle, function init, local cloud; ARGS names some of them
+bench: $(READY) ## measure: bundle, function init, local cloud, service; ARGS names some of them
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(READY) ## compile the locks from requirements/*.in; ARGS='--upgrade' takes newer versions

@@ -7,6 +7,7 @@ BENCHMARKS = {
     "bundle": "build of the bundle: full, code changed, nothing to do; sizes",
     "init": "init of the function against a bare handler",
     "local_cloud": "what gateway and runtime client add to a handler; throughput",
+    "service": "the whole service at 1,000 to 1,000,000 accounts, against what it may take",
     "requests": "a request through gateway, runtime client, service and database, beside the handler alone",
     "up": "evaluation of the program, warm `stack up`, a saved change",
 }

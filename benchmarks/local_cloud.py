@@ -16,11 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gateway import served, version
 from local.functions import Functions, FunctionVersion
-from local.gateway import ApiConfig, HttpApi, RouteConfig
-from local.logs import LogStore
-from local.processes import Guard
-from local.serving import Server
 
 ENVIRONMENTS = 8
 CLIENTS = 200
@@ -121,53 +118,19 @@ async def measure(directory: Path, requests: int, *, freeze: bool) -> None:
     task_root = directory / "task"
     task_root.mkdir()
     (task_root / "app.py").write_text(_HANDLER)
-    guard, logs = Guard(directory / "run"), LogStore(directory / "logs")
-    guard.start()
-    functions = Functions(guard, logs, directory / "runtime", freeze=freeze)
-    function = FunctionVersion(
-        function_name="benchmark",
-        version="1",
-        arn="arn:aws:lambda:us-east-1:000000000000:function:benchmark:live",
-        handler="app.handler",
-        task_root=task_root,
-        environment={},
-        memory_mb=512,
-        timeout_s=29,
-        log_group="/aws/lambda/benchmark",
-        reserved_concurrency=ENVIRONMENTS,
-    )
-    api = HttpApi()
-    access_log = logs.group("/aws/apigateway/benchmark").stream("benchmark")
-    api.configure(
-        ApiConfig(
-            api_id="benchmark",
-            account_id="000000000000",
-            domain="benchmark.execute-api.us-east-1.amazonaws.com",
-            routes=[RouteConfig(key="$default", invoke=lambda event, trace: functions.invoke(function, event, trace))],
-            access_log=access_log.write,
-            access_log_format='{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}',
-        )
-    )
-    server = Server(api, 0)
-    await server.start()
-    try:
-        await functions.start(function)
+    function = version("app.handler", task_root, concurrency=ENVIRONMENTS)
+    async with served(directory, function, freeze=freeze) as (functions, port):
         await runtime_ms(functions, function, 100)
         direct, runtime = direct_ms(requests), await runtime_ms(functions, function, requests)
-        gateway = (await in_client_process(server.port, 1, requests))["median_ms"]
+        gateway = (await in_client_process(port, 1, requests))["median_ms"]
         print(f"handler called directly       {direct:7.3f} ms")
         print(f"through the Runtime API       {runtime:7.3f} ms   adds {runtime - direct:.3f}")
         print(f"through the gateway too       {gateway:7.3f} ms   adds {gateway - direct:.3f} in all")
-        await in_client_process(server.port, CLIENTS, CLIENTS)
-        load = await in_client_process(server.port, CLIENTS, 5 * requests)
+        await in_client_process(port, CLIENTS, CLIENTS)
+        load = await in_client_process(port, CLIENTS, 5 * requests)
         environments = len(functions.pids("benchmark"))
         print(f"{CLIENTS} clients, {environments} environments  {load['rps']:5.0f} requests/s, {load['median_ms']:.0f} ms")
         print("statuses", load["statuses"])
-    finally:
-        await server.stop()
-        await functions.stop()
-        access_log.close()
-        guard.close()
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ PATIENCE = 60.0
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # otherwise an event waits up to 40 ms behind its headers for the client's acknowledgement
 
     @property
     def api(self) -> "RuntimeApi":
@@ -91,10 +92,15 @@ class Environment:
         self._process = process
         self.init = self._expect("next")[0] - started
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def invoke(self, event: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
         """Seconds from the event's departure to the arrival of its response, and the response."""
+        encoded = json.dumps(event).encode()
         sent = time.perf_counter()
-        self._api.events.put(json.dumps(event).encode())
+        self._api.events.put(encoded)
         arrived, body = self._expect("response")
         self._expect("next")
         return arrived - sent, json.loads(body)
