@@ -11,6 +11,7 @@ from service.clock import today
 from service.playbooks import find
 from service.schemas.insights import AccountInsight, PortfolioInsight
 from service.scoring.factors import LABELS
+from service.scoring.score import shown
 from tests.service.insights import add, insight, numbers, reasons
 from tests.service.lambda_api import Answer, Api
 
@@ -55,8 +56,8 @@ def test_no_number_is_of_its_own(sampled: Api) -> None:
         account = sampled.get(f"/accounts/{listed['id']}").json
         factors = account["latest_health_factors"]
         known = {account["health_score"], account["arr"], round(account["health_coverage"] * 100, 1), 30, 90}
-        known |= {abs(round(factor["impact"], 1)) for factor in factors}
-        known |= {abs(round(factor["value"] * scale, 1)) for factor in factors if factor["value"] is not None for scale in (1, 100)}
+        known |= {abs(shown(factor["impact"])) for factor in factors}
+        known |= {abs(shown(factor["value"] * scale)) for factor in factors if factor["value"] is not None for scale in (1, 100)}
         text = told(insight(of(sampled, listed["id"]), "rules")).replace(account["name"], "").replace(str(account["renewal_date"]), "")
         assert set(numbers(text)) - known == set(), text
         checked += len(numbers(text))
