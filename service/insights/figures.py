@@ -2,6 +2,7 @@
 
 from service.scoring import Factor
 from service.scoring.rules import COMPONENTS
+from service.scoring.score import shown
 
 _UNITS = {component.code: component.unit for component in COMPONENTS}
 _ONE = {"days": "day", "points": "point", "minutes": "minute", "tickets": "ticket", "breaches": "breach"}
@@ -13,8 +14,8 @@ def money(dollars: float) -> str:
 
 
 def number(value: float) -> str:
-    """`7`, `7.5`"""
-    return f"{value:,.1f}".removesuffix(".0")
+    """`7`, `7.5`: rounded like a score, half up."""
+    return f"{shown(value):,.1f}".removesuffix(".0")
 
 
 def percent(ratio: float) -> str:
@@ -24,7 +25,7 @@ def percent(ratio: float) -> str:
 
 def impact(factor: Factor) -> str:
     """`+3.3 points`: of the score, beside a neutral account."""
-    return f"{factor.impact:+.1f} points"
+    return f"{shown(factor.impact):+.1f} points"
 
 
 def judged_by(factor: Factor) -> str | None:
