@@ -4,6 +4,7 @@
 """
 
 import secrets
+import signal
 import tempfile
 import time
 from collections.abc import Generator, Mapping
@@ -84,6 +85,7 @@ def main() -> None:
             statements.execute(f"CREATE EXTENSION pg_stat_statements; GRANT pg_read_all_stats TO {ROLE}")
             statements.execute(f"GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO {ROLE}")
         print(url_of(running, "peer"), flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)

@@ -8,6 +8,8 @@ from datetime import date, datetime, time, timedelta
 from math import exp
 from random import Random
 
+from benchmarks.csv_files import INDUSTRIES, REGIONS
+
 ACCOUNT = (
     "id", "name", "arr", "segment", "industry", "region", "cs_owner", "renewal_date", "qbr_last_date", "active_users", "seats_purchased",
     "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d", "nps",
@@ -17,8 +19,6 @@ DAY = ("account_id", "date", "logins", "events", "feature_x_events", "errors", "
 DAYS = 90
 SEED = 20_261
 
-REGIONS = ("North America", "EMEA", "APAC", "LATAM")
-INDUSTRIES = ("Technology", "Finance", "Healthcare", "Manufacturing", "Retail", "Logistics", "Education", "Energy")
 SEGMENTS = {"SMB": (50, 1), "Mid-Market": (33, 4), "Enterprise": (17, 15)}
 """Share in per cent, and how much larger their ARR is."""
 

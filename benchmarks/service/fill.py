@@ -19,6 +19,7 @@ from service.clock import today
 from service.queries.copying import copy_text
 from service.queries.rollups import fold
 from service.queries.scores import recompute
+from service.scoring.rules import BUCKETS
 
 BUILDING = {
     "fsync": "off", "full_page_writes": "off", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0",
@@ -35,10 +36,11 @@ FIRST_AGO, EACH_AGO = 83, 30
 
 _TABLES = ("accounts", "account_health", "account_names", "account_metrics_daily", "health_snapshots")
 
+_BUCKET = " ".join(f"WHEN earlier >= {lowest} THEN '{name}'" for name, lowest in BUCKETS)
 _HISTORY = f"""
     INSERT INTO health_snapshots (account_id, calculated_at, score, risk_label, coverage, component_values, component_points, adjustments)
     SELECT account_id, calculated_at - make_interval(secs => 86400 * (ago + {EACH_AGO} * (place - 1))), earlier,
-        CASE WHEN earlier >= 75 THEN 'Green' WHEN earlier >= 50 THEN 'Amber' WHEN earlier >= 0 THEN 'Red' END,
+        CASE {_BUCKET} END,
         coverage, component_values, component_points, ARRAY[adjustments[1], adjustments[2], adjustments[3] + earlier - score]
     FROM (
         SELECT *, least(greatest(score + hashint8(account_id * 16 + place) / 2147483648.0 * 3 * place, 0), 100) AS earlier,

@@ -1,16 +1,17 @@
 """The same accounts in the peer's tables. It knows no unknown numbers: those become zero there, as its own import makes them."""
 
+import json
 import tempfile
 
 from psycopg2.extensions import connection, cursor
 
-_KNOWN = "'Fast time to value', 9.5, 'Promoter NPS', 12.1, 'Low feature adoption', -7.2, 'Overdue QBR', -4.4, 'Moderate user adoption', 3.3"
-_FACTORS = f"""
-    (SELECT json_agg(json_build_object('factor', factor, 'impact', impact)) FROM (VALUES {
-    ", ".join(f"({name}, {impact})" for name, impact in zip(_KNOWN.split(", ")[::2], _KNOWN.split(", ")[1::2], strict=True))
-}) known (factor, impact))
-"""
-"""As many as it keeps of an account."""
+_FACTORS = json.dumps([
+    {"factor": factor, "impact": impact}
+    for factor, impact in {
+        "Promoter NPS": 12.1, "Fast time to value": 9.5, "Low feature adoption": -7.2, "Overdue QBR": -4.4, "Moderate user adoption": 3.3,
+    }.items()
+])  # fmt: skip
+"""As it keeps them of a snapshot."""
 
 _BUCKET = "upper(coalesce({}, 'Red'))"
 
@@ -33,7 +34,7 @@ TABLES = {
     """,
     "health_snapshots": f"""
         SELECT account_id, calculated_at AT TIME ZONE 'UTC' AS calculated_at, coalesce(score, 0) AS score,
-            {_BUCKET.format("risk_label")} AS risk_label, {_FACTORS} AS top_factors
+            {_BUCKET.format("risk_label")} AS risk_label, '{_FACTORS}' AS top_factors
         FROM health_snapshots WHERE account_id <= {{most}}
     """,
 }
@@ -46,7 +47,7 @@ def load(ours: connection, theirs: connection, most: int) -> None:
         _only_measured(target)
         target.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
         for table, query in TABLES.items():
-            chosen = query.format(most=most)
+            chosen = query.replace("{most}", str(most))
             source.execute(f"SELECT * FROM ({chosen}) t LIMIT 0")
             columns = ", ".join(column.name for column in source.description or ())
             with tempfile.TemporaryFile() as file:

@@ -66,16 +66,22 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description="The whole service, at several sizes.")
     parser.add_argument("--accounts", type=_sizes, default=SIZES, metavar="N,…", help=f"default: {','.join(map(str, SIZES))}")
     parser.add_argument("--only", type=_groups, default=GROUPS, metavar="GROUP,…", help=f"some of {','.join(GROUPS)}")
-    parser.add_argument("--rounds", type=int, default=30, help="requests of each read")
-    parser.add_argument("--writes", type=int, default=3, help="repetitions of each write")
+    parser.add_argument("--rounds", type=_count, default=30, help="requests of each read")
+    parser.add_argument("--writes", type=_count, default=3, help="repetitions of each write")
     parser.add_argument("--keep", action="store_true", help="keep the data in .local/bench, and take what is there")
     return parser.parse_args(arguments)
 
 
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
 def _sizes(text: str) -> tuple[int, ...]:
     sizes = tuple(sorted({int(part) for part in text.split(",")}))
-    if sizes[0] < 1000:
-        raise argparse.ArgumentTypeError("at least 1000 accounts")
+    if sizes[0] < SIZES[0] or sizes[-1] > LARGE:
+        raise argparse.ArgumentTypeError(f"{SIZES[0]} to {LARGE} accounts")
     return sizes
 
 
