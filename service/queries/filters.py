@@ -73,6 +73,10 @@ class Filter:
         return found, values
 
     @property
+    def lets_all_through(self) -> bool:
+        return not self.of_rollup()[0] and self.name_contains is None and self.min_score is None and self.max_score is None
+
+    @property
     def needs_health(self) -> bool:
         """Whether it asks for what only the health row knows."""
         return bool(self.buckets) or self.min_score is not None or self.max_score is not None

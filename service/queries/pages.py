@@ -75,7 +75,7 @@ def total(wanted: Filter, order: Order, skip: int) -> Statement:
     """SQL of one row: a `Counted`."""
     table = _rollup(wanted)
     statement, values = _counted(wanted, order) if table is None else _summed(wanted, order, table)
-    if skip < DEEP or order.column not in _PLACES or wanted != Filter(today=wanted.today):
+    if skip < DEEP or order.column not in _PLACES or not wanted.lets_all_through:
         return statement, values
     rollup, key = _PLACES[order.column]
     direction = "DESC" if order.descending else "ASC"

@@ -14,7 +14,7 @@ import pytest
 from service.db import Database
 from service.queries import accounts, pages
 from service.queries.filters import Filter
-from service.queries.pages import SORTS, Sort
+from service.queries.pages import SORTS, Order, Sort
 from service.scoring.score import bucket_of
 
 TODAY = datetime.now(UTC).date()
@@ -101,7 +101,7 @@ def ordered(rows: list[Row], sort: Sort) -> list[Row]:
 Case = tuple[dict[str, Any], Callable[[Row], bool]]
 
 CASES: dict[str, Case] = {
-    "all": ({}, lambda row: True),
+    "all": ({"segments": [], "buckets": [], "regions": [], "owners": [], "industries": []}, lambda row: True),
     "red": ({"buckets": ["Red"]}, lambda row: row.bucket == "Red"),
     "neighbouring buckets": ({"buckets": ["Amber", "Green"]}, lambda row: row.bucket in {"Amber", "Green"}),
     "buckets apart": ({"buckets": ["Red", "Green"]}, lambda row: row.bucket in {"Red", "Green"}),
@@ -167,3 +167,15 @@ def test_a_list_reads_tables_in_at_most_two_statements(listed: Listed, monkeypat
     for (conditions, _), sort in itertools.product(CASES.values(), SORTS):
         accounts.page(database, Filter(today=TODAY, **conditions), sort=sort, number=2, size=SIZE)
     assert set(asked) <= {1, 2}
+
+
+def test_a_deep_page_of_all_starts_at_a_place_that_a_rollup_knows(listed: Listed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "DEEP", 3)
+    everything = Filter(today=TODAY, segments=[], buckets=[], regions=[], owners=[], industries=[])
+    for sort in ("health_score", "-health_score", "renewal_date", "-renewal_date"):
+        statement, values = pages.total(everything, Order.of(sort), 100)
+        ((_, _, place, before),) = listed.database.read(statement, values)
+        assert place is not None
+        assert 0 < before <= 100, sort
+    assert "places" not in pages.total(everything, Order.of("name"), 100)[0]
+    assert "places" not in pages.total(Filter(today=TODAY, buckets=["Red"]), Order.of("health_score"), 100)[0]
