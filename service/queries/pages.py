@@ -28,8 +28,10 @@ BINS_A_POINT: Final = 8
 """Of `score_bins`; a power of two, so that a bin's ends are exact."""
 DEEP: Final = 500
 """Rows to skip from which on it pays to look up where to start."""
-FEW: Final = 2000
+FEW: Final = 5000
 """Matches of a text up to which all are fetched and sorted; above, sorted rows are looked through until the page is full."""
+_FEW_NAMES: Final = "(SELECT * FROM account_names WHERE folded LIKE lower(%(pattern)s) OFFSET 0)"
+"""Read as a whole, and first: where the matches stand in the sorted list is not known."""
 TIES: Final = 64
 """Equal values in front of a deep page up to which their number costs nothing."""
 
@@ -115,7 +117,7 @@ def _rows(wanted: Filter, order: Order, *, few: bool, unscored: bool | None = No
     if wanted.needs_health and not order.by_score:
         tables += " JOIN account_health h ON h.account_id = a.id"
     if wanted.name_contains is not None and not by_name:
-        tables += f" JOIN account_names n ON n.account_id = {order.id}"
+        tables += f" JOIN {_FEW_NAMES if few else 'account_names'} n ON n.account_id = {order.id}"
     return _Rows(tables, conditions, order), values
 
 
