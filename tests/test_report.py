@@ -18,8 +18,8 @@ MIGRATION = '''"""A note on an account."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -42,7 +42,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     made.replace("__main__.py", 'pulumi.export("function_name"', 'pulumi.export("lambda_name"')
     made.replace("components/gateway.py", 'f"{name}-access-log"', 'f"{name}-requests|`@everyone`"')
     made.replace("service/routes/portfolio.py", '@router.get("/portfolio/summary"', '@router.get("/portfolio/overview"')
-    made.write("service/migrations/versions/0002_note.py", MIGRATION)
+    made.write("service/migrations/versions/0004_note.py", MIGRATION)
     made.commit()
     made.replace("Pulumi.yaml", "    default: 512\n", "    default: 1024\n")  # and this not even committed
     return made
@@ -153,7 +153,7 @@ def test_the_report_leaves_the_repository_and_the_machine_as_they_were(changed: 
 def test_a_head_that_is_refused_fails_to_migrate_and_does_not_import_is_a_report_too(changed: Repository, report: str) -> None:
     assert report, "made before anything is spoilt"
     changed.replace("Pulumi.yaml", "    default: 1024\n", "    default: 64\n")
-    changed.replace("service/migrations/versions/0002_note.py", "ADD COLUMN note", "ADD COLUMN name")
+    changed.replace("service/migrations/versions/0004_note.py", "ADD COLUMN note", "ADD COLUMN name")
     changed.replace("service/app.py", '"""The application:', 'import nowhere\n"""The application:')
     try:
         text = changed.checkout.run("report", "--base", "base")
