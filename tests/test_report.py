@@ -41,7 +41,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     made.replace("components/policies.py", '"logs:CreateLogStream", ', '"logs:CreateLogStream", "logs:DescribeLogStreams", ')
     made.replace("__main__.py", 'pulumi.export("function_name"', 'pulumi.export("lambda_name"')
     made.replace("components/gateway.py", 'f"{name}-access-log"', 'f"{name}-requests|`@everyone`"')
-    made.replace("service/routes/portfolio.py", '@router.get("/portfolio/summary"', '@router.get("/portfolio/overview"')
+    made.replace("service/routes/portfolio.py", '    "/portfolio/summary"', '    "/portfolio/overview"')
     made.write("service/migrations/versions/0004_note.py", MIGRATION)
     made.commit()
     made.replace("Pulumi.yaml", "    default: 512\n", "    default: 1024\n")  # and this not even committed
