@@ -125,7 +125,7 @@ def test_an_operation_that_goes_may_break_clients_and_one_that_comes_may_not(sec
 def test_migrations_are_run_from_nothing_and_from_the_bases_head_and_the_schemas_are_compared(sections: dict[str, str]) -> None:
     section = sections["Database schema"]
     assert "run: `0001`, `0002`" in row(section, "head from nothing")
-    assert row(section, "head on the base's database").endswith("run: `0002` |")
+    assert row(section, "head on the base's database").endswith("run: `0004` |")
     assert "+    note character varying(80)" in section
     assert "another schema" not in section
 
