@@ -1,13 +1,16 @@
 """`stack up`: starts the supervisor and shows what it does."""
 
 import argparse
+import contextlib
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from cli.progress import Progress, progress
 from local.home import Home
@@ -15,6 +18,7 @@ from local.home import Home
 DIED = 1
 # What a cloud would be reached with: nothing here needs it, and nothing here may use it.
 CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
+TICK_S = 0.2
 
 
 def up(options: argparse.Namespace) -> int:
@@ -42,10 +46,10 @@ def launch(home: Home, flags: Sequence[str], *, attached: bool) -> subprocess.Po
 
 def _follow(process: subprocess.Popen[bytes], shown: Progress, *, detach: bool) -> int:
     assert process.stdout is not None
-    interrupted = False
+    lines, interrupted = _Lines(process.stdout), False
     while True:
         try:
-            for event in events(process.stdout):
+            for event in events(lines):
                 shown.show(event)
                 if event["kind"] == "ready" and detach:
                     return 0
@@ -59,6 +63,30 @@ def _follow(process: subprocess.Popen[bytes], shown: Progress, *, detach: bool) 
         shown.say(f"the local cloud was ended by signal {-code}: its data is safe, `stack up` goes on from there")
         return DIED
     return code
+
+
+class _Lines:
+    """A stream's lines, whose wait a signal always ends: one that comes just before a read would not be heeded until the next line."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._read: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=self._fill, args=(stream,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = self._read.get(timeout=TICK_S)
+                if line is None:
+                    raise StopIteration
+                return line
+
+    def _fill(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._read.put(line)
+        self._read.put(None)
 
 
 def events(stream: Any) -> Iterator[Mapping[str, Any]]:
