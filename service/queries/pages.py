@@ -28,7 +28,7 @@ BINS_A_POINT: Final = 8
 """Of `score_bins`; a power of two, so that a bin's ends are exact."""
 DEEP: Final = 500
 """Rows to skip from which on it pays to look up where to start."""
-FEW: Final = 5000
+FEW: Final = 1000
 """Matches of a text up to which all are fetched and sorted; above, sorted rows are looked through until the page is full."""
 _FEW_NAMES: Final = "(SELECT * FROM account_names WHERE folded LIKE lower(%(pattern)s) OFFSET 0)"
 """Read as a whole, and first: where the matches stand in the sorted list is not known."""
