@@ -11,14 +11,15 @@ from service.db import Database
 from service.insights.facts import AccountFacts, PortfolioFacts, TopAccount, renewal
 from service.queries import portfolio
 from service.queries.factors import scored
+from service.queries.numbers import ISO_MOMENT
 from service.scoring import reasons
 
 MOST: Final = 5
 """Accounts that a portfolio insight points at, on each side."""
 
-_STORED: Final = """
+_STORED: Final = f"""
     i.data_version, i.model, i.content::text,
-    to_char(i.generated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    to_char(i.generated_at AT TIME ZONE 'UTC', {ISO_MOMENT})
 """
 
 _HEALTH: Final = "h.score, h.bucket, h.coverage, h.component_values::text, h.component_points::text, h.adjustments::text"

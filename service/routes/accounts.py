@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import StringConstraints
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from service.queries.idempotency import Answer
 from service.queries.pages import DEFAULT_SORT, Sort
 from service.responses import JsonText
 from service.routes import json_body
+from service.routes.account_ids import AccountId, no_account
 from service.routes.conditional import IfMatch, IfNoneMatch, answer, require_match, strong_etag
 from service.routes.documented import READ, WRITE, answers, csv_answers
 from service.routes.strict import router as new_router
@@ -39,7 +40,6 @@ class _Id(StringConvertor):
 
 register_url_convertor("account", _Id())
 ACCOUNT = "/accounts/{account_id:account}"
-AccountId = Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)]
 Values = Query(max_length=MAX_VALUES, description="Repeatable: any of them.")
 Text = Annotated[str, StringConstraints(min_length=1, max_length=bounds.NAME_LENGTH, pattern=bounds.PRINTABLE)]
 ScoreLimit = Annotated[float | None, Query(ge=SCORE_MIN, le=SCORE_MAX, allow_inf_nan=False)]
@@ -145,7 +145,3 @@ async def metrics_history(request: Request, account_id: AccountId, days: Annotat
     if found is None:
         raise no_account(account_id)
     return JsonText(found)
-
-
-def no_account(account_id: int) -> NotFoundError:
-    return NotFoundError(f"There is no account {account_id}.")

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Query, Request
 from starlette.responses import JSONResponse
 
-from service import bounds
 from service.clock import now, today
 from service.deadline import remaining
 from service.errors import NotFoundError, UnavailableError
 from service.logs import log
+from service.routes.account_ids import AccountId, no_account
 from service.routes.documented import WRITE, answers
 from service.routes.strict import router as new_router
 
@@ -39,9 +39,7 @@ async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONR
 @router.post(
     "/insights/account/{account_id}", responses=answers("AccountInsight", "The insight.", *WRITE, NotFoundError), response_model=None
 )
-async def account_insight(
-    request: Request, account_id: Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)], refresh: Refresh = False
-) -> JSONResponse:
+async def account_insight(request: Request, account_id: AccountId, refresh: Refresh = False) -> JSONResponse:
     """Why an account is as it is, and what to do. A model's answer is kept, and given again while the data is the same."""
     from service.insights import account
     from service.queries import insights
@@ -49,7 +47,7 @@ async def account_insight(
     database = request.app.state.database
     found = insights.account(database, account_id, today())
     if found is None:
-        raise NotFoundError(f"There is no account {account_id}.")
+        raise no_account(account_id)
     facts, stored = found
     return await _answer(
         request, account.subject(facts), None if refresh else stored, lambda told: insights.keep(database, account_id, told)

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from service import bounds
 from service.errors import InvalidRequestError, NotFoundError, invalid
 from service.routes import json_body
+from service.routes.account_ids import no_account
 from service.routes.documented import READ, UNSTORED, answers
 from service.routes.strict import router as new_router
 
@@ -64,7 +65,7 @@ async def recommend(
 
         scored = of_account(request.app.state.database, account_id)
         if scored is None:
-            raise NotFoundError(f"There is no account {account_id}.")
+            raise no_account(account_id)
         found = playbooks.recommend(reasons(scored.factors), scored.coverage, unknown(scored.factors))
     return JSONResponse({"account_id": account_id, "recommendations": _as_json(found)})
 
