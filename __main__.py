@@ -2,13 +2,13 @@
 
 import pulumi
 
-from components.config import StackConfig, function_environment
+from components.aws_provider import aws_provider
 from components.database import Database, DatabaseArgs
 from components.gateway import Gateway, GatewayArgs
-from components.providers import aws_provider
 from components.release import Release, ReleaseArgs
 from components.service import Service, ServiceArgs
 from components.site import Site, SiteArgs
+from config.stack_config import StackConfig, function_environment
 
 config = StackConfig.load()
 names = config.names

@@ -16,7 +16,11 @@ BENCHMARKS = {
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are:", *(f"  {name:<12} {text}" for name, text in BENCHMARKS.items()), sep="\n")
+        print(
+            f"no benchmark {', '.join(unknown)}; there are:",
+            *(f"  {name:<12} {text}" for name, text in BENCHMARKS.items()),
+            sep="\n",
+        )
         return 2
     for name in names or BENCHMARKS:
         print(f"\n## {name}: {BENCHMARKS[name]}\n", flush=True)

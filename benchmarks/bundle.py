@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from components.bundle import Bundle, Target, build
+from bundle import Bundle, Target, build
 
 ROOT = Path(__file__).parent.parent
 FULL, CODE, NOTHING = 3, 5, 20
@@ -36,7 +36,9 @@ def measure(root: Path, target: Target) -> None:
     nothing = [seconds(root, target)[0] for _ in range(NOTHING)]
     bundle = seconds(root, target)[1]
     for what, times in {"full": full, "code changed": changed, "nothing to do": nothing}.items():
-        print(f"{what:<14} median {statistics.median(times):7.3f} s   worst {max(times):7.3f} s   of {len(times)}")
+        print(
+            f"{what:<14} median {statistics.median(times):7.3f} s   worst {max(times):7.3f} s   of {len(times)}"
+        )
     print(f"{bundle.report}\n")
 
 

@@ -8,8 +8,25 @@ HEADER = (
     "name", "arr", "segment", "industry", "region", "cs_owner", "renewal_date", "qbr_last_date", "active_users", "seats_purchased",
     "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "nps", "onboarding_phase",
 )  # fmt: skip
-METRICS = ("date", "logins", "events", "feature_x_events", "errors", "ticket_backlog", "avg_session_min")
-INDUSTRIES = ("Technology", "Finance", "Healthcare", "Manufacturing", "Retail", "Logistics", "Education", "Energy")
+METRICS = (
+    "date",
+    "logins",
+    "events",
+    "feature_x_events",
+    "errors",
+    "ticket_backlog",
+    "avg_session_min",
+)
+INDUSTRIES = (
+    "Technology",
+    "Finance",
+    "Healthcare",
+    "Manufacturing",
+    "Retail",
+    "Logistics",
+    "Education",
+    "Energy",
+)
 REGIONS = ("North America", "EMEA", "APAC", "LATAM")
 OWNERS = 50
 FIRST_DAY = date(2026, 1, 1)
@@ -25,7 +42,12 @@ def days_csv(accounts: int, days: int, *, seed: int = 1) -> bytes:
     """One row for each account and day, with the account's name, ARR and segment in each."""
     draw = Random(seed)
     rows = (
-        (*account[:3], FIRST_DAY + timedelta(days=day), *(draw.randrange(500) for _ in range(5)), round(draw.uniform(1, 60), 1))
+        (
+            *account[:3],
+            FIRST_DAY + timedelta(days=day),
+            *(draw.randrange(500) for _ in range(5)),
+            round(draw.uniform(1, 60), 1),
+        )
         for account in [_account(draw, number) for number in range(accounts)]
         for day in range(days)
     )

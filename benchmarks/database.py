@@ -11,11 +11,11 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local.home import Lock
-from local.ports import Ports
-from local.postgres import Postgres
-from local.processes import Guard
 from service.migrate import migrate
+from stack.local.neon.postgres.server import Postgres
+from stack.local.system.paths import Lock
+from stack.local.system.ports import Ports
+from stack.local.system.processes import Guard
 
 ROLE = "service"
 PASSWORD = secrets.token_urlsafe(12)
@@ -35,7 +35,12 @@ def server(home: Path, settings: Mapping[str, str] | None = None) -> Generator[P
         guard = Guard(home / "run")
         guard.start()
         try:
-            running = Postgres(home / "postgres", guard, port=Ports(home / "ports.json").choose("benchmark").postgres, settings=settings)
+            running = Postgres(
+                home / "postgres",
+                guard,
+                port=Ports(home / "ports.json").choose("benchmark").postgres,
+                settings=settings,
+            )
             try:
                 running.start()
                 running.create_role(ROLE, PASSWORD)
@@ -82,7 +87,9 @@ def main() -> None:
     with short_lived_home() as home, server(home, COUNTING) as running:
         running.create_database("peer", ROLE)
         with running.admin("peer") as admin, admin.cursor() as statements:
-            statements.execute(f"CREATE EXTENSION pg_stat_statements; GRANT pg_read_all_stats TO {ROLE}")
+            statements.execute(
+                f"CREATE EXTENSION pg_stat_statements; GRANT pg_read_all_stats TO {ROLE}"
+            )
             statements.execute(f"GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO {ROLE}")
         print(url_of(running, "peer"), flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)

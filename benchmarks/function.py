@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runtime import Environment, environment
-from components.bundle import Target, build
+from bundle import Target, build
 
 ROOT = Path(__file__).parent.parent
 HANDLER = "service.handler.handler"
@@ -28,13 +28,25 @@ class Function:
     layer: Path
     client: Path
 
-    def start(self, database_url: str, *, core: int | None = None) -> AbstractContextManager[Environment]:
+    def start(
+        self, database_url: str, *, core: int | None = None
+    ) -> AbstractContextManager[Environment]:
         return environment(
-            HANDLER, task_root=self.code, path=(self.layer / "python", self.client), variables={"DATABASE_URL": database_url}, core=core
+            HANDLER,
+            task_root=self.code,
+            path=(self.layer / "python", self.client),
+            variables={"DATABASE_URL": database_url},
+            core=core,
         )
 
 
-def event(method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, body: bytes | None = None) -> dict[str, Any]:
+def event(
+    method: str,
+    path: str,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+) -> dict[str, Any]:
     """In payload format 2.0, with a body in base64."""
     content = {} if body is None else {"body": base64.b64encode(body).decode()}
     return {
@@ -45,7 +57,13 @@ def event(method: str, path: str, query: str = "", headers: Mapping[str, str] | 
         "headers": {"host": "api.example.com", "accept": "application/json", **(headers or {})},
         "requestContext": {
             "domainName": "api.example.com",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "benchmark"},
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "benchmark",
+            },
             "requestId": "benchmark",
             "stage": "$default",
             "timeEpoch": int(time.time() * 1000),
@@ -58,12 +76,16 @@ def event(method: str, path: str, query: str = "", headers: Mapping[str, str] | 
 def form(content: bytes) -> tuple[dict[str, str], bytes]:
     """Headers and body of a multipart request with one CSV file."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="accounts.csv"\r\nContent-Type: text/csv\r\n\r\n'
-    return {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}, head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return {
+        "content-type": f"multipart/form-data; boundary={BOUNDARY}"
+    }, head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 def compiled(directory: Path) -> Path:
     """With bytecode that is not checked against its source, as in the bundle."""
-    compileall.compile_dir(directory, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    compileall.compile_dir(
+        directory, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+    )
     return directory
 
 

@@ -4,19 +4,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.functions import Functions, FunctionVersion
-from local.gateway import ApiConfig, HttpApi, RouteConfig
-from local.logs import LogStore
-from local.processes import Guard
-from local.serving import Server
+from stack.local.apigateway.app import HttpApi
+from stack.local.apigateway.http_api import ApiConfig, RouteConfig
+from stack.local.cloudwatch.logs import LogStore
+from stack.local.lambda_.function_version import FunctionVersion
+from stack.local.lambda_.invoke import Invoker
+from stack.local.system.http_server import Server
+from stack.local.system.processes import Guard
 
 
 @asynccontextmanager
-async def served(directory: Path, function: FunctionVersion, *, freeze: bool = True) -> AsyncGenerator[tuple[Functions, int]]:
+async def served(
+    directory: Path, function: FunctionVersion, *, freeze: bool = True
+) -> AsyncGenerator[tuple[Invoker, int]]:
     """What runs the function, with one environment ready, and the gateway's port. Logs and the like go into `directory`."""
     guard, logs = Guard(directory / "run"), LogStore(directory / "logs")
     guard.start()
-    functions = Functions(guard, logs, directory / "runtime", freeze=freeze)
+    functions = Invoker(guard, logs, directory / "runtime", freeze=freeze)
     access_log = logs.group("/aws/apigateway/benchmark").stream("benchmark")
     api = HttpApi()
     api.configure(
@@ -24,7 +28,12 @@ async def served(directory: Path, function: FunctionVersion, *, freeze: bool = T
             api_id="benchmark",
             account_id="000000000000",
             domain="benchmark.execute-api.us-east-1.amazonaws.com",
-            routes=[RouteConfig(key="$default", invoke=lambda event, trace: functions.invoke(function, event, trace))],
+            routes=[
+                RouteConfig(
+                    key="$default",
+                    invoke=lambda event, trace: functions.invoke(function, event, trace),
+                )
+            ],
             access_log=access_log.write,
             access_log_format='{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}',
         )
@@ -41,7 +50,14 @@ async def served(directory: Path, function: FunctionVersion, *, freeze: bool = T
         guard.close()
 
 
-def version(handler: str, task_root: Path, *, layers: tuple[Path, ...] = (), concurrency: int = 1, **variables: str) -> FunctionVersion:
+def version(
+    handler: str,
+    task_root: Path,
+    *,
+    layers: tuple[Path, ...] = (),
+    concurrency: int = 1,
+    **variables: str,
+) -> FunctionVersion:
     return FunctionVersion(
         function_name="benchmark",
         version="1",

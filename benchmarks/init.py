@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks.database import database
 from benchmarks.function import Function, compiled, core, event, unpacked
 from benchmarks.runtime import environment
-from local.functions.runtime import install_runtime_client
+from stack.local.lambda_.function_version import install_runtime_client
 
 BARE = 'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n'
 ACCOUNTS = 100
@@ -29,17 +29,27 @@ def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict
     (bare / "handler.py").write_text(BARE, encoding="utf-8")
     function, pinned = Function(code, layer, install_runtime_client(place / "client")), core()
     with function.start(url, core=pinned) as started:
-        generated, _ = started.invoke(event("POST", "/ingest/generate-mock", f"count={ACCOUNTS}&seed=1"))
+        generated, _ = started.invoke(
+            event("POST", "/ingest/generate-mock", f"count={ACCOUNTS}&seed=1")
+        )
         print(f"{ACCOUNTS} accounts in {generated:.2f} s")
     times: dict[str, list[float]] = {"bare": [], "init": [], "first GET /accounts": []}
     for _ in range(rounds):
-        with environment("handler.handler", task_root=compiled(bare), path=(function.client,), variables={}, core=pinned) as started:
+        with environment(
+            "handler.handler",
+            task_root=compiled(bare),
+            path=(function.client,),
+            variables={},
+            core=pinned,
+        ) as started:
             times["bare"].append(started.init)
         with function.start(url, core=pinned) as started:
             times["init"].append(started.init)
             took, answer = started.invoke(event("GET", "/accounts"))
             if answer["statusCode"] != 200 or json.loads(answer["body"])["total"] != ACCOUNTS:
-                raise RuntimeError(f"GET /accounts answered {answer['statusCode']}: {answer['body'][:500]}")
+                raise RuntimeError(
+                    f"GET /accounts answered {answer['statusCode']}: {answer['body'][:500]}"
+                )
             times["first GET /accounts"].append(took)
     return times
 
@@ -47,9 +57,14 @@ def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict
 def report(times: dict[str, list[float]]) -> None:
     for what, taken in times.items():
         milliseconds = [1000 * second for second in taken]
-        print(f"{what:<26} median {statistics.median(milliseconds):7.1f} ms   least {min(milliseconds):7.1f} ms   of {len(taken)}")
+        print(
+            f"{what:<26} median {statistics.median(milliseconds):7.1f} ms   least {min(milliseconds):7.1f} ms   of {len(taken)}"
+        )
     bare = statistics.median(times["bare"])
-    sums = [init + first for init, first in zip(times["init"], times["first GET /accounts"], strict=True)]
+    sums = [
+        init + first
+        for init, first in zip(times["init"], times["first GET /accounts"], strict=True)
+    ]
     for what, taken in (("init", times["init"]), ("init + first GET /accounts", sums)):
         ratio = statistics.median(taken) / bare
         print(f"{what:<26} {ratio:5.2f} times a bare handler's init (at most {LIMITS[what]:.0f})")
@@ -58,12 +73,18 @@ def report(times: dict[str, list[float]]) -> None:
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.init")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--code", type=Path, help="directory with service/, instead of the bundle's")
-    parser.add_argument("--layer", type=Path, help="directory with python/, instead of the bundle's")
+    parser.add_argument(
+        "--code", type=Path, help="directory with service/, instead of the bundle's"
+    )
+    parser.add_argument(
+        "--layer", type=Path, help="directory with python/, instead of the bundle's"
+    )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, database() as url:
         place = Path(directory)
-        code, layer = (options.code, options.layer) if options.code and options.layer else unpacked(place)
+        code, layer = (
+            (options.code, options.layer) if options.code and options.layer else unpacked(place)
+        )
         report(measure(place, code, layer, url, options.rounds))
 
 

@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gateway import served, version
-from local.functions import Functions, FunctionVersion
+from stack.local.lambda_.function_version import FunctionVersion
+from stack.local.lambda_.invoke import Invoker
 
 ENVIRONMENTS = 8
 CLIENTS = 200
 _HANDLER = 'def handler(event, context):\n    return {"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": "ok"}\n'
 _REQUEST = b"GET /accounts/42?expand=notes HTTP/1.1\r\nHost: localhost:8000\r\nAccept: */*\r\nUser-Agent: benchmark\r\n\r\n"
-_EVENT = json.dumps({"version": "2.0", "rawPath": "/accounts/42", "requestContext": {"http": {"method": "GET"}}}).encode()
+_EVENT = json.dumps(
+    {"version": "2.0", "rawPath": "/accounts/42", "requestContext": {"http": {"method": "GET"}}}
+).encode()
 
 
 class _Client(asyncio.Protocol):
@@ -50,7 +53,9 @@ class _Client(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         head, end, body = self._buffer.partition(b"\r\n\r\n")
-        if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]):
+        if not end or len(body) < int(
+            head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]
+        ):
             return
         self.seconds.append(time.perf_counter() - self._sent)
         self.statuses[int(head[9:12])] += 1
@@ -68,12 +73,19 @@ class _Client(asyncio.Protocol):
 async def many_clients(port: int, clients: int, requests: int) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     started = time.perf_counter()
-    connections = [await loop.create_connection(lambda: _Client(requests // clients), "127.0.0.1", port) for _ in range(clients)]
+    connections = [
+        await loop.create_connection(lambda: _Client(requests // clients), "127.0.0.1", port)
+        for _ in range(clients)
+    ]
     await asyncio.gather(*(client.done for _, client in connections))
     elapsed = time.perf_counter() - started
     statuses = sum((client.statuses for _, client in connections), Counter[int]())
     median = statistics.median(second for _, client in connections for second in client.seconds)
-    return {"rps": sum(statuses.values()) / elapsed, "median_ms": median * 1000, "statuses": dict(statuses)}
+    return {
+        "rps": sum(statuses.values()) / elapsed,
+        "median_ms": median * 1000,
+        "statuses": dict(statuses),
+    }
 
 
 def one_client(port: int, requests: int) -> dict[str, Any]:
@@ -88,8 +100,19 @@ def one_client(port: int, requests: int) -> dict[str, Any]:
 
 
 async def in_client_process(port: int, clients: int, requests: int) -> dict[str, Any]:
-    arguments = ["-m", "benchmarks.local_cloud", "--port", str(port), "--clients", str(clients), "--requests", str(requests)]
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    arguments = [
+        "-m",
+        "benchmarks.local_cloud",
+        "--port",
+        str(port),
+        "--clients",
+        str(clients),
+        "--requests",
+        str(requests),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.PIPE
+    )
     output, _ = await process.communicate()
     return json.loads(output)
 
@@ -105,7 +128,7 @@ def direct_ms(requests: int) -> float:
     return statistics.median(seconds) * 1000
 
 
-async def runtime_ms(functions: Functions, function: FunctionVersion, requests: int) -> float:
+async def runtime_ms(functions: Invoker, function: FunctionVersion, requests: int) -> float:
     seconds: list[float] = []
     for _ in range(requests):
         started = time.perf_counter()
@@ -125,28 +148,45 @@ async def measure(directory: Path, requests: int, *, freeze: bool) -> None:
         gateway = (await in_client_process(port, 1, requests))["median_ms"]
         print(f"handler called directly       {direct:7.3f} ms")
         print(f"through the Runtime API       {runtime:7.3f} ms   adds {runtime - direct:.3f}")
-        print(f"through the gateway too       {gateway:7.3f} ms   adds {gateway - direct:.3f} in all")
+        print(
+            f"through the gateway too       {gateway:7.3f} ms   adds {gateway - direct:.3f} in all"
+        )
         await in_client_process(port, CLIENTS, CLIENTS)
         load = await in_client_process(port, CLIENTS, 5 * requests)
         environments = len(functions.pids("benchmark"))
-        print(f"{CLIENTS} clients, {environments} environments  {load['rps']:5.0f} requests/s, {load['median_ms']:.0f} ms")
+        print(
+            f"{CLIENTS} clients, {environments} environments  {load['rps']:5.0f} requests/s, {load['median_ms']:.0f} ms"
+        )
         print("statuses", load["statuses"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=2000, help="for each median; five times as many for the throughput")
-    parser.add_argument("--no-freeze", action="store_true", help="let environments run between invocations")
+    parser.add_argument(
+        "--requests",
+        type=int,
+        default=2000,
+        help="for each median; five times as many for the throughput",
+    )
+    parser.add_argument(
+        "--no-freeze", action="store_true", help="let environments run between invocations"
+    )
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--clients", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.port is None:
         with tempfile.TemporaryDirectory() as directory:
-            asyncio.run(measure(Path(directory), arguments.requests, freeze=not arguments.no_freeze))
+            asyncio.run(
+                measure(Path(directory), arguments.requests, freeze=not arguments.no_freeze)
+            )
     elif arguments.clients == 1:
         print(json.dumps(one_client(arguments.port, arguments.requests)))
     else:
-        print(json.dumps(asyncio.run(many_clients(arguments.port, arguments.clients, arguments.requests))))
+        print(
+            json.dumps(
+                asyncio.run(many_clients(arguments.port, arguments.clients, arguments.requests))
+            )
+        )
 
 
 if __name__ == "__main__":

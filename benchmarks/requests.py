@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from service.app import create_app
 from service.handler import make_handler
 from service.settings import Settings
-from tests import checkout
-from tests.checkout import request
+from tests.support import checkout
+from tests.support.checkout import request
 
 ACCOUNTS = 100
 ROUNDS, REQUESTS = 5, 200
@@ -27,15 +27,23 @@ def main() -> None:
         copy = checkout.make(Path(directory) / "checkout")
         try:
             with copy.up("--no-frontend") as outputs:
-                request(f"{outputs['api_url']}/ingest/generate-mock?count={ACCOUNTS}&seed=1", "POST")
+                request(
+                    f"{outputs['api_url']}/ingest/generate-mock?count={ACCOUNTS}&seed=1", "POST"
+                )
                 _compare(outputs["api_url"], outputs["database_url"])
         finally:
             copy.run("reset", "--yes")
 
 
 def _compare(api: str, database_url: str) -> None:
-    ids = [account["id"] for account in json.loads(request(f"{api}/accounts?page_size=100")[2])["accounts"]]
-    ways = {"the handler called directly": _direct(database_url), "through gateway and runtime client": _through(api)}
+    ids = [
+        account["id"]
+        for account in json.loads(request(f"{api}/accounts?page_size=100")[2])["accounts"]
+    ]
+    ways = {
+        "the handler called directly": _direct(database_url),
+        "through gateway and runtime client": _through(api),
+    }
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
         for way, ask in ways.items():
@@ -45,18 +53,37 @@ def _compare(api: str, database_url: str) -> None:
                 seconds[way].append(time.perf_counter() - begun)
     medians = {way: statistics.median(found) * 1000 for way, found in seconds.items()}
     for way, median in medians.items():
-        print(f"GET /accounts/{{id}} {way}: p50 {median:.2f} ms, p95 {statistics.quantiles(seconds[way], n=20)[-1] * 1000:.2f} ms")
+        print(
+            f"GET /accounts/{{id}} {way}: p50 {median:.2f} ms, p95 {statistics.quantiles(seconds[way], n=20)[-1] * 1000:.2f} ms"
+        )
     direct, through = medians.values()
-    print(f"the local cloud adds {through - direct:.2f} ms at p50 ({len(seconds['the handler called directly'])} requests each)")
+    print(
+        f"the local cloud adds {through - direct:.2f} ms at p50 ({len(seconds['the handler called directly'])} requests each)"
+    )
 
 
 def _direct(database_url: str) -> Callable[[str], int]:
     handler = make_handler(create_app(Settings(database_url=database_url)))
-    http_part = {"method": "GET", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "benchmark"}
+    http_part = {
+        "method": "GET",
+        "protocol": "HTTP/1.1",
+        "sourceIp": "127.0.0.1",
+        "userAgent": "benchmark",
+    }
 
     def ask(path: str) -> int:
-        context = {"http": {**http_part, "path": path}, "domainName": "localhost", "timeEpoch": int(time.time() * 1000)}
-        event = {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {"host": "localhost"}, "requestContext": context}
+        context = {
+            "http": {**http_part, "path": path},
+            "domainName": "localhost",
+            "timeEpoch": int(time.time() * 1000),
+        }
+        event = {
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {"host": "localhost"},
+            "requestContext": context,
+        }
         return handler({**event, "isBase64Encoded": False}, None)["statusCode"]
 
     return ask

@@ -53,7 +53,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -69,7 +73,9 @@ class RuntimeApi(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.events: queue.Queue[bytes | None] = queue.Queue()
         self.reports: queue.Queue[tuple[str, float, bytes]] = queue.Queue()
-        self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     @property
     def address(self) -> str:
@@ -111,10 +117,14 @@ class Environment:
             with suppress(queue.Empty):
                 got, at, body = self._api.reports.get(timeout=0.25)
                 if got != kind:
-                    raise RuntimeError(f"the environment sent {got!r} instead of {kind!r}: {body.decode(errors='replace')[:2000]}")
+                    raise RuntimeError(
+                        f"the environment sent {got!r} instead of {kind!r}: {body.decode(errors='replace')[:2000]}"
+                    )
                 return at, body
             if self._process.poll() is not None:
-                raise RuntimeError(f"the environment ended with code {self._process.returncode} before its {kind!r}")
+                raise RuntimeError(
+                    f"the environment ended with code {self._process.returncode} before its {kind!r}"
+                )
         raise RuntimeError(f"no {kind!r} from the environment within {PATIENCE:.0f} s")
 
 
@@ -146,7 +156,11 @@ def environment(
         with _pinned(core):
             started = time.perf_counter()
             process = subprocess.Popen(
-                [python, "-m", "awslambdaric", handler], cwd=task_root, env=settings, stdout=subprocess.DEVNULL, start_new_session=True
+                [python, "-m", "awslambdaric", handler],
+                cwd=task_root,
+                env=settings,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
         yield Environment(api, process, started)
     finally:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests import checkout
-from tests.checkout import Checkout, request
+from tests.support import checkout
+from tests.support.checkout import Checkout, request
 
 RUNS = 5
 EVALUATE = """
@@ -36,7 +36,10 @@ def main() -> None:
         assert request(outputs["api_url"])[0] == 200
         copy.run("down")
         print(f"cold `stack up`, package caches as they are: {cold:.1f} s")
-        _report("evaluation of the program, import to last output", [_evaluation(copy) for _ in range(RUNS)])
+        _report(
+            "evaluation of the program, import to last output",
+            [_evaluation(copy) for _ in range(RUNS)],
+        )
         _report("warm `stack up` to the first 200", [_warm(copy) for _ in range(RUNS)])
         _report("`stack up` after kill -9 to the first 200", [_killed(copy) for _ in range(RUNS)])
         _report("a saved .py to the first answer of the new code", _saved(copy))
@@ -44,7 +47,10 @@ def main() -> None:
 
 
 def _report(what: str, seconds: list[float]) -> None:
-    print(f"{what}: median {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} runs)", flush=True)
+    print(
+        f"{what}: median {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} runs)",
+        flush=True,
+    )
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -54,9 +60,13 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _evaluation(copy: Checkout) -> float:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+    }
     command = [sys.executable, "-c", EVALUATE, str(copy.root)]
-    done = subprocess.run(command, cwd=checkout.ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=checkout.ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     return float(done.stdout.splitlines()[-1])
 
 

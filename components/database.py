@@ -7,9 +7,12 @@ from urllib.parse import quote
 import pulumi
 import pulumi_neon as neon
 
-from components.neon_source import BRANCH, BranchOf, Compute, Source, of_branch, of_project
+from components.database_source import BRANCH, Source, of_branch, of_project
+from config.types import BranchOf, Compute
 
-LAMBDA_ROOT_CERTIFICATES = "/etc/pki/tls/certs/ca-bundle.crt"  # Amazon Linux 2023; libpq has no bundle of its own
+LAMBDA_ROOT_CERTIFICATES = (
+    "/etc/pki/tls/certs/ca-bundle.crt"  # Amazon Linux 2023; libpq has no bundle of its own
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +59,23 @@ class Database(pulumi.ComponentResource):
     database_name: pulumi.Output[str]
     identity: Mapping[str, pulumi.Output[str]]
 
-    def __init__(self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Database", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, protect=args.protect or None)
-        source = of_branch(name, args.branch_of, args.compute, child) if args.branch_of else _project(name, args, child)
+        source = (
+            of_branch(name, args.branch_of, args.compute, child)
+            if args.branch_of
+            else _project(name, args, child)
+        )
         self.project_id = source.project_id
         self.database_name = source.database
-        self.identity = {"project": source.project_id, "branch": source.branch_id, "database": source.database}
+        self.identity = {
+            "project": source.project_id,
+            "branch": source.branch_id,
+            "database": source.database,
+        }
         self.pooled_url = _url(source, source.pooled_host, args.ssl_mode)
         self.direct_url = _url(source, source.host, args.ssl_mode)
         self.register_outputs(
@@ -100,9 +113,17 @@ def _project(name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions) -> Sou
 
 def _url(source: Source, host: pulumi.Output[str], ssl_mode: str) -> pulumi.Output[str]:
     # Neon's own URIs are not escaped, and start with a scheme that SQLAlchemy refuses.
-    user, password, name = (part.apply(_escaped) for part in (source.user, source.password, source.database))
-    tls = f"{ssl_mode}&sslrootcert={LAMBDA_ROOT_CERTIFICATES}" if ssl_mode == "verify-full" else ssl_mode
-    return pulumi.Output.secret(pulumi.Output.format("postgresql://{}:{}@{}/{}?sslmode={}", user, password, host, name, tls))
+    user, password, name = (
+        part.apply(_escaped) for part in (source.user, source.password, source.database)
+    )
+    tls = (
+        f"{ssl_mode}&sslrootcert={LAMBDA_ROOT_CERTIFICATES}"
+        if ssl_mode == "verify-full"
+        else ssl_mode
+    )
+    return pulumi.Output.secret(
+        pulumi.Output.format("postgresql://{}:{}@{}/{}?sslmode={}", user, password, host, name, tls)
+    )
 
 
 def _escaped(part: str) -> str:

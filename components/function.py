@@ -6,18 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components.bundle import Target
-from components.environment import check_environment
+from bundle.target import Target
 from components.policies import ASSUMED_BY_LAMBDA, may_log_to
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizing:
-    """Memory in MB (CPU grows with it), timeout in seconds, environments reserved (0 reserves none)."""
-
-    memory: int
-    timeout: int
-    reserved_concurrency: int = 0
+from config.function_environment import check_environment
+from config.types import Sizing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +47,23 @@ class Function(pulumi.ComponentResource):
     function: aws.lambda_.Function
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        log_group = aws.cloudwatch.LogGroup(f"{name}-log", name=args.log_group, retention_in_days=args.log_retention_days, opts=child)
-        role = aws.iam.Role(f"{name}-role", name=args.role, assume_role_policy=ASSUMED_BY_LAMBDA, opts=child)
-        policy = aws.iam.RolePolicy(f"{name}-policy", role=role.id, policy=may_log_to(log_group.arn), opts=child)
+        log_group = aws.cloudwatch.LogGroup(
+            f"{name}-log",
+            name=args.log_group,
+            retention_in_days=args.log_retention_days,
+            opts=child,
+        )
+        role = aws.iam.Role(
+            f"{name}-role", name=args.role, assume_role_policy=ASSUMED_BY_LAMBDA, opts=child
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-policy", role=role.id, policy=may_log_to(log_group.arn), opts=child
+        )
         self.function = aws.lambda_.Function(
             f"{name}-function",
             name=args.name,

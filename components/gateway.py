@@ -35,7 +35,9 @@ class Gateway(pulumi.ComponentResource):
     execution_arn: pulumi.Output[str]
     access_log_arn: pulumi.Output[str]
 
-    def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Gateway", name, None, opts)
         api = aws.apigatewayv2.Api(
             f"{name}-api",

@@ -36,7 +36,9 @@ class Release(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
 
-    def __init__(self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ReleaseArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Release", name, None, opts)
         deployment = vercel.Deployment(
             f"{name}-deployment",
@@ -46,7 +48,9 @@ class Release(pulumi.ComponentResource):
             path_prefix=args.directory,
             production=True,
             meta={"config": pulumi.Output.all(**args.variables).apply(_digest)},
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create="15m")),
+            opts=pulumi.ResourceOptions(
+                parent=self, custom_timeouts=pulumi.CustomTimeouts(create="15m")
+            ),
         )
         self.url = pulumi.Output.concat("https://", deployment.url)
         self.register_outputs({"url": self.url})

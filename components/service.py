@@ -8,12 +8,13 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from components.bundle import Bundle, Target, build, migrations_hash
+from bundle import Bundle, Target, build, migrations_hash
+from common.errors import UserError
 from components.database import Database
-from components.errors import UserError
-from components.function import Function, FunctionArgs, Sizing
+from components.function import Function, FunctionArgs
 from components.gateway import Gateway
-from components.naming import Names
+from config.naming import Names
+from config.types import Sizing, Throttle
 
 INTEGRATION_TIMEOUT_MS = 30_000  # the most that an HTTP API allows; above the function's 29 s, above the service's own 25 s
 MIGRATION_SIZING = Sizing(memory=512, timeout=900)  # 900 s is the most that Lambda allows
@@ -31,14 +32,6 @@ ACCESS_LOG_FIELDS = {
     "integrationLatency": "$context.integrationLatency",
     "integrationError": "$context.integrationErrorMessage",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Throttle:
-    """Requests a second that the stage admits in the long run, and at once; above them it answers 429."""
-
-    rate: int
-    burst: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +69,9 @@ class Service(pulumi.ComponentResource):
 
     function_name: pulumi.Output[str]
 
-    def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Service", name, None, opts)
         bundle = _bundle(args)
         layer = aws.lambda_.LayerVersion(
@@ -100,7 +95,9 @@ class Service(pulumi.ComponentResource):
         self.function_name = function.name
         self.register_outputs({"function_name": self.function_name})
 
-    def _migration(self, name: str, args: ServiceArgs, bundle: Bundle, layer: aws.lambda_.LayerVersion) -> aws.lambda_.Invocation:
+    def _migration(
+        self, name: str, args: ServiceArgs, bundle: Bundle, layer: aws.lambda_.LayerVersion
+    ) -> aws.lambda_.Invocation:
         function = Function(
             f"{name}-migrate",
             FunctionArgs(
@@ -127,7 +124,12 @@ class Service(pulumi.ComponentResource):
         )
 
     def _function(
-        self, name: str, args: ServiceArgs, bundle: Bundle, layer: aws.lambda_.LayerVersion, migration: aws.lambda_.Invocation
+        self,
+        name: str,
+        args: ServiceArgs,
+        bundle: Bundle,
+        layer: aws.lambda_.LayerVersion,
+        migration: aws.lambda_.Invocation,
     ) -> Function:
         return Function(
             f"{name}-api",
@@ -153,7 +155,9 @@ class Service(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
 
-    def _api(self, name: str, args: ServiceArgs, function: Function, alias: aws.lambda_.Alias) -> None:
+    def _api(
+        self, name: str, args: ServiceArgs, function: Function, alias: aws.lambda_.Alias
+    ) -> None:
         child = pulumi.ResourceOptions(parent=self)
         permission = aws.lambda_.Permission(
             f"{name}-permission",
@@ -187,8 +191,14 @@ class Service(pulumi.ComponentResource):
             name="$default",
             auto_deploy=True,
             # An unset figure is 0 here, and every request is answered 429: always both.
-            default_route_settings={"throttling_rate_limit": args.throttle.rate, "throttling_burst_limit": args.throttle.burst},
-            access_log_settings={"destination_arn": args.gateway.access_log_arn, "format": json.dumps(ACCESS_LOG_FIELDS)},
+            default_route_settings={
+                "throttling_rate_limit": args.throttle.rate,
+                "throttling_burst_limit": args.throttle.burst,
+            },
+            access_log_settings={
+                "destination_arn": args.gateway.access_log_arn,
+                "format": json.dumps(ACCESS_LOG_FIELDS),
+            },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[route, permission]),
         )
 

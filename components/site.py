@@ -36,7 +36,9 @@ class Site(pulumi.ComponentResource):
     project_id: pulumi.Output[str]
     variables: Mapping[str, pulumi.Output[str]]
 
-    def __init__(self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: SiteArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__("ai-success-insights:index:Site", name, None, opts)
         protected = pulumi.ResourceOptions(parent=self, protect=args.protect or None)
         project = vercel.Project(f"{name}-project", name=args.name, opts=protected)
@@ -50,12 +52,18 @@ class Site(pulumi.ComponentResource):
             # Vercel refuses a second variable of one key, so a replacement cannot be created first.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        domain = vercel.ProjectDomain(f"{name}-domain", project_id=project.id, domain=args.domain, opts=protected)
+        domain = vercel.ProjectDomain(
+            f"{name}-domain", project_id=project.id, domain=args.domain, opts=protected
+        )
         self.origin = pulumi.Output.concat(args.scheme, "://", domain.domain)
         self.project_id = project.id
         # From the input: the provider marks the value that it returns as secret, and this one is public.
-        self.variables = {"NEXT_PUBLIC_API_URL": pulumi.Output.all(args.api_url, api_url.id).apply(_first)}
-        self.register_outputs({"origin": self.origin, "project_id": self.project_id, "variables": self.variables})
+        self.variables = {
+            "NEXT_PUBLIC_API_URL": pulumi.Output.all(args.api_url, api_url.id).apply(_first)
+        }
+        self.register_outputs(
+            {"origin": self.origin, "project_id": self.project_id, "variables": self.variables}
+        )
 
 
 def _first(values: list[str]) -> str:

@@ -12,12 +12,31 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from components.errors import UserError
+from common.errors import UserError
 
 ALWAYS_IGNORED = (
     *(".hg", ".git", ".gitmodules", ".svn", "CVS", ".gitignore", ".npmignore", ".dockerignore"),
-    *(".cache", ".next", ".now", ".vercel", ".vercel_build_output", "node_modules", "__pycache__", ".venv", "venv"),
-    *(".*.swp", ".DS_Store", ".wafpicke-*", ".lock-wscript", ".env.local", ".env.*.local", "npm-debug.log", "config.gypi"),
+    *(
+        ".cache",
+        ".next",
+        ".now",
+        ".vercel",
+        ".vercel_build_output",
+        "node_modules",
+        "__pycache__",
+        ".venv",
+        "venv",
+    ),
+    *(
+        ".*.swp",
+        ".DS_Store",
+        ".wafpicke-*",
+        ".lock-wscript",
+        ".env.local",
+        ".env.*.local",
+        "npm-debug.log",
+        "config.gypi",
+    ),
     *(".terraform*", "*.tfstate", "*.tfstate.backup"),
 )
 """What Vercel leaves out of every project, as patterns of `.vercelignore`."""
@@ -57,14 +76,18 @@ def _walk(directory: str, prefix: str, patterns: list[_Pattern]) -> Iterator[str
         for entry in entries:
             path = prefix + entry.name
             is_directory = entry.is_dir(follow_symlinks=False)
-            if any(pattern.matches(path, entry.name, is_directory=is_directory) for pattern in patterns):
+            if any(
+                pattern.matches(path, entry.name, is_directory=is_directory) for pattern in patterns
+            ):
                 continue
             if is_directory:
                 yield from _walk(entry.path, f"{path}/", patterns)
             elif entry.is_file(follow_symlinks=False):
                 yield path
             else:
-                raise UserError(f"{entry.path} is no plain file: Vercel takes no links; replace it, or name it in .vercelignore")
+                raise UserError(
+                    f"{entry.path} is no plain file: Vercel takes no links; replace it, or name it in .vercelignore"
+                )
 
 
 def _describe(file: Path) -> str:

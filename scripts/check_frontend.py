@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from components.errors import UserError
-from local.processes import Guard
-from local.site import SiteBuilder
+from common.errors import UserError
+from stack.local.system.processes import Guard
+from stack.local.vercel.builder import SiteBuilder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,9 +23,16 @@ def main() -> int:
         return 1
     finally:
         guard.close()
-    environment = {**os.environ, "PATH": node.on_path(home / "site" / "bin"), "NEXT_TELEMETRY_DISABLED": "1"}
+    environment = {
+        **os.environ,
+        "PATH": node.on_path(home / "site" / "bin"),
+        "NEXT_TELEMETRY_DISABLED": "1",
+    }
     return subprocess.run(
-        [node.path, node.npm_cli, "run", "--silent", "check"], cwd=ROOT / "frontend", env=environment, check=False
+        [node.path, node.npm_cli, "run", "--silent", "check"],
+        cwd=ROOT / "frontend",
+        env=environment,
+        check=False,
     ).returncode
 
 

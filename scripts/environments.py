@@ -31,7 +31,13 @@ ATTEMPTS = 5
 def pulumi(*arguments: str, quiet: bool = False) -> str:
     """Its standard output. What it says of its work goes to the terminal, unless `quiet`."""
     command = ["pulumi", *arguments, "--non-interactive"]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL if quiet else None).stdout
+    return subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL if quiet else None,
+    ).stdout
 
 
 def update(*arguments: str) -> None:
@@ -56,7 +62,9 @@ def up(stack: str) -> int:
     update("up", "--stack", stack)
     outputs = json.loads(pulumi("stack", "output", "--json", "--stack", stack))
     config = json.loads(pulumi("config", "--json", "--stack", stack))
-    branched = any(key.endswith(":databaseBranchOf") and item.get("value") for key, item in config.items())
+    branched = any(
+        key.endswith(":databaseBranchOf") and item.get("value") for key, item in config.items()
+    )
     if not branched:  # a branch has its parent's data
         fill(outputs["api_url"])
     tell(f"site={outputs['frontend_url']}")
@@ -101,7 +109,19 @@ def down(stack: str) -> int:
 def sweep(*, dry_run: bool) -> int:
     """1 when one could not be removed; the others are."""
     listed = subprocess.run(
-        ["gh", "pr", "list", "--state", "open", "--label", LABEL, "--limit", "1000", "--json", "number"],
+        [
+            "gh",
+            "pr",
+            "list",
+            "--state",
+            "open",
+            "--label",
+            LABEL,
+            "--limit",
+            "1000",
+            "--json",
+            "number",
+        ],
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -124,7 +144,9 @@ def sweep(*, dry_run: bool) -> int:
     return int(failed)
 
 
-def leftover(stack: Mapping[str, Any], wanted: Collection[int], now: datetime.datetime) -> str | None:
+def leftover(
+    stack: Mapping[str, Any], wanted: Collection[int], now: datetime.datetime
+) -> str | None:
     """Why a stack is to go, None for one that stays: any that is not a pull request's, above all."""
     found = STACK.fullmatch(stack["name"])
     if found is None:

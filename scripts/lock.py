@@ -17,9 +17,25 @@ NOTE = """\
 
 
 def compile_lock(name: str, *more: str) -> None:
-    fixed = ["--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate", "--no-header", "--quiet"]
+    fixed = [
+        "--universal",
+        "--generate-hashes",
+        "--no-emit-index-url",
+        "--no-annotate",
+        "--no-header",
+        "--quiet",
+    ]
     fixed += ["--python-version", OLDEST_PYTHON]
-    command = [find_uv_bin(), "pip", "compile", *fixed, *more, f"requirements/{name}.in", "--output-file", f"requirements/{name}.txt"]
+    command = [
+        find_uv_bin(),
+        "pip",
+        "compile",
+        *fixed,
+        *more,
+        f"requirements/{name}.in",
+        "--output-file",
+        f"requirements/{name}.txt",
+    ]
     if subprocess.run(command, check=False, cwd=ROOT).returncode != 0:
         raise SystemExit(f"requirements/{name}.in cannot be resolved")
 

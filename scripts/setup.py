@@ -16,7 +16,9 @@ def main() -> None:
     version = sys.version_info[:2]
     if not OLDEST <= version <= NEWEST:
         found, oldest, newest = (".".join(map(str, pair)) for pair in (version, OLDEST, NEWEST))
-        raise SystemExit(f"Python {oldest} to {newest} is needed, {sys.executable} is {found}: `make PYTHON=python3.13 …` names another")
+        raise SystemExit(
+            f"Python {oldest} to {newest} is needed, {sys.executable} is {found}: `make PYTHON=python3.13 …` names another"
+        )
     ready = VENV / ".ready"
     ready.unlink(missing_ok=True)
     print("Setting up .venv …", flush=True)
@@ -24,9 +26,35 @@ def main() -> None:
         make_environment()
     uv = VENV / "bin" / "uv"
     if not uv.exists():
-        pip("install", "--quiet", "--require-hashes", "--requirement", str(ROOT / "requirements/uv.txt"))
-    run(str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(python()), str(ROOT / "requirements/all.txt"))
-    run(str(uv), "pip", "install", "--quiet", "--no-deps", "--python", str(python()), "--editable", str(ROOT), str(ROOT / "sdks/neon"))
+        pip(
+            "install",
+            "--quiet",
+            "--require-hashes",
+            "--requirement",
+            str(ROOT / "requirements/uv.txt"),
+        )
+    run(
+        str(uv),
+        "pip",
+        "sync",
+        "--quiet",
+        "--require-hashes",
+        "--python",
+        str(python()),
+        str(ROOT / "requirements/all.txt"),
+    )
+    run(
+        str(uv),
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--python",
+        str(python()),
+        "--editable",
+        str(ROOT),
+        str(ROOT / "sdks/neon"),
+    )
     ready.touch()
 
 
@@ -38,10 +66,16 @@ def usable() -> bool:
     """Whether the environment is there, whole, and of this interpreter's version: one that was moved or half made is not."""
     question = "import sys, pip; print(*sys.version_info[:2], sys.prefix, sep=chr(10))"
     try:
-        answer = subprocess.run([str(python()), "-c", question], capture_output=True, text=True, timeout=60, check=False)
+        answer = subprocess.run(
+            [str(python()), "-c", question], capture_output=True, text=True, timeout=60, check=False
+        )
     except OSError:
         return False
-    return answer.stdout.splitlines() == [str(sys.version_info[0]), str(sys.version_info[1]), str(VENV)]
+    return answer.stdout.splitlines() == [
+        str(sys.version_info[0]),
+        str(sys.version_info[1]),
+        str(VENV),
+    ]
 
 
 def make_environment() -> None:
@@ -57,7 +91,9 @@ def make_environment() -> None:
         run(*command)
         return
     shutil.rmtree(VENV, ignore_errors=True)
-    raise SystemExit(f"{sys.executable} cannot make a virtual environment: on Debian and Ubuntu install {package}, then try again")
+    raise SystemExit(
+        f"{sys.executable} cannot make a virtual environment: on Debian and Ubuntu install {package}, then try again"
+    )
 
 
 def pip(*arguments: str) -> None:

@@ -7,12 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from service.cors import Cors
-from service.db import Database
-from service.edge import Edge
+from service.database.connection import Database
 from service.errors import ServiceError
-from service.failures import Failures, handle
-from service.keys import Keys
+from service.http.api_keys import Keys
+from service.http.cors import Cors
+from service.http.exception_handlers import Failures, handle
+from service.http.request_middleware import Edge
 from service.routes import ROUTES
 from service.settings import Settings
 
@@ -23,7 +23,7 @@ class Application(FastAPI):
     """FastAPI, whose OpenAPI document takes its schemas and its keys from elsewhere, when it is asked for."""
 
     def openapi(self) -> dict[str, Any]:
-        from service.openapi import with_keys, with_schemas
+        from service.http.openapi import with_keys, with_schemas
 
         return with_keys(with_schemas(super().openapi()), self.state.settings)
 
@@ -34,12 +34,23 @@ def create_app(settings: Settings) -> FastAPI:
         title="AI Success Insights",
         description=DESCRIPTION,
         version=settings.version,
-        routes=list(ROUTES),  # not included routers: those are built a second time, at the first request
+        routes=list(
+            ROUTES
+        ),  # not included routers: those are built a second time, at the first request
         redirect_slashes=False,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        middleware=[Middleware(Edge), Middleware(Cors, settings), Middleware(Failures), Middleware(Keys, settings)],
-        exception_handlers={ServiceError: handle, RequestValidationError: handle, HTTPException: handle},
+        middleware=[
+            Middleware(Edge),
+            Middleware(Cors, settings),
+            Middleware(Failures),
+            Middleware(Keys, settings),
+        ],
+        exception_handlers={
+            ServiceError: handle,
+            RequestValidationError: handle,
+            HTTPException: handle,
+        },
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings

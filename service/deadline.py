@@ -21,7 +21,9 @@ _ends: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def deadline(accepted: float | None = None, function_seconds: float | None = None) -> Generator[None]:
+def deadline(
+    accepted: float | None = None, function_seconds: float | None = None
+) -> Generator[None]:
     """Sets the deadline of the work inside. `accepted`: seconds since the epoch at which the gateway took the request.
     `function_seconds`: what is left until Lambda ends the function, which can be set to less.
 
@@ -51,4 +53,6 @@ def check() -> None:
 
 
 def out_of_time() -> UnavailableError:
-    return UnavailableError("The request took longer than it may. Ask for less at once, or try again.")
+    return UnavailableError(
+        "The request took longer than it may. Ask for less at once, or try again."
+    )

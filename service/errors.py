@@ -1,17 +1,10 @@
-"""Every error that a client can meet: raised by the service as these classes, answered as RFC 9457 problem details."""
+"""The errors that the service raises for its clients; `service.http.problems` renders them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
-from starlette.responses import Response
-
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:problem-type:ai-success-insights:"
 RETRY_AFTER_SECONDS = 2
-_LONGEST_ECHO = 100
 
 
 class ServiceError(Exception):
@@ -21,7 +14,13 @@ class ServiceError(Exception):
     code = "internal"
     title = "Internal error"
 
-    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, errors: Sequence[Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.headers = dict(headers or {})
@@ -41,7 +40,10 @@ class UnauthorizedError(ServiceError):
     title = "API key needed"
 
     def __init__(self) -> None:
-        super().__init__("This needs a valid API key, sent as X-API-Key: id.secret.", headers={"WWW-Authenticate": "ApiKey"})
+        super().__init__(
+            "This needs a valid API key, sent as X-API-Key: id.secret.",
+            headers={"WWW-Authenticate": "ApiKey"},
+        )
 
 
 class ForbiddenError(ServiceError):
@@ -114,7 +116,9 @@ class ConflictError(ServiceError):
     title = "Conflict"
 
     def __init__(self, detail: str, *, retry: bool = False) -> None:
-        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else None)
+        super().__init__(
+            detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else None
+        )
 
 
 class PreconditionFailedError(ServiceError):
@@ -134,7 +138,9 @@ class UnavailableError(ServiceError):
 
 class InternalError(ServiceError):
     def __init__(self) -> None:
-        super().__init__("Something went wrong on our side. Try again, and quote the request id if it stays.")
+        super().__init__(
+            "Something went wrong on our side. Try again, and quote the request id if it stays."
+        )
 
 
 class HttpError(ServiceError):
@@ -145,36 +151,3 @@ class HttpError(ServiceError):
         self.status = HTTPStatus(status)
         self.title = self.status.phrase
         self.code = self.title.lower().replace(" ", "-")
-
-
-def invalid(found: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
-    """From pydantic's errors: keeps where, which rule and its message, drops the value that broke it."""
-    errors = [
-        {
-            "loc": [part if isinstance(part, int) else str(part)[:_LONGEST_ECHO] for part in error["loc"]],
-            "code": error["type"],
-            "message": error["msg"],
-        }
-        for error in found
-    ]
-    where = ".".join(str(part) for part in errors[0]["loc"])
-    return InvalidRequestError(f"The request is invalid at {where}: {errors[0]['message']}.", errors=errors)
-
-
-def problem_body(error: ServiceError, *, path: str, request_id: str) -> dict[str, Any]:
-    """The members of RFC 9457, `request_id`, and those of the error's own."""
-    return {
-        "type": f"{TYPE_PREFIX}{error.code}",
-        "title": error.title,
-        "status": int(error.status),
-        "detail": error.detail,
-        "instance": quote(path, errors="replace"),
-        "request_id": request_id,
-        **error.members,
-    }
-
-
-def problem(error: ServiceError, *, path: str, request_id: str) -> Response:
-    """The answer to `error`. Its text is ASCII (escaped), so that nothing in it can fail to be encoded."""
-    body = json.dumps(problem_body(error, path=path, request_id=request_id))
-    return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)

@@ -13,9 +13,10 @@ with quick_imports():
     from mangum import Mangum
     from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 
-    from service import errors, logs
+    from service import logs
     from service.app import create_app
-    from service.events import is_http, tidy
+    from service.http.lambda_event import is_http, tidy
+    from service.http.problems import MEDIA_TYPE
     from service.settings import Settings
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -30,7 +31,7 @@ def make_handler(app: FastAPI) -> Handler:
     """
     logs.configure()
     asyncio.set_event_loop(_loop)
-    http = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, errors.MEDIA_TYPE])
+    http = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
 
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if is_http(event):
@@ -38,7 +39,9 @@ def make_handler(app: FastAPI) -> Handler:
             return http(tidy(event), context)
         if event.get("source") == "keep-warm":
             return {"warm": True}
-        raise ValueError(f"this function takes HTTP events and keep-warm, not one with the keys {sorted(event)}")
+        raise ValueError(
+            f"this function takes HTTP events and keep-warm, not one with the keys {sorted(event)}"
+        )
 
     return handle
 

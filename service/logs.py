@@ -24,7 +24,9 @@ class _Lines(logging.Handler):
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
             "level": record.levelname,
             "message": record.getMessage(),
             **getattr(record, _FIELDS, {}),
@@ -45,7 +47,9 @@ def _trace(error: BaseException) -> list[str]:
             code = trace.tb_frame.f_code
             lines.append(f"  {code.co_filename}:{trace.tb_lineno} {code.co_qualname}")
             trace = trace.tb_next
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
     return lines
 
 
@@ -59,5 +63,7 @@ def configure() -> None:
         logger.propagate = False
 
 
-def log(message: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: object) -> None:
+def log(
+    message: str, *, level: int = logging.INFO, error: BaseException | None = None, **fields: object
+) -> None:
     logger.log(level, message, extra={_FIELDS: fields}, exc_info=error)

@@ -53,8 +53,16 @@ def handler(event: object, context: object) -> Result:
         return migrate(os.environ["DATABASE_URL"])
     except DBAPIError as error:
         server_message = getattr(getattr(error.orig, "diag", None), "message_primary", None)
-        logs.log("the migration failed", level=logging.ERROR, error=error, sqlstate=_sqlstate(error), reason=server_message)
-        failure = MigrationFailedError(f"{type(error.orig).__name__} {_sqlstate(error) or 'without SQLSTATE'}")
+        logs.log(
+            "the migration failed",
+            level=logging.ERROR,
+            error=error,
+            sqlstate=_sqlstate(error),
+            reason=server_message,
+        )
+        failure = MigrationFailedError(
+            f"{type(error.orig).__name__} {_sqlstate(error) or 'without SQLSTATE'}"
+        )
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the URL
         logs.log("the migration failed", level=logging.ERROR, error=error)
         failure = MigrationFailedError(type(error).__name__)
@@ -68,7 +76,11 @@ def migrate(url: str) -> Result:
     while True:
         before, after = _with_patience(scripts, database)
         if after is None or after == before:
-            return {"revision": after, "applied": applied, "ahead": after is not None and not _known(scripts, after)}
+            return {
+                "revision": after,
+                "applied": applied,
+                "ahead": after is not None and not _known(scripts, after),
+            }
         logs.log("migrated", revision=after)
         applied.append(after)
 
@@ -76,7 +88,9 @@ def migrate(url: str) -> Result:
 def engine(url: str) -> Engine:
     """For SQLAlchemy, whose plain `postgresql://` means another driver."""
     return create_engine(
-        make_url(url).set(drivername="postgresql+psycopg2"), poolclass=NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
+        make_url(url).set(drivername="postgresql+psycopg2"),
+        poolclass=NullPool,
+        connect_args={"connect_timeout": CONNECT_SECONDS},
     )
 
 
@@ -109,7 +123,11 @@ def _step(scripts: ScriptDirectory, database: Engine) -> tuple[str | None, str |
 
 
 def _limit(connection: Connection, *, lock_seconds: int) -> None:
-    connection.execute(text(f"SET LOCAL lock_timeout = '{lock_seconds}s'; SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"))
+    connection.execute(
+        text(
+            f"SET LOCAL lock_timeout = '{lock_seconds}s'; SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
+        )
+    )
 
 
 def _revision(connection: Connection) -> str | None:
@@ -122,7 +140,9 @@ def _known(scripts: ScriptDirectory, revision: str) -> bool:
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))  # the option is interpolated
+    config.set_main_option(
+        "script_location", str(SCRIPTS).replace("%", "%%")
+    )  # the option is interpolated
     config.attributes["connection"] = connection
     return config
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.bounds import MODEL_LENGTH
+from service.schema.limits import MODEL_LENGTH
 
 SERVICE_NAME = "ai-success-insights"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
@@ -53,7 +53,9 @@ class Settings:
             cors_origins=_origins(environment.get("CORS_ORIGINS", "")),
             cors_origin_regex=_pattern(environment.get("CORS_ORIGIN_REGEX", "")),
             api_keys=_keys(environment.get("API_KEYS", "")),
-            api_keys_protect_reads=_flag("API_KEYS_PROTECT_READS", environment.get("API_KEYS_PROTECT_READS", "")),
+            api_keys_protect_reads=_flag(
+                "API_KEYS_PROTECT_READS", environment.get("API_KEYS_PROTECT_READS", "")
+            ),
             openai_api_key=_secret("OPENAI_API_KEY", environment.get("OPENAI_API_KEY", "")),
             openai_model=_model(environment.get("OPENAI_MODEL") or cls.openai_model),
             openai_base_url=_endpoint(environment.get("OPENAI_BASE_URL", "")),
@@ -78,9 +80,13 @@ def _keys(text: str) -> dict[str, ApiKey]:
     for place, entry in enumerate((part.strip() for part in text.split(",") if part.strip()), 1):
         found = _KEY.fullmatch(entry)
         if not found:
-            raise SettingsError(f"API_KEYS, entry {place}: id:scope:sha256 is expected, scope read or write, the hash in 64 hex digits")
+            raise SettingsError(
+                f"API_KEYS, entry {place}: id:scope:sha256 is expected, scope read or write, the hash in 64 hex digits"
+            )
         if found[1] in keys:
-            raise SettingsError(f"API_KEYS, entry {place}: the id {found[1]!r} stands twice; a new secret takes a new id")
+            raise SettingsError(
+                f"API_KEYS, entry {place}: the id {found[1]!r} stands twice; a new secret takes a new id"
+            )
         keys[found[1]] = ApiKey(scope=found[2], digest=bytes.fromhex(found[3]))
     return keys
 
@@ -88,20 +94,26 @@ def _keys(text: str) -> dict[str, ApiKey]:
 def _secret(name: str, text: str) -> str:
     """Goes into a header: printable ASCII without blanks. Never told, not even when it is wrong."""
     if not re.fullmatch(r"[!-~]{0,512}", text):
-        raise SettingsError(f"{name} holds blanks or characters that no key has, or is longer than 512")
+        raise SettingsError(
+            f"{name} holds blanks or characters that no key has, or is longer than 512"
+        )
     return text
 
 
 def _model(text: str) -> str:
     if not re.fullmatch(rf"[A-Za-z0-9._:/@-]{{1,{MODEL_LENGTH}}}", text):
-        raise SettingsError(f"OPENAI_MODEL is {text[:MODEL_LENGTH]!r}: a model's name is expected, such as {Settings.openai_model}")
+        raise SettingsError(
+            f"OPENAI_MODEL is {text[:MODEL_LENGTH]!r}: a model's name is expected, such as {Settings.openai_model}"
+        )
     return text
 
 
 def _endpoint(text: str) -> str:
     """The value is not told when it is wrong: it might hold a password."""
     if text and not re.fullmatch(r"https?://[^\s?#@]{1,2000}", text):
-        raise SettingsError("OPENAI_BASE_URL is not an http(s) URL without user, query and fragment, such as https://api.example.com/v1")
+        raise SettingsError(
+            "OPENAI_BASE_URL is not an http(s) URL without user, query and fragment, such as https://api.example.com/v1"
+        )
     return text
 
 
@@ -119,5 +131,7 @@ def _pattern(text: str) -> str | None:
     except re.error as error:
         raise SettingsError(f"CORS_ORIGIN_REGEX is not a regular expression: {error}") from None
     if matches_all:
-        raise SettingsError("CORS_ORIGIN_REGEX matches origins of strangers: name the host's own part in it")
+        raise SettingsError(
+            "CORS_ORIGIN_REGEX matches origins of strangers: name the host's own part in it"
+        )
     return text

@@ -21,7 +21,9 @@ def quick_imports() -> Generator[None]:
     from pydantic.warnings import UnsupportedFieldAttributeWarning
 
     # An alias of a parameter is the framework's own, and has no use in a model that is built late.
-    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning, message="The 'alias' attribute")
+    warnings.filterwarnings(
+        "ignore", category=UnsupportedFieldAttributeWarning, message="The 'alias' attribute"
+    )
     pydantic.BaseModel.model_config["defer_build"] = True
     try:
         yield

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.ports import Ports
-from local.postgres import Postgres
-from tests.database_server import FAST, guarded
+from stack.local.neon.postgres.server import Postgres
+from stack.local.system.ports import Ports
+from tests.support.database_server import FAST, guarded
 
 
 @dataclass(frozen=True, kw_only=True)

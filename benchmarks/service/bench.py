@@ -11,7 +11,7 @@ from psycopg2.extensions import connection
 from benchmarks.database import ROLE, url_of
 from benchmarks.function import Function, core, event
 from benchmarks.service.meter import Invoked
-from local.postgres import Postgres
+from stack.local.neon.postgres.server import Postgres
 
 COPY = "measured_writes"
 
@@ -29,7 +29,9 @@ class Bench:
     @contextmanager
     def metered(self, name: str, *, pinned: bool = True) -> Generator[Invoked]:
         """The function on a database, warm; alone on one core when `pinned`."""
-        with self.function.start(url_of(self.running, name), core=core() if pinned else None) as environment:
+        with self.function.start(
+            url_of(self.running, name), core=core() if pinned else None
+        ) as environment:
             meter = Invoked(self.running, name, environment.pid, environment)
             for _ in range(3):
                 meter.ask(event("GET", "/accounts", "page_size=20"))

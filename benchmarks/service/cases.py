@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from benchmarks.service import data
-from service.queries.pages import SORTS
+from service.queries.pagination import SORTS
 
 SMALL, LARGE = 10_000, 1_000_000
 """Accounts at which there are limits; a database between the two has those of the large one."""
@@ -29,7 +29,9 @@ class Case:
     first: str | None = None
 
     def limit(self, accounts: int, first_ms: float | None = None) -> float | None:
-        absolute = next((limit for size, limit in sorted(self.limits.items()) if accounts <= size), None)
+        absolute = next(
+            (limit for size, limit in sorted(self.limits.items()) if accounts <= size), None
+        )
         return absolute if first_ms is None or absolute is not None else DEEP_TIMES * first_ms
 
 
@@ -39,7 +41,14 @@ def read_cases(accounts: int) -> list[Case]:
 
 def _list(group: str, name: str, limits: Mapping[int, float], **query: object) -> Case:
     asked = {"page_size": 20, **query}
-    return Case(group=group, name=name, path="/accounts", query=urlencode(asked), limits=limits, statements=LIST_STATEMENTS)
+    return Case(
+        group=group,
+        name=name,
+        path="/accounts",
+        query=urlencode(asked),
+        limits=limits,
+        statements=LIST_STATEMENTS,
+    )
 
 
 def _lists() -> Iterator[Case]:
@@ -47,13 +56,24 @@ def _lists() -> Iterator[Case]:
     for sort in SORTS:
         yield _list("lists", f"20 by {sort}", twenty, sort=sort)
     place = {"bucket": "Red", "segment": "SMB", "region": "EMEA", "owner": data.owner(7)}
-    filters = {**{name: {name: value} for name, value in place.items()}, "all four": place, "unscored": {"bucket": "Unscored"}}
+    filters = {
+        **{name: {name: value} for name, value in place.items()},
+        "all four": place,
+        "unscored": {"bucket": "Unscored"},
+    }
     for name, chosen in filters.items():
         for sort in ("name", "-arr", "-health_score", "renewal_date", "-updated_at"):
             yield _list("lists", f"20 {name} by {sort}", twenty, sort=sort, **chosen)
     for sort in ("name", "-arr", "-health_score"):
         yield _list("lists", f"100 by {sort}", hundred, sort=sort, page_size=100)
-    yield _list("lists", "100 bucket by -health_score", hundred, sort="-health_score", page_size=100, bucket="Red")
+    yield _list(
+        "lists",
+        "100 bucket by -health_score",
+        hundred,
+        sort="-health_score",
+        page_size=100,
+        bucket="Red",
+    )
 
 
 def _texts() -> Iterator[Case]:
@@ -65,7 +85,13 @@ def _texts() -> Iterator[Case]:
     }
     for name, term in terms.items():
         for sort in ("name", "-arr", "health_score"):
-            yield _list("text", f"20 with a {name} term by {sort}", {SMALL: 6.0, LARGE: 60.0}, sort=sort, q=term)
+            yield _list(
+                "text",
+                f"20 with a {name} term by {sort}",
+                {SMALL: 6.0, LARGE: 60.0},
+                sort=sort,
+                q=term,
+            )
 
 
 def _deep(accounts: int) -> Iterator[Case]:
@@ -73,12 +99,26 @@ def _deep(accounts: int) -> Iterator[Case]:
     for sort in SORTS:
         first = _list("deep", f"first page by {sort}", {}, sort=sort)
         yield first
-        for place, page in {"middle": pages // 2, "three quarters": pages * 3 // 4, "last": pages}.items():
-            long_way = accounts > SMALL and place != "last" and sort.removeprefix("-") not in ("health_score", "renewal_date")
+        for place, page in {
+            "middle": pages // 2,
+            "three quarters": pages * 3 // 4,
+            "last": pages,
+        }.items():
+            long_way = (
+                accounts > SMALL
+                and place != "last"
+                and sort.removeprefix("-") not in ("health_score", "renewal_date")
+            )
             query = urlencode({"page_size": 20, "sort": sort, "page": page})
             limits = {LARGE: DEEP_MS} if long_way else {}
             yield Case(
-                group="deep", name=f"{place} page by {sort}", path="/accounts", query=query, limits=limits, statements=2, first=first.name
+                group="deep",
+                name=f"{place} page by {sort}",
+                path="/accounts",
+                query=query,
+                limits=limits,
+                statements=2,
+                first=first.name,
             )
 
 
@@ -89,11 +129,19 @@ def _portfolio() -> Iterator[Case]:
         ("attention, 20 of 180 days", "attention", "limit=20&days=180", 6, 10),
         ("movers of 30 days, computed already", "movers", "days=30", 10, 25),
     ):
-        yield Case(group="portfolio", name=name, path=f"/portfolio/{path}", query=query, limits={SMALL: small, LARGE: large})
+        yield Case(
+            group="portfolio",
+            name=name,
+            path=f"/portfolio/{path}",
+            query=query,
+            limits={SMALL: small, LARGE: large},
+        )
 
 
 def _account(accounts: int) -> Iterator[Case]:
     one, limits = f"/accounts/{accounts * 2 // 3}", {LARGE: 2.0}
     yield Case(group="account", name="one account", path=one, limits=limits)
     yield Case(group="account", name="health-history", path=f"{one}/health-history", limits=limits)
-    yield Case(group="account", name="metrics-history", path=f"{one}/metrics-history", limits=limits)
+    yield Case(
+        group="account", name="metrics-history", path=f"{one}/metrics-history", limits=limits
+    )

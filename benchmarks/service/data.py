@@ -15,7 +15,16 @@ ACCOUNT = (
     "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d", "nps",
     "onboarding_phase", "expansion_oppty_dollar", "renewal_risk", "created_at", "updated_at",
 )  # fmt: skip
-DAY = ("account_id", "date", "logins", "events", "feature_x_events", "errors", "ticket_backlog", "avg_session_min")
+DAY = (
+    "account_id",
+    "date",
+    "logins",
+    "events",
+    "feature_x_events",
+    "errors",
+    "ticket_backlog",
+    "avg_session_min",
+)
 DAYS = 90
 SEED = 20_261
 
@@ -26,7 +35,18 @@ FIRST = (
     "Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ivy", "Juniper",
     "Katsura", "Larch", "Maple", "Nutmeg", "Oak", "Poplar", "Rowan", "Spruce", "Tamarack", "Willow",
 )  # fmt: skip
-SECOND = ("Harbor", "Summit", "Valley", "Ridge", "Prairie", "Canyon", "Delta", "Meadow", "Orchard", "Lagoon")
+SECOND = (
+    "Harbor",
+    "Summit",
+    "Valley",
+    "Ridge",
+    "Prairie",
+    "Canyon",
+    "Delta",
+    "Meadow",
+    "Orchard",
+    "Lagoon",
+)
 KIND = ("Systems", "Foods", "Mobility", "Labs", "Partners")
 RARE, FIVE_PER_CENT, LATE_FIVE_PER_CENT, TWENTY_PER_CENT = "Quixote", "Cedar", "Willow", "Mobility"
 """The late one begins the last names of all."""
@@ -69,7 +89,9 @@ def _account(draw: Random, number: int, people: int, today: date) -> str:
     second = RARE if number % RARE_EVERY == 17 else SECOND[int(chance() * len(SECOND))]
     name = f"{FIRST[int(chance() * len(FIRST))]} {second} {KIND[int(chance() * len(KIND))]} {number:07}"
     renewal = today + timedelta(days=int(730 * chance()))
-    changed = datetime.combine(today, time()) - timedelta(microseconds=int(90 * 86_400e6 * chance()))
+    changed = datetime.combine(today, time()) - timedelta(
+        microseconds=int(90 * 86_400e6 * chance())
+    )
     place = (
         INDUSTRIES[int(chance() * len(INDUSTRIES))],
         REGIONS[int(chance() * len(REGIONS))],
@@ -78,7 +100,15 @@ def _account(draw: Random, number: int, people: int, today: date) -> str:
     )
     inputs = _nothing_known() if chance() < 0.015 else _inputs(draw, health, today)
     opportunity = arr * 0.4 * chance() if chance() < 0.2 else 0
-    risk = r"\N" if chance() < 0.3 else "High" if health < 0.35 else "Medium" if health < 0.6 else "Low"
+    risk = (
+        r"\N"
+        if chance() < 0.3
+        else "High"
+        if health < 0.35
+        else "Medium"
+        if health < 0.6
+        else "Low"
+    )
     values = (
         number,
         name,

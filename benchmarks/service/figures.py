@@ -37,9 +37,17 @@ def of(samples: Sequence[Sample], statements: int | None = None) -> Figures:
     )
 
 
-def line(name: str, figures: Figures, limit: float | None, most_statements: int | None = None, note: str = "") -> str:
+def line(
+    name: str,
+    figures: Figures,
+    limit: float | None,
+    most_statements: int | None = None,
+    note: str = "",
+) -> str:
     """One row under `HEAD`, marked where a limit is missed."""
-    missed = (limit is not None and figures.p50 > limit) or (most_statements is not None and (figures.statements or 0) > most_statements)
+    missed = (limit is not None and figures.p50 > limit) or (
+        most_statements is not None and (figures.statements or 0) > most_statements
+    )
     cells = (
         _ms(figures.least),
         _ms(figures.p50),
@@ -55,10 +63,21 @@ def line(name: str, figures: Figures, limit: float | None, most_statements: int 
 def growth(by_size: Mapping[int, Mapping[str, Figures]], *, small: int, large: int) -> None:
     """Medians by number of accounts, and how they grew."""
     ratio = small in by_size and large in by_size
-    print(f"\n{'p50 in ms by number of accounts':<44}" + "".join(f"{size:>12,}" for size in by_size) + (f"{'growth':>10}" if ratio else ""))
+    print(
+        f"\n{'p50 in ms by number of accounts':<44}"
+        + "".join(f"{size:>12,}" for size in by_size)
+        + (f"{'growth':>10}" if ratio else "")
+    )
     for name in next(iter(by_size.values()), {}):
-        row = "".join(f"{figures[name].p50:12.2f}" if name in figures else f"{'':12}" for figures in by_size.values())
-        grown = by_size[large][name].p50 / by_size[small][name].p50 if ratio and name in by_size[large] else None
+        row = "".join(
+            f"{figures[name].p50:12.2f}" if name in figures else f"{'':12}"
+            for figures in by_size.values()
+        )
+        grown = (
+            by_size[large][name].p50 / by_size[small][name].p50
+            if ratio and name in by_size[large]
+            else None
+        )
         print(f"{name:<44}{row}" + ("" if grown is None else f"{grown:9.1f}x"))
 
 

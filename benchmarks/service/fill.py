@@ -14,12 +14,12 @@ from psycopg2.extensions import connection
 
 from benchmarks.database import migrated, server
 from benchmarks.service import data
-from local.postgres import Postgres
 from service.clock import today
-from service.queries.copying import copy_text
+from service.queries.bulk_load import copy_text
 from service.queries.rollups import fold
 from service.queries.scores import recompute
 from service.scoring.rules import BUCKETS
+from stack.local.neon.postgres.server import Postgres
 
 BUILDING = {
     "fsync": "off", "full_page_writes": "off", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0",
@@ -34,7 +34,13 @@ SNAPSHOTS = 8
 FIRST_AGO, EACH_AGO = 83, 30
 """Days: the newest earlier snapshot is up to so old, each before it by so much older. So 1.36 of an account lie in the last 30 days."""
 
-_TABLES = ("accounts", "account_health", "account_names", "account_metrics_daily", "health_snapshots")
+_TABLES = (
+    "accounts",
+    "account_health",
+    "account_names",
+    "account_metrics_daily",
+    "health_snapshots",
+)
 
 _BUCKET = " ".join(f"WHEN earlier >= {lowest} THEN '{name}'" for name, lowest in BUCKETS)
 _HISTORY = f"""
@@ -66,7 +72,8 @@ def build(home: Path, sizes: Iterable[int]) -> dict[int, str]:
 def _drop_outdated(running: Postgres) -> None:
     with running.admin() as admin, admin.cursor() as statements:
         statements.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'accounts\\_%%' AND datname NOT LIKE %s", (f"%{_version()}",)
+            "SELECT datname FROM pg_database WHERE datname LIKE 'accounts\\_%%' AND datname NOT LIKE %s",
+            (f"%{_version()}",),
         )
         outdated = [name for (name,) in statements.fetchall()]
     for name in outdated:
@@ -83,7 +90,10 @@ def _version() -> str:
 def _build(running: Postgres, size: int, name: str) -> None:
     unfinished, began = f"building_{size}", time.monotonic()
     running.drop_database(unfinished)
-    with closing(psycopg2.connect(migrated(running, unfinished))) as service, running.admin(unfinished) as admin:
+    with (
+        closing(psycopg2.connect(migrated(running, unfinished))) as service,
+        running.admin(unfinished) as admin,
+    ):
         with _without_indexes(admin):
             _progress(f"{size:,} accounts", _accounts, service, size)
             if size <= WITH_DAYS:
@@ -100,7 +110,11 @@ def _build(running: Postgres, size: int, name: str) -> None:
             statements.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
             (occupied,) = statements.fetchone() or ("",)
     with running.admin() as admin, admin.cursor() as statements:
-        statements.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(name)))
+        statements.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                sql.Identifier(unfinished), sql.Identifier(name)
+            )
+        )
     print(f"\n  built in {time.monotonic() - began:.0f} s, {occupied}", flush=True)
 
 
@@ -157,7 +171,9 @@ def _scores(service: connection, admin: connection) -> None:
 
 def _history(admin: connection) -> None:
     with admin.cursor() as statements:
-        statements.execute("SET session_replication_role = replica")  # what they refer to is there: it need not be looked up each time
+        statements.execute(
+            "SET session_replication_role = replica"
+        )  # what they refer to is there: it need not be looked up each time
         for place in range(SNAPSHOTS - 1, 0, -1):
             statements.execute(_HISTORY, (place,))
         statements.execute("RESET session_replication_role")

@@ -15,11 +15,20 @@ class Client:
     url: str
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
-    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> tuple[float, bytes]:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> tuple[float, bytes]:
         """Seconds, and the body. Raises RuntimeError for an answer other than 200."""
         if self._connection is None:
             address = urlsplit(self.url)
-            self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=PATIENCE)
+            self._connection = http.client.HTTPConnection(
+                address.hostname or "", address.port, timeout=PATIENCE
+            )
             self._connection.connect()
         began = time.perf_counter()
         self._connection.request(method, path, body=body, headers=dict(headers or {}))
@@ -27,7 +36,9 @@ class Client:
         content = answer.read()
         taken = time.perf_counter() - began
         if answer.status != 200:
-            raise RuntimeError(f"{method} {self.url}{path} answered {answer.status}: {content[:300]!r}")
+            raise RuntimeError(
+                f"{method} {self.url}{path} answered {answer.status}: {content[:300]!r}"
+            )
         return taken, content
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks.runtime import Environment
-from local.postgres import Postgres
 from service.settings import SERVICE_NAME
+from stack.local.neon.postgres.server import Postgres
 
 T = TypeVar("T")
 
@@ -49,7 +49,9 @@ class Meter:
         after = None if server is None else _cpu_or_none(self._backend)
         if after is None:
             self._backend = None
-        return Sample(wall, None if server is None or after is None else after - server, function), answer
+        return Sample(
+            wall, None if server is None or after is None else after - server, function
+        ), answer
 
     def statements(self, request: Callable[[], object]) -> int:
         """How many of a request's read or write tables. Within `counting`."""
@@ -85,7 +87,9 @@ class Invoked(Meter):
         sample, answer = self.around(lambda: self.function.invoke(event))
         if answer.get("statusCode") != 200:
             raise RuntimeError(
-                f"{event['rawPath']}?{event['rawQueryString']} answered {answer.get('statusCode')}: {answer.get('body')}"[:600]
+                f"{event['rawPath']}?{event['rawQueryString']} answered {answer.get('statusCode')}: {answer.get('body')}"[
+                    :600
+                ]
             )
         return sample, answer
 
@@ -110,7 +114,9 @@ def _track(running: Postgres, which: str) -> None:
     with running.admin() as admin, admin.cursor() as cursor:
         cursor.execute(f"ALTER SYSTEM SET pg_stat_statements.track = '{which}'")
         cursor.execute("SELECT pg_reload_conf()")
-    time.sleep(0.3)  # sessions take it over at their next statement, once the signal has reached them
+    time.sleep(
+        0.3
+    )  # sessions take it over at their next statement, once the signal has reached them
 
 
 def cpu_seconds(pid: int) -> float:
@@ -132,7 +138,9 @@ def _cpu_or_none(pid: int | None) -> float | None:
 
 def memory_mb(pid: int) -> tuple[float, float]:
     """Resident now, and the most since the start or `forget_peak`, in 10⁶ bytes."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    lines = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
     now, peak = (int(lines[name].split()[0]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))
     return now, peak
 

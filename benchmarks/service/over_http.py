@@ -32,7 +32,12 @@ READS = {
 @contextmanager
 def served(bench: Bench, name: str) -> Generator[tuple[Client, Meter]]:
     """A client of the service on a database, and a meter of the function, which is alone on one core and warm."""
-    function = gateway.version(HANDLER, bench.function.code, layers=(bench.function.layer,), DATABASE_URL=url_of(bench.running, name))
+    function = gateway.version(
+        HANDLER,
+        bench.function.code,
+        layers=(bench.function.layer,),
+        DATABASE_URL=url_of(bench.running, name),
+    )
     ready: Future[tuple[int, int]] = Future()
     loop, done = asyncio.new_event_loop(), asyncio.Event()
 
@@ -41,10 +46,17 @@ def served(bench: Bench, name: str) -> Generator[tuple[Client, Meter]]:
             ready.set_result((port, functions.pids("benchmark")[0]))
             await done.wait()
 
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, ThreadPoolExecutor(1) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as directory,
+        ThreadPoolExecutor(1) as pool,
+    ):
         serving = pool.submit(loop.run_until_complete, serve(Path(directory)))
         serving.add_done_callback(
-            lambda ended: None if ready.done() else ready.set_exception(ended.exception() or RuntimeError("it ended"))
+            lambda ended: (
+                None
+                if ready.done()
+                else ready.set_exception(ended.exception() or RuntimeError("it ended"))
+            )
         )
         try:
             port, pid = ready.result()
@@ -61,14 +73,26 @@ def served(bench: Bench, name: str) -> Generator[tuple[Client, Meter]]:
 
 
 def measure(bench: Bench, accounts: int) -> None:
-    print(f"\n### {accounts:,} accounts: over HTTP, through the local gateway\n\n{figures.HEAD}", flush=True)
+    print(
+        f"\n### {accounts:,} accounts: over HTTP, through the local gateway\n\n{figures.HEAD}",
+        flush=True,
+    )
     with bench.copied(accounts) as name, served(bench, name) as (client, meter):
         for what, path in READS.items():
-            samples = [meter.around(partial(client.ask, "GET", path))[0] for _ in range(bench.rounds + 1)][1:]
+            samples = [
+                meter.around(partial(client.ask, "GET", path))[0] for _ in range(bench.rounds + 1)
+            ][1:]
             print(figures.line(what, figures.of(samples), None))
         samples: list[Sample] = []
         for turn in range(bench.writes):
             headers, body = form(accounts_csv(CSV_ACCOUNTS, start=turn * CSV_ACCOUNTS))
-            samples.append(meter.around(partial(client.ask, "POST", "/ingest/csv", headers=headers, body=body))[0])
+            samples.append(
+                meter.around(
+                    partial(client.ask, "POST", "/ingest/csv", headers=headers, body=body)
+                )[0]
+            )
             bench.execute(name, *CLEAR)
-        print(figures.line(f"CSV of {CSV_ACCOUNTS:,} new accounts", figures.of(samples), None), flush=True)
+        print(
+            figures.line(f"CSV of {CSV_ACCOUNTS:,} new accounts", figures.of(samples), None),
+            flush=True,
+        )

@@ -23,7 +23,11 @@ from benchmarks.service.meter import COUNTED, Meter, counting
 from benchmarks.service.over_http import served
 from benchmarks.service.writes import CLEAR, day_moves
 
-READS = {"list of 20": "/accounts?page_size=20", "portfolio summary": "/portfolio/summary", "one account": "/accounts/17"}
+READS = {
+    "list of 20": "/accounts?page_size=20",
+    "portfolio summary": "/portfolio/summary",
+    "one account": "/accounts/17",
+}
 READ_ROUNDS = 10
 FEW = 1000
 """Accounts of an import and of a recompute: the peer takes seconds for them."""
@@ -34,11 +38,20 @@ def measure(bench: Bench, accounts: int) -> None:
     if not url or not dsn:
         print("\npeer: left out, PEER_URL and PEER_DSN are not set")
         return
-    print(f"\n### {accounts:,} accounts: beside the peer, over HTTP (this service on core {core()})\n")
-    with bench.copied(accounts) as name, bench.connected(name) as ours, closing(psycopg2.connect(dsn)) as theirs:
+    print(
+        f"\n### {accounts:,} accounts: beside the peer, over HTTP (this service on core {core()})\n"
+    )
+    with (
+        bench.copied(accounts) as name,
+        bench.connected(name) as ours,
+        closing(psycopg2.connect(dsn)) as theirs,
+    ):
         theirs.autocommit = True
         peer_data.load(ours, theirs, accounts)
-        print(f"{'p50':<32}{'this service':>14}{'stmts':>7}{'the peer':>14}{'stmts':>7}{'ratio':>9}", flush=True)
+        print(
+            f"{'p50':<32}{'this service':>14}{'stmts':>7}{'the peer':>14}{'stmts':>7}{'ratio':>9}",
+            flush=True,
+        )
         with served(bench, name) as (here, meter):
             _compare(bench, name, _Pair(here, meter, Client(url), theirs))
 
@@ -49,7 +62,13 @@ class _Pair:
     def __init__(self, here: Client, meter: Meter, there: Client, theirs: connection) -> None:
         self.here, self.meter, self.there, self.theirs = here, meter, there, theirs
 
-    def interleave(self, what: str, rounds: int, ask: Callable[[Client, int], float], prepare: Callable[[int], object] = int) -> None:
+    def interleave(
+        self,
+        what: str,
+        rounds: int,
+        ask: Callable[[Client, int], float],
+        prepare: Callable[[int], object] = int,
+    ) -> None:
         """`ask` gives seconds; the last round of each is the one whose statements are counted, and is not timed."""
         times: tuple[list[float], list[float]] = ([], [])
         for turn in range(rounds):
@@ -58,14 +77,22 @@ class _Pair:
                 taken.append(1000 * ask(client, turn))
         prepare(rounds)
         with counting(self.meter.running):
-            counted = str(self.meter.statements(lambda: ask(self.here, rounds))), self._their_statements(lambda: ask(self.there, rounds))
+            counted = (
+                str(self.meter.statements(lambda: ask(self.here, rounds))),
+                self._their_statements(lambda: ask(self.there, rounds)),
+            )
         a, b = map(statistics.median, times)
-        print(f"{what:<32}{a:11.2f} ms{counted[0]:>7}{b:11.2f} ms{counted[1]:>7}{b / a:8.0f}x", flush=True)
+        print(
+            f"{what:<32}{a:11.2f} ms{counted[0]:>7}{b:11.2f} ms{counted[1]:>7}{b / a:8.0f}x",
+            flush=True,
+        )
 
     def _their_statements(self, request: Callable[[], object]) -> str:
         """Where their server counts them."""
         with self.theirs.cursor() as cursor:
-            cursor.execute("SELECT count(*) > 0 FROM pg_extension WHERE extname = 'pg_stat_statements'")
+            cursor.execute(
+                "SELECT count(*) > 0 FROM pg_extension WHERE extname = 'pg_stat_statements'"
+            )
             (counts,) = cursor.fetchone() or (False,)
             if not counts:
                 request()
@@ -86,7 +113,12 @@ def _compare(bench: Bench, name: str, pair: _Pair) -> None:
         peer_data.load(ours, pair.theirs, FEW)  # it can only recompute all that it has
     day_moves(bench, name, -1)
     pair.here.ask("POST", "/health/recompute")
-    pair.interleave(f"recompute of {FEW:,}, all change", bench.writes, _recompute, partial(day_moves, bench, name))
+    pair.interleave(
+        f"recompute of {FEW:,}, all change",
+        bench.writes,
+        _recompute,
+        partial(day_moves, bench, name),
+    )
 
 
 def _import(client: Client, turn: int) -> float:
@@ -97,7 +129,9 @@ def _import(client: Client, turn: int) -> float:
 
 
 def _recompute(client: Client, _: int) -> float:
-    taken, answer = client.ask("POST", f"/health/recompute?limit={FEW}")  # which the peer passes over
+    taken, answer = client.ask(
+        "POST", f"/health/recompute?limit={FEW}"
+    )  # which the peer passes over
     _expect(json.loads(answer), accounts_updated=FEW)
     return taken
 

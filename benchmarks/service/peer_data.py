@@ -54,7 +54,9 @@ def load(ours: connection, theirs: connection, most: int) -> None:
                 source.copy_expert(f"COPY ({chosen}) TO STDOUT", file)
                 file.seek(0)
                 target.copy_expert(f"COPY {table} ({columns}) FROM STDIN", file)
-        target.execute("SELECT setval(pg_get_serial_sequence('accounts', 'id'), max(id)) FROM accounts")
+        target.execute(
+            "SELECT setval(pg_get_serial_sequence('accounts', 'id'), max(id)) FROM accounts"
+        )
         target.execute("VACUUM ANALYZE")
 
 
@@ -62,7 +64,13 @@ def _only_measured(target: cursor) -> None:
     """Raises SystemExit rather than delete what a measurement has not put there."""
     target.execute("SELECT to_regclass('accounts') IS NULL")
     if target.fetchone() == (True,):
-        raise SystemExit("The database at PEER_DSN has no table accounts: the peer makes its tables when it starts with it")
-    target.execute("SELECT count(*) FROM accounts WHERE name !~ '^([A-Z][a-z]+ ){3}[0-9]{7}$' AND name NOT LIKE 'Invented Customer %'")
+        raise SystemExit(
+            "The database at PEER_DSN has no table accounts: the peer makes its tables when it starts with it"
+        )
+    target.execute(
+        "SELECT count(*) FROM accounts WHERE name !~ '^([A-Z][a-z]+ ){3}[0-9]{7}$' AND name NOT LIKE 'Invented Customer %'"
+    )
     if target.fetchone() != (0,):
-        raise SystemExit("The database at PEER_DSN holds accounts of its own, which measuring would delete: give the peer an empty one")
+        raise SystemExit(
+            "The database at PEER_DSN holds accounts of its own, which measuring would delete: give the peer an empty one"
+        )

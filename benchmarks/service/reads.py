@@ -31,7 +31,10 @@ def _of_size(bench: Bench, accounts: int, groups: Collection[str]) -> dict[str, 
         samples = _samples(meter, cases, bench.rounds)
         changed = _movers_after_a_change(bench, name, meter) if "portfolio" in groups else []
         with counting(bench.running):
-            counted = {case.name: meter.statements(lambda case=case: meter.ask(_event(case))) for case in cases}
+            counted = {
+                case.name: meter.statements(lambda case=case: meter.ask(_event(case)))
+                for case in cases
+            }
         peak = memory_mb(meter.pid)[1]
     found = {case.name: figures.of(samples[case.name], counted[case.name]) for case in cases}
     for case in cases:
@@ -40,7 +43,10 @@ def _of_size(bench: Bench, accounts: int, groups: Collection[str]) -> dict[str, 
         found[MOVERS_FIRST] = figures.of(changed)
         limit = next(limit for size, limit in MOVERS_LIMITS.items() if accounts <= size)
         print(figures.line(MOVERS_FIRST, found[MOVERS_FIRST], limit))
-    print(f"peak memory of the function: {peak:.0f} MB; init {meter.function.init * 1000:.0f} ms", flush=True)
+    print(
+        f"peak memory of the function: {peak:.0f} MB; init {meter.function.init * 1000:.0f} ms",
+        flush=True,
+    )
     return found
 
 
@@ -66,7 +72,11 @@ def _event(case: Case) -> dict[str, object]:
 
 def _check(case: Case, body: str) -> None:
     """A case that finds nothing measures nothing. Of few accounts none may be all that is asked for."""
-    if case.path == "/accounts" and "all four" not in case.name and not json.loads(body)["accounts"]:
+    if (
+        case.path == "/accounts"
+        and "all four" not in case.name
+        and not json.loads(body)["accounts"]
+    ):
         raise RuntimeError(f"{case.name}: {case.query} found no account")
 
 
@@ -84,4 +94,10 @@ def _line(case: Case, accounts: int, found: dict[str, Figures]) -> str:
     if case.first is None:
         return figures.line(case.name, measured, case.limit(accounts), case.statements)
     first = found[case.first].p50
-    return figures.line(case.name, measured, case.limit(accounts, first), case.statements, f"  {measured.p50 / first:5.1f}x the first")
+    return figures.line(
+        case.name,
+        measured,
+        case.limit(accounts, first),
+        case.statements,
+        f"  {measured.p50 / first:5.1f}x the first",
+    )

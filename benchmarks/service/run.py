@@ -13,8 +13,8 @@ from benchmarks.function import ROOT, Function, unpacked
 from benchmarks.service import figures, fill, meter, over_http, peer, reads, together, writes
 from benchmarks.service.bench import Bench
 from benchmarks.service.cases import LARGE, SMALL
-from local.functions.runtime import install_runtime_client
 from service.routes.recompute import MOST
+from stack.local.lambda_.function_version import install_runtime_client
 
 SIZES = (1000, SMALL, 100_000, LARGE)
 OF_SIZE: dict[str, Callable[[Bench, int], None]] = {
@@ -38,9 +38,17 @@ def main(arguments: Sequence[str] = ()) -> None:
         names = fill.build(home, options.accounts)
         running = stack.enter_context(server(home, COUNTING))
         meter.prepare(running)
-        bench = Bench(running=running, names=names, function=function, rounds=options.rounds, writes=options.writes)
+        bench = Bench(
+            running=running,
+            names=names,
+            function=function,
+            rounds=options.rounds,
+            writes=options.writes,
+        )
         _say_load()
-        by_size = reads.measure(bench, options.only) if set(options.only) & set(reads.GROUPS) else {}
+        by_size = (
+            reads.measure(bench, options.only) if set(options.only) & set(reads.GROUPS) else {}
+        )
         for group in OF_SIZE:
             if group in options.only:
                 _of_size(bench, group)
@@ -50,7 +58,11 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 
 def _of_size(bench: Bench, group: str) -> None:
-    sizes = [size for size in bench.names if size == SMALL or (group == "recompute" and SMALL < size <= MOST)]
+    sizes = [
+        size
+        for size in bench.names
+        if size == SMALL or (group == "recompute" and SMALL < size <= MOST)
+    ]
     if not sizes:
         print(f"\n{group}: left out, it is measured at {SMALL:,} accounts")
     for size in sizes:
@@ -59,16 +71,35 @@ def _of_size(bench: Bench, group: str) -> None:
 
 def _say_load() -> None:
     loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    print(f"\nload average {loads} on {len(os.sched_getaffinity(0))} cores at {time.strftime('%H:%M:%S')}", flush=True)
+    print(
+        f"\nload average {loads} on {len(os.sched_getaffinity(0))} cores at {time.strftime('%H:%M:%S')}",
+        flush=True,
+    )
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.service", description="The whole service, at several sizes.")
-    parser.add_argument("--accounts", type=_sizes, default=SIZES, metavar="N,…", help=f"default: {','.join(map(str, SIZES))}")
-    parser.add_argument("--only", type=_groups, default=GROUPS, metavar="GROUP,…", help=f"some of {','.join(GROUPS)}")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.service", description="The whole service, at several sizes."
+    )
+    parser.add_argument(
+        "--accounts",
+        type=_sizes,
+        default=SIZES,
+        metavar="N,…",
+        help=f"default: {','.join(map(str, SIZES))}",
+    )
+    parser.add_argument(
+        "--only",
+        type=_groups,
+        default=GROUPS,
+        metavar="GROUP,…",
+        help=f"some of {','.join(GROUPS)}",
+    )
     parser.add_argument("--rounds", type=_count, default=30, help="requests of each read")
     parser.add_argument("--writes", type=_count, default=3, help="repetitions of each write")
-    parser.add_argument("--keep", action="store_true", help="keep the data in .local/bench, and take what is there")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the data in .local/bench, and take what is there"
+    )
     return parser.parse_args(arguments)
 
 
@@ -88,5 +119,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 def _groups(text: str) -> tuple[str, ...]:
     groups = tuple(text.split(","))
     if unknown := [group for group in groups if group not in GROUPS]:
-        raise argparse.ArgumentTypeError(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+        raise argparse.ArgumentTypeError(
+            f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}"
+        )
     return groups

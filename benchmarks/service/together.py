@@ -34,7 +34,11 @@ def beside_a_writer(bench: Bench, accounts: int) -> None:
         f"\n### {accounts:,} accounts: a read beside a writer (two functions and the database on {cores} cores)\n\n{figures.HEAD}",
         flush=True,
     )
-    with bench.copied(accounts) as name, bench.metered(name) as reader, bench.metered(name, pinned=False) as writer:
+    with (
+        bench.copied(accounts) as name,
+        bench.metered(name) as reader,
+        bench.metered(name, pinned=False) as writer,
+    ):
         quiet = figures.of([reader.ask(event(*_LIST))[0] for _ in range(bench.rounds * 2)])
         print(figures.line("list of 20, quiet", quiet, None))
 
@@ -46,13 +50,21 @@ def beside_a_writer(bench: Bench, accounts: int) -> None:
             sent = upload(accounts_csv(CSV_ACCOUNTS, start=turn * CSV_ACCOUNTS))
             return lambda: writer.ask(sent)
 
-        for what, write in (("a recompute, all change", scores), (f"an import of {CSV_ACCOUNTS:,}", new_accounts)):
+        for what, write in (
+            ("a recompute, all change", scores),
+            (f"an import of {CSV_ACCOUNTS:,}", new_accounts),
+        ):
             samples: list[Sample] = []
             for turn in range(bench.writes):
                 samples += _while(write(turn), lambda: reader.ask(event(*_LIST))[0])
             beside = figures.of(samples)
             note = f"  {beside.p50 / quiet.p50:5.1f}x quiet"
-            print(figures.line(f"list of 20 beside {what}", beside, BESIDE_TIMES * quiet.p50, note=note), flush=True)
+            print(
+                figures.line(
+                    f"list of 20 beside {what}", beside, BESIDE_TIMES * quiet.p50, note=note
+                ),
+                flush=True,
+            )
             bench.execute(name, *CLEAR)
 
 
@@ -60,10 +72,10 @@ def _while(write: Callable[[], object], read: Callable[[], Sample]) -> list[Samp
     """Reads that were begun while the write went on."""
     samples: list[Sample] = []
     with ThreadPoolExecutor(1) as pool:
-        under_way: Future[object] = pool.submit(write)
-        while not under_way.done():
+        track: Future[object] = pool.submit(write)
+        while not track.done():
             samples.append(read())
-        under_way.result()
+        track.result()
     return samples
 
 
@@ -72,17 +84,34 @@ def writers(bench: Bench, accounts: int) -> None:
     with bench.copied(accounts) as name:
         before = _deadlocks(bench, name)
         with ExitStack() as stack:
-            meters = [stack.enter_context(bench.metered(name, pinned=False)) for _ in range(WRITERS)]
+            meters = [
+                stack.enter_context(bench.metered(name, pinned=False)) for _ in range(WRITERS)
+            ]
             alone = figures.of(_patches(meters[0], 1))
             print(figures.line("PATCH of one account, one writer", alone, None))
             began = perf_counter()
             with ThreadPoolExecutor(WRITERS) as pool:
-                samples = [sample for each in pool.map(_patches, meters, range(1, WRITERS + 1)) for sample in each]
+                samples = [
+                    sample
+                    for each in pool.map(_patches, meters, range(1, WRITERS + 1))
+                    for sample in each
+                ]
             rate = len(samples) / (perf_counter() - began)
-            print(figures.line(f"PATCH of one account, {WRITERS} writers", figures.of(samples), None, note=f"  {rate:.0f} transactions/s"))
+            print(
+                figures.line(
+                    f"PATCH of one account, {WRITERS} writers",
+                    figures.of(samples),
+                    None,
+                    note=f"  {rate:.0f} transactions/s",
+                )
+            )
             _beside_an_open_import(bench, name, meters[0], alone.p50)
-        deadlocks = _deadlocks(bench, name) - before  # sessions have told all of theirs when they have ended
-        print(f"deadlocks: {deadlocks} (at most 0){figures.MISSED if deadlocks else ''}", flush=True)
+        deadlocks = (
+            _deadlocks(bench, name) - before
+        )  # sessions have told all of theirs when they have ended
+        print(
+            f"deadlocks: {deadlocks} (at most 0){figures.MISSED if deadlocks else ''}", flush=True
+        )
 
 
 def _patches(meter: Invoked, writer: int) -> list[Sample]:
@@ -92,7 +121,9 @@ def _patches(meter: Invoked, writer: int) -> list[Sample]:
 
 def _patch(account: int, number: int) -> dict[str, Any]:
     body = json.dumps({"nps": number % 100, "arr": 10_000 + number}).encode()
-    return event("PATCH", f"/accounts/{account}", headers={"content-type": "application/json"}, body=body)
+    return event(
+        "PATCH", f"/accounts/{account}", headers={"content-type": "application/json"}, body=body
+    )
 
 
 def _beside_an_open_import(bench: Bench, name: str, meter: Invoked, alone_ms: float) -> None:
@@ -110,7 +141,10 @@ def _beside_an_open_import(bench: Bench, name: str, meter: Invoked, alone_ms: fl
         opened.rollback()
     waits = beside.p95 > 10 * max(alone_ms, 5)
     note = f"  {'waits' if waits else 'does not wait'}"
-    print(figures.line(f"PATCH beside an open import of {OPEN_ROWS:,}", beside, None, note=note), flush=True)
+    print(
+        figures.line(f"PATCH beside an open import of {OPEN_ROWS:,}", beside, None, note=note),
+        flush=True,
+    )
 
 
 def _deadlocks(bench: Bench, name: str) -> int:

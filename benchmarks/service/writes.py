@@ -8,7 +8,7 @@ from benchmarks.function import event, form
 from benchmarks.service import figures
 from benchmarks.service.bench import Bench
 from benchmarks.service.meter import Invoked, Sample, counting, forget_peak, memory_mb
-from service.routes.uploads import MAX_BYTES
+from service.http.multipart import MAX_BYTES
 
 MEMORY_MB = 40.0
 CSV_ACCOUNTS = 10_000
@@ -16,7 +16,11 @@ CSV_MS, AGAIN_MS, LARGE_CSV_MS, LARGE_AGAIN_MS = 800.0, 250.0, 2500.0, 700.0
 RECOMPUTE_MS = {10_000: (600.0, 300.0), 100_000: (4000.0, None)}
 """When all scores change, and when none does."""
 
-CLEAR = ("DELETE FROM accounts WHERE name LIKE 'Invented Customer %'", "SELECT fold_portfolio(0)", "VACUUM ANALYZE")
+CLEAR = (
+    "DELETE FROM accounts WHERE name LIKE 'Invented Customer %'",
+    "SELECT fold_portfolio(0)",
+    "VACUUM ANALYZE",
+)
 
 
 def upload(content: bytes) -> dict[str, object]:
@@ -46,7 +50,13 @@ def imports(bench: Bench, accounts: int) -> None:
         _memory(bench, name)
 
 
-def _import(bench: Bench, meter: Invoked, what: str, file: Callable[[int], bytes], limits: tuple[float, float]) -> None:
+def _import(
+    bench: Bench,
+    meter: Invoked,
+    what: str,
+    file: Callable[[int], bytes],
+    limits: tuple[float, float],
+) -> None:
     new: list[Sample] = []
     again: list[Sample] = []
     rows = 0
@@ -59,10 +69,15 @@ def _import(bench: Bench, meter: Invoked, what: str, file: Callable[[int], bytes
         bench.execute(meter.name, *CLEAR)
     with counting(bench.running):
         sent = upload(file(0))
-        counts = [meter.statements(lambda: meter.ask(sent)), meter.statements(lambda: meter.ask(upload(file(0))))]
+        counts = [
+            meter.statements(lambda: meter.ask(sent)),
+            meter.statements(lambda: meter.ask(upload(file(0)))),
+        ]
     bench.execute(meter.name, *CLEAR)
     print(figures.line(f"{what} ({rows:,})", figures.of(new, counts[0]), limits[0]))
-    print(figures.line("  the same file again", figures.of(again, counts[1]), limits[1]), flush=True)
+    print(
+        figures.line("  the same file again", figures.of(again, counts[1]), limits[1]), flush=True
+    )
 
 
 def _imported(meter: Invoked, sent: dict[str, object], *, created: int) -> Sample:
@@ -91,7 +106,11 @@ def _memory(bench: Bench, name: str) -> None:
 
 def day_moves(bench: Bench, name: str, turn: int) -> None:
     """As recency does every day: each account's last review is another number of days ago, and counts."""
-    bench.execute(name, f"UPDATE accounts SET qbr_last_date = CURRENT_DATE - (5 + {turn} + (id % 50))::int", "VACUUM accounts")
+    bench.execute(
+        name,
+        f"UPDATE accounts SET qbr_last_date = CURRENT_DATE - (5 + {turn} + (id % 50))::int",
+        "VACUUM accounts",
+    )
 
 
 def recompute() -> dict[str, object]:
@@ -115,7 +134,9 @@ def recomputes(bench: Bench, accounts: int) -> None:
         with counting(bench.running):
             counts = [meter.statements(lambda: meter.ask(recompute())) for _ in range(2)]
     print(figures.line("recompute, all change", figures.of(changed, counts[0]), limits[0]))
-    print(figures.line("recompute, none changes", figures.of(same, counts[1]), limits[1]), flush=True)
+    print(
+        figures.line("recompute, none changes", figures.of(same, counts[1]), limits[1]), flush=True
+    )
 
 
 def _recomputed(meter: Invoked, changed: int) -> Sample:

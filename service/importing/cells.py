@@ -5,9 +5,9 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from service import bounds
-from service.columns import Column, Kind
 from service.importing.formulas import unprotected
+from service.schema import limits
+from service.schema.columns import Column, Kind
 
 UNKNOWN: Final = r"\N"
 """A blank cell, in the text format of PostgreSQL's COPY, which all values are given in."""
@@ -18,7 +18,7 @@ MAX_CELL: Final = 1000
 REMEMBERED: Final = 2000
 """Distinct cells of one column whose value is kept, so that what repeats is read once."""
 
-_CLEAN: Final = re.compile(bounds.PRINTABLE)
+_CLEAN: Final = re.compile(limits.PRINTABLE)
 _DIGITS: Final = r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+"
 _AMOUNT: Final = rf"(?:{_DIGITS})(?:\.[0-9]*)?|\.[0-9]+"
 _INTEGER: Final = re.compile(rf"([+-]?(?:{_DIGITS}))(?:\.0*)?")
@@ -56,7 +56,10 @@ class Reader(dict[str, str]):
     def __missing__(self, cell: str) -> str:
         text = unprotected(cell.strip(" "))
         if len(text) > MAX_CELL and self.column.kind != "text":
-            raise CellError("too_long", f"The cell is longer than {MAX_CELL} characters. {expected(self.column)}")
+            raise CellError(
+                "too_long",
+                f"The cell is longer than {MAX_CELL} characters. {expected(self.column)}",
+            )
         value = self._read(self.column, text) if text else UNKNOWN
         if len(self) < REMEMBERED:
             self[cell] = value
@@ -97,7 +100,10 @@ def _text(column: Column, text: str) -> str:
     if len(text) > column.most:
         raise CellError("too_long", expected(column))
     if not _CLEAN.fullmatch(text):
-        raise CellError("control_character", "The cell holds a control character, such as a line break or a tab. Remove it.")
+        raise CellError(
+            "control_character",
+            "The cell holds a control character, such as a line break or a tab. Remove it.",
+        )
     return text.replace("\\", r"\\")
 
 

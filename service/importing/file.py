@@ -34,6 +34,13 @@ def read_file(content: IO[bytes]) -> File:
         rows.take(first, some)
     rows.finish()
     if not rows.accounts and not problems.total:
-        problems.add(Problem(2, None, "no_rows", "The file has a header and no rows: each row below it has to be an account."))
+        problems.add(
+            Problem(
+                2,
+                None,
+                "no_rows",
+                "The file has a header and no rows: each row below it has to be an account.",
+            )
+        )
     problems.check()
     return File(rows.accounts, rows.days)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, DERIVED_COLUMNS, Column
 from service.importing.problems import Problem, Problems
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, DERIVED_COLUMNS, Column
 
 ROW: Final = 1
 MAX_ECHO: Final = 100
@@ -40,7 +40,9 @@ _ALIASES: Final = {
     "avg_session_min": "avg_session_minutes session_minutes",
 }
 
-_BY_NAME: Final = _COLUMNS | {alias: _COLUMNS[name] for name, aliases in _ALIASES.items() for alias in aliases.split()}
+_BY_NAME: Final = _COLUMNS | {
+    alias: _COLUMNS[name] for name, aliases in _ALIASES.items() for alias in aliases.split()
+}
 
 
 def known(cells: Sequence[str]) -> int:
@@ -55,7 +57,11 @@ def read_header(cells: Sequence[str]) -> list[Column | None]:
     """
     problems = Problems()
     if not any(map(str.strip, cells)):
-        problems.add(Problem(ROW, None, "empty_file", "The file is empty: its first row has to name the columns."))
+        problems.add(
+            Problem(
+                ROW, None, "empty_file", "The file is empty: its first row has to name the columns."
+            )
+        )
     problems.check()
     columns: list[Column | None] = []
     seen: set[str] = set()
@@ -68,12 +74,26 @@ def read_header(cells: Sequence[str]) -> list[Column | None]:
             continue
         meant = column.name if column else name
         if meant in seen:
-            problems.add(Problem(ROW, meant, "duplicate_column", "Two columns of the header mean this one. Keep one of them."))
+            problems.add(
+                Problem(
+                    ROW,
+                    meant,
+                    "duplicate_column",
+                    "Two columns of the header mean this one. Keep one of them.",
+                )
+            )
         seen.add(meant)
         columns.append(column)
     for column in _REQUIRED:
         if column.name not in seen:
-            problems.add(Problem(ROW, column.name, "missing_column", f"The header has to have the column {column.name}."))
+            problems.add(
+                Problem(
+                    ROW,
+                    column.name,
+                    "missing_column",
+                    f"The header has to have the column {column.name}.",
+                )
+            )
     if _DATE.name not in seen and any(column.name in seen for column in DAY_COLUMNS):
         message = "The header has columns of daily metrics: it has to have the column date as well."
         problems.add(Problem(ROW, _DATE.name, "missing_column", message))

@@ -40,7 +40,9 @@ class Lines:
         while some := "".join(chain.from_iterable(islice(items, AT_ONCE))):
             yield some
 
-    def add(self, rows: Iterable[int], keys: Iterable[str], values: Iterable[Sequence[str]]) -> list[Again]:
+    def add(
+        self, rows: Iterable[int], keys: Iterable[str], values: Iterable[Sequence[str]]
+    ) -> list[Again]:
         """Adds the rows whose key is new, and gives back the others."""
         again: list[Again] = []
         for row, key, some in zip(rows, keys, values, strict=False):

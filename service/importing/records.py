@@ -20,7 +20,9 @@ MAX_HEADER: Final = 2**16
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE: Final = re.compile(rb"[^\r\n]*")
 
-csv.field_size_limit(2**31 - 1)  # a quote that is never closed is told as that, however much it swallows
+csv.field_size_limit(
+    2**31 - 1
+)  # a quote that is never closed is told as that, however much it swallows
 
 
 class Records:
@@ -88,14 +90,19 @@ def _encoding(content: bytes, offset: int) -> InvalidFileError:
 
 def _quote(row: int, error: str) -> Problem:
     if "end of data" in error:
-        return Problem(row, None, "unclosed_quote", 'A quote (") opens in this row and is never closed. Close it, or write it twice.')
-    message = (
-        'After the quote (") that closes a cell comes more text. Put the whole cell into quotes, and write a quote inside of it twice.'
-    )
+        return Problem(
+            row,
+            None,
+            "unclosed_quote",
+            'A quote (") opens in this row and is never closed. Close it, or write it twice.',
+        )
+    message = 'After the quote (") that closes a cell comes more text. Put the whole cell into quotes, and write a quote inside of it twice.'
     return Problem(row, None, "misplaced_quote", message)
 
 
 def _delimiter(start: bytes) -> str:
     line = _LINE.match(start.removeprefix(_BOM))
     text = line[0].decode(errors="replace") if line else ""
-    return max(DELIMITERS, key=lambda delimiter: known(next(csv.reader([text], delimiter=delimiter), [])))
+    return max(
+        DELIMITERS, key=lambda delimiter: known(next(csv.reader([text], delimiter=delimiter), []))
+    )

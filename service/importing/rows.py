@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from itertools import compress, repeat
 
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, Column
 from service.importing.cells import UNKNOWN, CellError, Reader, expected
 from service.importing.lines import SEPARATOR, Again, Lines
 from service.importing.problems import Problem, Problems
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, Column
 
 NAME, *_OTHERS = ACCOUNT_COLUMNS
 DATE, *_METRICS = DAY_COLUMNS
@@ -61,7 +61,9 @@ class Rows:
                 message = f"The cell is blank, and no other row of this account has the value. {expected(column)}"
                 self._problems.add(Problem(row, column.name, "value_missing", message))
 
-    def _of_full_width(self, rows: Sequence[int], records: Sequence[Sequence[str]]) -> tuple[Sequence[int], Sequence[Sequence[str]]]:
+    def _of_full_width(
+        self, rows: Sequence[int], records: Sequence[Sequence[str]]
+    ) -> tuple[Sequence[int], Sequence[Sequence[str]]]:
         """The records that have a cell for each name of the header."""
         width = len(self._readers)
         if set(map(len, records)) == {width}:
@@ -70,16 +72,23 @@ class Rows:
             if len(record) != width and any(map(str.strip, record)):
                 few = len(record) < width
                 message = f"The row has {len(record)} cells, the header {width}. A cell with a delimiter in it has to be quoted."
-                self._problems.add(Problem(row, None, "too_few_cells" if few else "too_many_cells", message))
+                self._problems.add(
+                    Problem(row, None, "too_few_cells" if few else "too_many_cells", message)
+                )
         full = [len(record) == width for record in records]
         return list(compress(rows, full)), list(compress(records, full))
 
-    def _read(self, reader: Reader, rows: Sequence[int], cells: Iterable[str], bad: set[int]) -> list[str]:
+    def _read(
+        self, reader: Reader, rows: Sequence[int], cells: Iterable[str], bad: set[int]
+    ) -> list[str]:
         """The values of one column. Adds to `bad` the places of the cells that have none."""
         try:
             return list(map(reader.__getitem__, cells))
         except CellError:  # then one by one, to tell which
-            return [self._read_one(reader, row, place, cell, bad) for place, (row, cell) in enumerate(zip(rows, cells, strict=True))]
+            return [
+                self._read_one(reader, row, place, cell, bad)
+                for place, (row, cell) in enumerate(zip(rows, cells, strict=True))
+            ]
 
     def _read_one(self, reader: Reader, row: int, place: int, cell: str, bad: set[int]) -> str:
         try:
@@ -89,7 +98,9 @@ class Rows:
             bad.add(place)
             return ""
 
-    def _find_lacking_keys(self, rows: Sequence[int], records: Sequence[Sequence[str]], values: Values, bad: set[int]) -> None:
+    def _find_lacking_keys(
+        self, rows: Sequence[int], records: Sequence[Sequence[str]], values: Values, bad: set[int]
+    ) -> None:
         """Rows without a name, and days without a date. Rows without anything are left out silently."""
         for place in _places(values[NAME.name]):
             bad.add(place)
@@ -131,8 +142,14 @@ class Rows:
 
     def _add_days(self, rows: Sequence[int], values: Values) -> None:
         dated = [date != UNKNOWN for date in values[DATE.name]]
-        keys = map(SEPARATOR.join, compress(zip(values[NAME.name], values[DATE.name], strict=True), dated))
-        metrics = zip(*(values[name] for name in self._metrics), strict=True) if self._metrics else repeat((), len(rows))
+        keys = map(
+            SEPARATOR.join, compress(zip(values[NAME.name], values[DATE.name], strict=True), dated)
+        )
+        metrics = (
+            zip(*(values[name] for name in self._metrics), strict=True)
+            if self._metrics
+            else repeat((), len(rows))
+        )
         for again in self.days.add(compress(rows, dated), keys, compress(metrics, dated)):
             message = f"Row {self.days.row(again.key)} is the same account on the same date. Keep one of them."
             self._problems.add(Problem(again.row, DATE.name, "duplicate", message))
@@ -140,4 +157,8 @@ class Rows:
 
 def _places(values: Sequence[str]) -> list[int]:
     """Where nothing is known."""
-    return [place for place, value in enumerate(values) if value == UNKNOWN] if UNKNOWN in values else []
+    return (
+        [place for place, value in enumerate(values) if value == UNKNOWN]
+        if UNKNOWN in values
+        else []
+    )

@@ -17,7 +17,12 @@ MOST_ACTIONS: Final = 3
 
 def subject(facts: AccountFacts) -> Subject:
     found = recommend(reasons(facts.factors), facts.coverage, unknown(facts.factors))
-    own_words = {"name": facts.name, "segment": facts.segment, "industry": facts.industry, "region": facts.region}
+    own_words = {
+        "name": facts.name,
+        "segment": facts.segment,
+        "industry": facts.industry,
+        "region": facts.region,
+    }
     fillings = {"account_name": facts.name, **_figures(facts)}
     return Subject(
         kind="account",
@@ -76,7 +81,9 @@ def _by_rule(facts: AccountFacts, found: Sequence[Recommendation]) -> dict[str, 
         "summary": " ".join([_condition(facts), *_renewal(facts)]),
         "health_analysis": " ".join(analysis),
         "risk_factors": bad,
-        "recommended_actions": [_action(facts, recommendation) for recommendation in found[:MOST_ACTIONS]],
+        "recommended_actions": [
+            _action(facts, recommendation) for recommendation in found[:MOST_ACTIONS]
+        ],
     }
 
 
@@ -97,8 +104,16 @@ def _renewal(facts: AccountFacts) -> list[str]:
 
 def _action(facts: AccountFacts, recommendation: Recommendation) -> dict[str, Any]:
     playbook = recommendation.playbook
-    answered = [_cited(factor) for factor in facts.factors if factor.impact < 0 and factor.code in playbook.triggers]
-    impact = f"Addresses {_listed(answered)}." if answered else f"Makes known: {_listed(recommendation.matching_risk_factors)}."
+    answered = [
+        _cited(factor)
+        for factor in facts.factors
+        if factor.impact < 0 and factor.code in playbook.triggers
+    ]
+    impact = (
+        f"Addresses {_listed(answered)}."
+        if answered
+        else f"Makes known: {_listed(recommendation.matching_risk_factors)}."
+    )
     return {
         "title": playbook.title,
         "description": playbook.description,
@@ -114,4 +129,10 @@ def _cited(factor: Factor) -> str:
 
 
 def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else "what is missing"
+    return (
+        parts[0]
+        if len(parts) == 1
+        else f"{', '.join(parts[:-1])} and {parts[-1]}"
+        if parts
+        else "what is missing"
+    )

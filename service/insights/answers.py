@@ -21,7 +21,11 @@ _NAME: Final = re.compile(r"\{([a-z_]+)\}")
 def _text(text: str) -> str:
     """On one line, saying something, and such that it can be stored and shown."""
     line = " ".join(text.split())
-    if not line or len(line) > LONGEST_TEXT or any(unicodedata.category(character) in {"Cc", "Cs"} for character in line):
+    if (
+        not line
+        or len(line) > LONGEST_TEXT
+        or any(unicodedata.category(character) in {"Cc", "Cs"} for character in line)
+    ):
         raise ValueError("not a text")
     return line
 
@@ -32,8 +36,14 @@ def _known(playbook_id: int) -> int:
     return playbook_id
 
 
-Text = Annotated[str, AfterValidator(_text), WithJsonSchema({"type": "string", "pattern": "^[^0-9]*$"})]
-PlaybookId = Annotated[int, AfterValidator(_known), WithJsonSchema({"type": "integer", "enum": [playbook.id for playbook in PLAYBOOKS]})]
+Text = Annotated[
+    str, AfterValidator(_text), WithJsonSchema({"type": "string", "pattern": "^[^0-9]*$"})
+]
+PlaybookId = Annotated[
+    int,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "integer", "enum": [playbook.id for playbook in PLAYBOOKS]}),
+]
 
 
 class _Strict(BaseModel):
@@ -62,7 +72,10 @@ class PortfolioAnswer(_Strict):
     opportunities: Annotated[list[Text], Field(max_length=10)]
 
 
-_FORMS: Final[Mapping[Kind, type[_Strict]]] = {"account": AccountAnswer, "portfolio": PortfolioAnswer}
+_FORMS: Final[Mapping[Kind, type[_Strict]]] = {
+    "account": AccountAnswer,
+    "portfolio": PortfolioAnswer,
+}
 
 
 def schema(kind: Kind) -> dict[str, Any]:
@@ -89,7 +102,10 @@ def _filled(part: Any, subject: Subject) -> Any:
     if isinstance(part, list):
         return [_filled(each, subject) for each in part]
     if isinstance(part, dict):
-        return {name: each if name == "priority" else _filled(each, subject) for name, each in part.items()}
+        return {
+            name: each if name == "priority" else _filled(each, subject)
+            for name, each in part.items()
+        }
     return part
 
 

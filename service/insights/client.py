@@ -26,13 +26,21 @@ _TAKES_EFFORT: Final = re.compile(r"(.*/)?(o[1-9]|gpt-[5-9])(?!.*(chat|pro))")
 
 async def answer(subject: Subject, *, model: str, key: str, base_url: str, seconds: float) -> str:
     """What the model says, unchecked. `seconds` bounds each read, not the whole. Raises `InsightError`."""
-    form: Any = {"type": "json_schema", "json_schema": {"name": "insight", "strict": True, "schema": schema(subject.kind)}}
+    form: Any = {
+        "type": "json_schema",
+        "json_schema": {"name": "insight", "strict": True, "schema": schema(subject.kind)},
+    }
     effort: Any = {"reasoning_effort": "low"} if _TAKES_EFFORT.match(model) else {}
     try:
-        async with openai.AsyncOpenAI(api_key=key, base_url=base_url or OPENAI, max_retries=0, timeout=seconds) as client:
+        async with openai.AsyncOpenAI(
+            api_key=key, base_url=base_url or OPENAI, max_retries=0, timeout=seconds
+        ) as client:
             response: Any = await client.chat.completions.create(
                 model=model,
-                messages=[{"role": "system", "content": subject.instructions}, {"role": "user", "content": subject.data}],
+                messages=[
+                    {"role": "system", "content": subject.instructions},
+                    {"role": "user", "content": subject.data},
+                ],
                 response_format=form,
                 max_completion_tokens=MOST_TOKENS,
                 store=False,
@@ -45,7 +53,9 @@ async def answer(subject: Subject, *, model: str, key: str, base_url: str, secon
         raise InsightError("unreachable", endpoint=True) from None
     except openai.APIStatusError as error:
         status = error.status_code
-        raise InsightError(_meaning(status), status=status, endpoint=status != _ABOUT_THE_QUESTION) from None
+        raise InsightError(
+            _meaning(status), status=status, endpoint=status != _ABOUT_THE_QUESTION
+        ) from None
     except InsightError:
         raise
     except Exception:  # noqa: BLE001 - the package checks no answer's form, so that a wrong one can fail anywhere

@@ -27,7 +27,9 @@ Reason = Literal[
 class InsightError(Exception):
     """`status`: of the endpoint's HTTP answer, where there was one. `endpoint`: asking again soon would not help."""
 
-    def __init__(self, reason: Reason, *, status: int | None = None, endpoint: bool = False) -> None:
+    def __init__(
+        self, reason: Reason, *, status: int | None = None, endpoint: bool = False
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status

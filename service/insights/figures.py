@@ -5,7 +5,13 @@ from service.scoring.rules import COMPONENTS
 from service.scoring.score import shown
 
 _UNITS = {component.code: component.unit for component in COMPONENTS}
-_ONE = {"days": "day", "points": "point", "minutes": "minute", "tickets": "ticket", "breaches": "breach"}
+_ONE = {
+    "days": "day",
+    "points": "point",
+    "minutes": "minute",
+    "tickets": "ticket",
+    "breaches": "breach",
+}
 
 
 def money(dollars: float) -> str:
@@ -38,4 +44,8 @@ def judged_by(factor: Factor) -> str | None:
     if factor.code == "onboarding":
         return "on track" if factor.value else "late"
     noun, _, rest = unit.partition(" ")
-    return " ".join(part for part in (number(factor.value), _ONE[noun] if factor.value == 1 else noun, rest) if part)
+    return " ".join(
+        part
+        for part in (number(factor.value), _ONE[noun] if factor.value == 1 else noun, rest)
+        if part
+    )

@@ -55,7 +55,9 @@ class Model:
 
         left = max(0.0, ends - time.monotonic())
         question = asyncio.ensure_future(
-            client.answer(subject, model=self.name, key=self._key, base_url=self._base_url, seconds=left),
+            client.answer(
+                subject, model=self.name, key=self._key, base_url=self._base_url, seconds=left
+            ),
         )
         try:
             answered, _ = await asyncio.wait({question}, timeout=left)

@@ -27,10 +27,15 @@ _CITED_AS: Final = {
 
 def subject(facts: PortfolioFacts) -> Subject:
     accounts = {account.id: account for account in (*facts.risks, *facts.opportunities)}
-    aliases = {account_id: f"account_{letter}" for account_id, letter in zip(accounts, ascii_lowercase, strict=False)}
+    aliases = {
+        account_id: f"account_{letter}"
+        for account_id, letter in zip(accounts, ascii_lowercase, strict=False)
+    }
     known = _figures(facts.metrics)
     for account_id, alias in aliases.items():
-        known |= {f"{alias}_{name}": text for name, text in _account_figures(accounts[account_id]).items()}
+        known |= {
+            f"{alias}_{name}": text for name, text in _account_figures(accounts[account_id]).items()
+        }
     names = {alias: accounts[account_id].name for account_id, alias in aliases.items()}
     return Subject(
         kind="portfolio",
@@ -52,9 +57,19 @@ def subject(facts: PortfolioFacts) -> Subject:
 
 def _figures(metrics: Any) -> dict[str, str]:
     known: dict[str, str] = {}
-    for names, written in ((_COUNTS, figures.number), (_DOLLARS, figures.money), (_RATIOS, figures.percent)):
-        known |= {_CITED_AS.get(name, name): written(metrics[name]) for name in names if metrics[name] is not None}
-    known |= {name: figures.number(shown(metrics[name])) for name in _SCORES if metrics[name] is not None}
+    for names, written in (
+        (_COUNTS, figures.number),
+        (_DOLLARS, figures.money),
+        (_RATIOS, figures.percent),
+    ):
+        known |= {
+            _CITED_AS.get(name, name): written(metrics[name])
+            for name in names
+            if metrics[name] is not None
+        }
+    known |= {
+        name: figures.number(shown(metrics[name])) for name in _SCORES if metrics[name] is not None
+    }
     for bucket in BUCKET_NAMES:
         known[f"accounts_{bucket.lower()}"] = figures.number(metrics["accounts_by_risk"][bucket])
         known[f"arr_{bucket.lower()}"] = figures.money(metrics["arr_by_bucket"][bucket])
@@ -70,7 +85,9 @@ def _account_figures(account: TopAccount) -> dict[str, str]:
     return known
 
 
-def _shown(name: str, accounts: Iterable[TopAccount], aliases: dict[int, str]) -> list[dict[str, Any]]:
+def _shown(
+    name: str, accounts: Iterable[TopAccount], aliases: dict[int, str]
+) -> list[dict[str, Any]]:
     return [
         {
             "name": aliases[account.id],
@@ -86,7 +103,12 @@ def _shown(name: str, accounts: Iterable[TopAccount], aliases: dict[int, str]) -
 def _by_rule(facts: PortfolioFacts) -> dict[str, Any]:
     metrics = facts.metrics
     if not metrics["total_accounts"]:
-        return {"summary": "There are no accounts yet.", "key_findings": [], "top_risks": [], "opportunities": []}
+        return {
+            "summary": "There are no accounts yet.",
+            "key_findings": [],
+            "top_risks": [],
+            "opportunities": [],
+        }
     known = _figures(metrics)
     counts = ", ".join(f"{known[f'accounts_{bucket.lower()}']} {bucket}" for bucket in BUCKET_NAMES)
     average = known.get("avg_health_score")

@@ -28,7 +28,9 @@ class Subject:
     @property
     def data_version(self) -> str:
         """A hash of all that the insight rests on: the same for the same question."""
-        rests_on = json.dumps([self.kind, self.instructions, self.data, dict(self.fillings)], sort_keys=True)
+        rests_on = json.dumps(
+            [self.kind, self.instructions, self.data, dict(self.fillings)], sort_keys=True
+        )
         return hashlib.sha256(rests_on.encode()).hexdigest()[:32]
 
 

@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from service.migrate import engine
-from service.models import METADATA
+from service.schema.tables import METADATA
 
 
 def _run(connection: Connection) -> None:

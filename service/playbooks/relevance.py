@@ -17,12 +17,20 @@ FADE: Final = 0.8
 DIGITS: Final = 3
 
 _ANSWERS: Final = {
-    code: tuple((index, dict(playbook.weights)[code]) for index, playbook in enumerate(PLAYBOOKS) if code in playbook.triggers)
+    code: tuple(
+        (index, dict(playbook.weights)[code])
+        for index, playbook in enumerate(PLAYBOOKS)
+        if code in playbook.triggers
+    )
     for code in LABELS
 }
 """By factor code, the places of the playbooks that answer it, and how well."""
 
-_BY_COVERAGE: Final = tuple((index, book.coverage_below) for index, book in enumerate(PLAYBOOKS) if book.coverage_below is not None)
+_BY_COVERAGE: Final = tuple(
+    (index, book.coverage_below)
+    for index, book in enumerate(PLAYBOOKS)
+    if book.coverage_below is not None
+)
 
 
 class Recommendation(NamedTuple):
@@ -44,7 +52,9 @@ def best(reason_codes: Iterable[str], coverage: float) -> int | None:
     return PLAYBOOKS[relevance.index(highest)].id if highest else None
 
 
-def recommend(reason_codes: Sequence[str], coverage: float | None = None, unknown: Sequence[str] = ()) -> list[Recommendation]:
+def recommend(
+    reason_codes: Sequence[str], coverage: float | None = None, unknown: Sequence[str] = ()
+) -> list[Recommendation]:
     """The most relevant playbooks, at most five.
 
     `reason_codes`: as for `best`. `coverage`: 0..1, None when no account is meant. `unknown`: codes of its unknown components.
@@ -53,14 +63,22 @@ def recommend(reason_codes: Sequence[str], coverage: float | None = None, unknow
     relevance = _relevance(reasons, coverage)
     order = sorted(range(len(PLAYBOOKS)), key=lambda index: -relevance[index])
     return [
-        Recommendation(PLAYBOOKS[index], round(relevance[index], DIGITS), _matching(PLAYBOOKS[index], reasons, unknown))
+        Recommendation(
+            PLAYBOOKS[index],
+            round(relevance[index], DIGITS),
+            _matching(PLAYBOOKS[index], reasons, unknown),
+        )
         for index in order[:MOST]
         if relevance[index]
     ]
 
 
 def _matching(playbook: Playbook, reasons: Sequence[str], unknown: Sequence[str]) -> list[str]:
-    codes = [code for code in reasons if code in playbook.triggers] if playbook.coverage_below is None else unknown
+    codes = (
+        [code for code in reasons if code in playbook.triggers]
+        if playbook.coverage_below is None
+        else unknown
+    )
     return [LABELS[code] for code in codes]
 
 

@@ -4,11 +4,11 @@ from typing import Final, NamedTuple
 
 from psycopg2.extensions import cursor
 
-from service.db import Database, Rows
-from service.queries import pages
+from service.database.connection import Database, Rows
+from service.queries import pagination
 from service.queries.filters import Filter
 from service.queries.numbers import ISO_MOMENT, shown
-from service.queries.pages import Counted, Order, Sort
+from service.queries.pagination import Counted, Order, Sort
 from service.scoring.factors import SHOWN_IN_LISTS, factors_json
 
 _ACCOUNT: Final = f"""
@@ -55,8 +55,8 @@ def page(database: Database, wanted: Filter, *, sort: Sort, number: int, size: i
     order, skip = Order.of(sort), (number - 1) * size
 
     def work(rows: Rows) -> Page:
-        counted = Counted(*rows(*pages.total(wanted, order, skip))[0])
-        chosen = pages.ids(wanted, order, counted, skip, size)
+        counted = Counted(*rows(*pagination.total(wanted, order, skip))[0])
+        chosen = pagination.ids(wanted, order, counted, skip, size)
         if chosen is None:
             return Page(counted.total, "[]")
         ids, values = chosen
@@ -70,5 +70,7 @@ def page(database: Database, wanted: Filter, *, sort: Sort, number: int, size: i
     return database.snapshot(work)
 
 
-def _with_factors(account: str, values: str, points: str, adjustments: str, *, limit: int | None = None) -> str:
+def _with_factors(
+    account: str, values: str, points: str, adjustments: str, *, limit: int | None = None
+) -> str:
     return f'{account[:-1]},"latest_health_factors":{factors_json(values, points, adjustments, limit)}}}'

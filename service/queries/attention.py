@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, Final
 
-from service.db import Database
+from service.database.connection import Database
 from service.queries.factors import scored
 from service.queries.numbers import money, shown
 from service.scoring.factors import reasons
@@ -48,7 +48,19 @@ def attention(database: Database, today: date, *, days: int, limit: int) -> list
     values = {"today": today, "until": today + timedelta(days=days), "days": days, "limit": limit}
     found: list[dict[str, Any]] = []
     for row in database.read(_ATTENTION, values):
-        account_id, name, segment, owner, arr, score, bucket, renewal, priority, coverage, *arrays = row
+        (
+            account_id,
+            name,
+            segment,
+            owner,
+            arr,
+            score,
+            bucket,
+            renewal,
+            priority,
+            coverage,
+            *arrays,
+        ) = row
         codes = reasons(scored(coverage, *arrays).factors)
         found.append({
             "id": account_id,

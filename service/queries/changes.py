@@ -12,7 +12,14 @@ from service.queries.scores import rescore
 _LOCK: Final = "SELECT FROM accounts WHERE id = %(id)s FOR NO KEY UPDATE"
 
 
-def change(statements: cursor, account_id: int, columns: Mapping[str, Any], today: date, *, allowed: Callable[[str], None]) -> str | None:
+def change(
+    statements: cursor,
+    account_id: int,
+    columns: Mapping[str, Any],
+    today: date,
+    *,
+    allowed: Callable[[str], None],
+) -> str | None:
     """The account after `columns` (by name) were written and it was scored again; None when it is not there.
 
     `columns` are names of the table's columns, never a client's. `allowed` is given the account as it is, and raises when it must not be

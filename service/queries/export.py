@@ -3,15 +3,17 @@
 from io import BytesIO
 from typing import Final
 
-from service.columns import ACCOUNT_COLUMNS, Column
-from service.db import Database
+from service.database.connection import Database
 from service.queries.filters import Filter, where
+from service.schema.columns import ACCOUNT_COLUMNS, Column
 
 
 def _cell(column: Column) -> str:
     name = f"a.{column.name}"
     match column.kind:
-        case "text":  # as `importing.formulas.protected`, where the rule stands; a test compares them
+        case (
+            "text"
+        ):  # as `importing.formulas.protected`, where the rule stands; a test compares them
             return rf"CASE WHEN {name} ~ '^''*[=+\-@\t\r]' THEN '''' || {name} ELSE {name} END AS {column.name}"
         case "flag":
             return f"{name}::text AS {column.name}"

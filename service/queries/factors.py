@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from service.db import Database
+from service.database.connection import Database
 from service.queries.numbers import parse_numbers
 from service.scoring import Factor, factors
 
@@ -16,7 +16,14 @@ class Scored(NamedTuple):
 
 def scored(coverage: float, values: str, points: str, adjustments: str) -> Scored:
     """From the columns of `account_health`, its arrays as PostgreSQL writes them."""
-    return Scored(coverage, factors(parse_numbers(values), parse_numbers(points), [number or 0.0 for number in parse_numbers(adjustments)]))
+    return Scored(
+        coverage,
+        factors(
+            parse_numbers(values),
+            parse_numbers(points),
+            [number or 0.0 for number in parse_numbers(adjustments)],
+        ),
+    )
 
 
 def of_account(database: Database, account_id: int) -> Scored | None:

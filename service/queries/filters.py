@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from math import isfinite
 from typing import Any
 
-from service.bounds import SEGMENTS
+from service.schema.limits import SEGMENTS
 from service.scoring.rules import BUCKETS, UNSCORED, first_above
 
 Conditions = tuple[list[str], dict[str, Any]]
@@ -27,7 +27,9 @@ class Filter:
     min_score: float | None = None
     max_score: float | None = None
 
-    def of_accounts(self, table: str, *, name: str = "n.folded", unscored: bool | None = None) -> Conditions:
+    def of_accounts(
+        self, table: str, *, name: str = "n.folded", unscored: bool | None = None
+    ) -> Conditions:
         """SQL and its parameters. `table` is `a` for accounts or `h` for their health, which know most of this both; the score is always
         asked of `h`, the name of the expression `name`, which is in lower case. `unscored`: for accounts that have no score (True) or
         have one (False) already, by another condition."""
@@ -50,7 +52,9 @@ class Filter:
         found, values = self._place("r")
         if self.buckets:
             values["buckets"] = [bucket for bucket in self.buckets if bucket != UNSCORED]
-            found.append(f"(r.bucket = ANY(%(buckets)s){' OR r.bucket IS NULL' if UNSCORED in self.buckets else ''})")
+            found.append(
+                f"(r.bucket = ANY(%(buckets)s){' OR r.bucket IS NULL' if UNSCORED in self.buckets else ''})"
+            )
         return found, values
 
     def _place(self, table: str) -> Conditions:
@@ -65,16 +69,28 @@ class Filter:
         values: dict[str, Any] = {}
         for column, chosen in wanted.items():
             if chosen:  # an equality keeps the order of an index, a list does not
-                found.append(f"{table}.{column} = %({column})s" if len(chosen) == 1 else f"{table}.{column} = ANY(%({column})s)")
+                found.append(
+                    f"{table}.{column} = %({column})s"
+                    if len(chosen) == 1
+                    else f"{table}.{column} = ANY(%({column})s)"
+                )
                 values[column] = chosen[0] if len(chosen) == 1 else list(chosen)
         if self.renewal_within_days is not None:
             found.append(f"{table}.renewal_date BETWEEN %(today)s AND %(until)s")
-            values |= {"today": self.today, "until": self.today + timedelta(days=self.renewal_within_days)}
+            values |= {
+                "today": self.today,
+                "until": self.today + timedelta(days=self.renewal_within_days),
+            }
         return found, values
 
     @property
     def lets_all_through(self) -> bool:
-        return not self.of_rollup()[0] and self.name_contains is None and self.min_score is None and self.max_score is None
+        return (
+            not self.of_rollup()[0]
+            and self.name_contains is None
+            and self.min_score is None
+            and self.max_score is None
+        )
 
     @property
     def needs_health(self) -> bool:
@@ -93,7 +109,10 @@ def _scores(buckets: Sequence[str], *, unscored: bool) -> list[str]:
         if name in buckets:
             below = ranges.pop()[0] if ranges and ranges[-1][1] == lowest else lowest
             ranges.append((below, first_above(name)))
-    told = [f"h.score >= {low}" + (f" AND h.score < {high}" if isfinite(high) else "") for low, high in ranges]
+    told = [
+        f"h.score >= {low}" + (f" AND h.score < {high}" if isfinite(high) else "")
+        for low, high in ranges
+    ]
     return [*told, *(["h.score IS NULL"] if unscored and UNSCORED in buckets else [])]
 
 

@@ -1,6 +1,6 @@
 """Whether the database answers."""
 
-from service.db import Database
+from service.database.connection import Database
 
 
 def ping(database: Database) -> None:

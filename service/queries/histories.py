@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.db import Database
+from service.database.connection import Database
 from service.queries.numbers import ISO_MOMENT, shown
 from service.scoring.factors import SHOWN_IN_LISTS, factors_json
 

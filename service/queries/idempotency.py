@@ -49,4 +49,12 @@ def find(statements: cursor, key: bytes) -> tuple[bytes, Answer] | None:
 
 def keep(statements: cursor, key: bytes, request: bytes, answer: Answer) -> None:
     statements.execute(_FORGET)
-    statements.execute(_KEEP, {"key": key, "request": request, "body": answer.body, "headers": json.dumps(dict(answer.headers))})
+    statements.execute(
+        _KEEP,
+        {
+            "key": key,
+            "request": request,
+            "body": answer.body,
+            "headers": json.dumps(dict(answer.headers)),
+        },
+    )

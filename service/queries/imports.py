@@ -6,11 +6,11 @@ from typing import Any, Final
 from psycopg2.extensions import cursor
 
 from service import deadline
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.importing import File
-from service.queries.copying import copy_text
-from service.queries.merging import Merge
+from service.queries.bulk_load import copy_text
 from service.queries.scores import lock, rescore, will_score
+from service.queries.upsert import Merge
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 
 ACCOUNTS: Final = "incoming_accounts"
 NAMED_DAYS: Final = "incoming_named_days"
@@ -67,7 +67,15 @@ def _stage_accounts(statements: cursor, file: File) -> None:
     columns = file.accounts.columns
     names = ", ".join(columns)
     statements.execute(
-        " ".join(["CREATE TEMP TABLE", ACCOUNTS, "ON COMMIT DROP AS SELECT", names, "FROM accounts WITH NO DATA"]),
+        " ".join(
+            [
+                "CREATE TEMP TABLE",
+                ACCOUNTS,
+                "ON COMMIT DROP AS SELECT",
+                names,
+                "FROM accounts WITH NO DATA",
+            ]
+        ),
     )
     copy_text(statements, ACCOUNTS, columns, file.accounts.text())
     statements.execute(" ".join(["ANALYZE", ACCOUNTS, "(name)"]))
@@ -102,11 +110,15 @@ def _lock(statements: cursor, accounts: Merge, days: Merge) -> list[int]:
     return [account for (account,) in statements.fetchall()]
 
 
-def _result(file: File, accounts: tuple[int, int], days: tuple[int, int], *, dry_run: bool) -> dict[str, Any]:
+def _result(
+    file: File, accounts: tuple[int, int], days: tuple[int, int], *, dry_run: bool
+) -> dict[str, Any]:
     unchanged = len(file.accounts) - sum(accounts)
     told = f"{accounts[0]} accounts created, {accounts[1]} updated, {unchanged} unchanged; {days[0]} days created, {days[1]} updated."
     return {
-        "message": f"Dry run, nothing was written. It would be: {told}" if dry_run else f"Imported: {told}",
+        "message": f"Dry run, nothing was written. It would be: {told}"
+        if dry_run
+        else f"Imported: {told}",
         "accounts_created": accounts[0],
         "accounts_updated": accounts[1],
         "accounts_unchanged": unchanged,

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from psycopg2.errors import ForeignKeyViolation
 from psycopg2.extensions import cursor
 
-from service.db import Database
+from service.database.connection import Database
 from service.insights.facts import AccountFacts, PortfolioFacts, TopAccount, renewal
 from service.queries import portfolio
 from service.queries.factors import scored
@@ -58,7 +58,9 @@ class Stored(NamedTuple):
     generated_at: str
 
 
-def account(database: Database, account_id: int, today: date) -> tuple[AccountFacts, Stored | None] | None:
+def account(
+    database: Database, account_id: int, today: date
+) -> tuple[AccountFacts, Stored | None] | None:
     """An account with the insight that is stored of it, or None when there is no account."""
     rows = database.read(_ACCOUNT, {"id": account_id})
     if not rows:
@@ -87,7 +89,9 @@ def all_accounts(database: Database, today: date) -> tuple[PortfolioFacts, Store
     """The portfolio with the insight that is stored of it."""
     metrics = portfolio.metrics(database, today)
     top = [(row[0], _top(row[1:])) for row in database.read(_TOP, {"most": MOST})]
-    stored = database.read(" ".join(["SELECT", _STORED, "FROM insights i WHERE i.account_id IS NULL"]), {})
+    stored = database.read(
+        " ".join(["SELECT", _STORED, "FROM insights i WHERE i.account_id IS NULL"]), {}
+    )
     facts = PortfolioFacts(
         metrics=metrics,
         risks=[found for name, found in top if name == "risk"],
@@ -100,7 +104,9 @@ def keep(database: Database, account_id: int | None, insight: Stored) -> None:
     """Stores an insight in place of the one before; None is the portfolio's. That of an account which is gone by now is let go."""
 
     def work(statements: cursor) -> None:
-        statements.execute(_KEEP, {**insight._asdict(), "id": account_id, "content": json.dumps(insight.content)})
+        statements.execute(
+            _KEEP, {**insight._asdict(), "id": account_id, "content": json.dumps(insight.content)}
+        )
 
     try:
         database.write(work)
@@ -110,7 +116,11 @@ def keep(database: Database, account_id: int | None, insight: Stored) -> None:
 
 def _stored(row: tuple[Any, ...]) -> Stored | None:
     data_version, model, content, generated_at = row
-    return None if data_version is None else Stored(data_version, model, json.loads(content), generated_at)
+    return (
+        None
+        if data_version is None
+        else Stored(data_version, model, json.loads(content), generated_at)
+    )
 
 
 def _top(row: tuple[Any, ...]) -> TopAccount:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from psycopg2.extensions import cursor
 
 from service.clock import moment
-from service.db import Database, Row
+from service.database.connection import Database, Row
 from service.queries.numbers import money, shown
 
 MOST: Final = 50
@@ -69,10 +69,17 @@ _MOVERS: Final = f"""
 """One row of nulls when nobody moved; none when it has to be computed."""
 
 
-def movers(database: Database, today: date, *, days: int, limit: int) -> dict[str, list[dict[str, Any]]]:
+def movers(
+    database: Database, today: date, *, days: int, limit: int
+) -> dict[str, list[dict[str, Any]]]:
     """From the first snapshot of the last `days` (which begin at midnight UTC) to the present score: the `limit` largest of either sign."""
     since = datetime.combine(today - timedelta(days=days), time(), UTC)
-    values = {"days": days, "today": today, "since": since, "since_ms": int(since.timestamp()) * 1000}
+    values = {
+        "days": days,
+        "today": today,
+        "since": since,
+        "since_ms": int(since.timestamp()) * 1000,
+    }
     rows = database.read(_MOVERS, values)
     if not rows:
 

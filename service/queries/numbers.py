@@ -10,7 +10,11 @@ ISO_MOMENT: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 
 def parse_numbers(array: str) -> list[float | None]:
     """`{1.5,NULL}` → `[1.5, None]`"""
-    return [None if item == "NULL" else float(item) for item in array[1:-1].split(",")] if len(array) > 2 else []
+    return (
+        [None if item == "NULL" else float(item) for item in array[1:-1].split(",")]
+        if len(array) > 2
+        else []
+    )
 
 
 def format_numbers(numbers: Iterable[float | None]) -> str:

@@ -5,10 +5,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from service.bounds import SEGMENTS
-from service.db import Database
+from service.database.connection import Database
 from service.queries.numbers import money
-from service.queries.pages import BINS_A_POINT
+from service.queries.pagination import BINS_A_POINT
+from service.schema.limits import SEGMENTS
 from service.scoring.rules import BUCKET_NAMES, UNSCORED
 
 SOON_DAYS: Final = 60
@@ -60,7 +60,9 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
         counts[bucket or UNSCORED] += int(accounts)
         arr[bucket or UNSCORED] += dollars
         by_segment[segment] += dollars
-    score, with_seat_use, seat_use, with_feature, feature, tickets, critical = _sums([row[4:11] for row in rows])
+    score, with_seat_use, seat_use, with_feature, feature, tickets, critical = _sums(
+        [row[4:11] for row in rows]
+    )
     total = sum(counts.values())
     median, renewals = rows[0][11:] if rows else (None, 0)
     return {
@@ -69,7 +71,10 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
         "arr_by_bucket": {name: money(dollars) for name, dollars in arr.items()},
         "arr_by_segment": {name: money(dollars) for name, dollars in by_segment.items()},
         "accounts_by_risk": counts,
-        "risk_breakdown": {name: round(100 * count / total, _DIGITS) if total else 0 for name, count in counts.items()},
+        "risk_breakdown": {
+            name: round(100 * count / total, _DIGITS) if total else 0
+            for name, count in counts.items()
+        },
         "avg_health_score": _average(score, total - counts[UNSCORED]),
         "median_health_score": None if median is None else round(median, _DIGITS),
         "avg_adoption_ratio": _average(seat_use, with_seat_use),
@@ -86,7 +91,9 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
 def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
     """By month of the next `days`, today included: accounts and ARR, in all and by bucket. Months without a renewal are left out."""
     months: dict[str, dict[str, Any]] = {}
-    for month, bucket, accounts, dollars in database.read(_RENEWALS, {"today": today, "until": today + timedelta(days=days)}):
+    for month, bucket, accounts, dollars in database.read(
+        _RENEWALS, {"today": today, "until": today + timedelta(days=days)}
+    ):
         by_bucket = months.setdefault(month, dict.fromkeys(BUCKET_NAMES, (0, _ZERO)))
         by_bucket[bucket or UNSCORED] = (accounts, dollars)
     every = [part for by_bucket in months.values() for part in by_bucket.values()]
@@ -105,7 +112,10 @@ def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
 
 def _renewing(parts: Iterable[tuple[int, Decimal]]) -> dict[str, Any]:
     parts = list(parts)
-    return {"accounts": sum(accounts for accounts, _ in parts), "arr": money(sum((dollars for _, dollars in parts), _ZERO))}
+    return {
+        "accounts": sum(accounts for accounts, _ in parts),
+        "arr": money(sum((dollars for _, dollars in parts), _ZERO)),
+    }
 
 
 def _sums(rows: list[tuple[Decimal, ...]]) -> list[int]:

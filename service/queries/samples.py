@@ -7,7 +7,7 @@ from typing import Any, Final
 from psycopg2.extensions import cursor
 
 from service import deadline
-from service.queries.copying import copy_rows
+from service.queries.bulk_load import copy_rows
 from service.queries.scores import rescore, will_score
 from service.samples import Sample, generate
 from service.samples.generate import Day
@@ -56,7 +56,15 @@ def _insert(statements: cursor, samples: Sequence[Sample]) -> dict[str, int]:
     accounts = [sample.account() for sample in samples]
     columns = list(accounts[0])
     names = ", ".join(columns)
-    statements.execute(" ".join(["CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT", names, "FROM accounts WITH NO DATA"]))
+    statements.execute(
+        " ".join(
+            [
+                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT",
+                names,
+                "FROM accounts WITH NO DATA",
+            ]
+        )
+    )
     copy_rows(statements, "staged", columns, (list(account.values()) for account in accounts))
     statements.execute(" ".join(["INSERT INTO accounts (", names, ") SELECT", names, _FROM_STAGED]))
     return dict(statements.fetchall())
@@ -75,7 +83,11 @@ def _copy_history(statements: cursor, added: Sequence[tuple[int, Sample]]) -> in
         statements,
         "health_snapshots",
         _SNAPSHOT,
-        ((account_id, f"{then}T06:00:00Z", *past) for account_id, sample, days in told for then, past in sample.past_scores(days)),
+        (
+            (account_id, f"{then}T06:00:00Z", *past)
+            for account_id, sample, days in told
+            for then, past in sample.past_scores(days)
+        ),
     )
     return sum(len(days) for _, _, days in told)
 

@@ -35,7 +35,9 @@ def _points(place: int, part: rules.Component) -> str:
 
 def _each(text: str, separator: str = ", ") -> str:
     """`text` for every component, with its `{place}` and `{max}` filled in."""
-    return separator.join(text.format(place=place, max=part.max) for place, part in enumerate(COMPONENTS))
+    return separator.join(
+        text.format(place=place, max=part.max) for place, part in enumerate(COMPONENTS)
+    )
 
 
 _BUCKET: Final = " ".join(f"WHEN kept >= {lowest} THEN '{name}'" for name, lowest in rules.BUCKETS)

@@ -14,16 +14,14 @@ _LOCK: Final = "SELECT FROM account_health WHERE account_id = ANY(%(ids)s) ORDER
 """Whoever scores an account first takes its health row, and then looks at the account: what is written is never from before what another
 one has written. All take them in the order of ids, so that nobody waits crosswise."""
 
-_LOCK_NEXT: Final = (
-    "SELECT account_id FROM account_health WHERE account_id > %(after)s ORDER BY account_id LIMIT %(limit)s FOR NO KEY UPDATE"
-)
+_LOCK_NEXT: Final = "SELECT account_id FROM account_health WHERE account_id > %(after)s ORDER BY account_id LIMIT %(limit)s FOR NO KEY UPDATE"
 
 _COLUMNS: Final = "score, bucket, coverage, component_values, component_points, adjustments"
-_FACTS: Final = (
-    "segment, region, cs_owner, industry, arr, renewal_date, seat_use, feature_x_adoption, tickets_last_30d, critical_tickets_90d"
-)
+_FACTS: Final = "segment, region, cs_owner, industry, arr, renewal_date, seat_use, feature_x_adoption, tickets_last_30d, critical_tickets_90d"
 """What a health row repeats of its account."""
-_OLD, _NEW = (", ".join(f"{table}.{column}" for column in _COLUMNS.split(", ")) for table in ("old", "new"))
+_OLD, _NEW = (
+    ", ".join(f"{table}.{column}" for column in _COLUMNS.split(", ")) for table in ("old", "new")
+)
 
 _CHANGED: Final = f"""
     CREATE TEMP TABLE changed_scores ON COMMIT DROP AS
@@ -92,9 +90,17 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
         if not ids:
             return Recomputed(changed, snapshots, None)
         more_changed, more_snapshots = _rescore_locked(statements, ids, today)
-        changed, snapshots, done, after = changed + more_changed, snapshots + more_snapshots, done + len(ids), ids[-1]
+        changed, snapshots, done, after = (
+            changed + more_changed,
+            snapshots + more_snapshots,
+            done + len(ids),
+            ids[-1],
+        )
         if done >= limit or deadline.remaining() < RESERVE_SECONDS + 2 * (time.monotonic() - began):
-            statements.execute("SELECT EXISTS (SELECT FROM account_health WHERE account_id > %(after)s)", {"after": after})
+            statements.execute(
+                "SELECT EXISTS (SELECT FROM account_health WHERE account_id > %(after)s)",
+                {"after": after},
+            )
             (more,) = statements.fetchone() or (False,)
             return Recomputed(changed, snapshots, after if more else None)
 

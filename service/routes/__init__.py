@@ -1,6 +1,15 @@
 """HTTP, and nothing of SQL: parameters in, answers out."""
 
-from service.routes import accounts, health, ingest, insights, playbooks, portfolio, recompute, scoring
+from service.routes import (
+    accounts,
+    health,
+    ingest,
+    insights,
+    playbooks,
+    portfolio,
+    recompute,
+    scoring,
+)
 
 ROUTES = (
     *health.router.routes,

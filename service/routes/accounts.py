@@ -7,22 +7,22 @@ from pydantic import StringConstraints
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
-from service import bounds
-from service.bounds import Segment
 from service.clock import today
-from service.db import Statements
+from service.database.connection import Statements
 from service.errors import NotFoundError, PreconditionFailedError
+from service.http import json_body
+from service.http.account_path import AccountId, no_account
+from service.http.conditional import IfMatch, IfNoneMatch, answer, require_match, strong_etag
+from service.http.openapi_responses import READ, WRITE, answers, csv_answers
+from service.http.responses import JsonText
+from service.http.strict_query import router as new_router
 from service.queries import accounts, histories
 from service.queries.filters import Filter
 from service.queries.idempotency import Answer
-from service.queries.pages import DEFAULT_SORT, Sort
-from service.responses import JsonText
-from service.routes import json_body
-from service.routes.account_ids import AccountId, no_account
-from service.routes.conditional import IfMatch, IfNoneMatch, answer, require_match, strong_etag
-from service.routes.documented import READ, WRITE, answers, csv_answers
-from service.routes.strict import router as new_router
-from service.routes.writing import IdempotencyKey, write
+from service.queries.pagination import DEFAULT_SORT, Sort
+from service.routes.idempotent_write import IdempotencyKey, write
+from service.schema import limits
+from service.schema.limits import Segment
 from service.scoring.rules import SCORE_MAX, SCORE_MIN, BucketOrNone
 
 MAX_PAGE = 10**9
@@ -41,7 +41,9 @@ class _Id(StringConvertor):
 register_url_convertor("account", _Id())
 ACCOUNT = "/accounts/{account_id:account}"
 Values = Query(max_length=MAX_VALUES, description="Repeatable: any of them.")
-Text = Annotated[str, StringConstraints(min_length=1, max_length=bounds.NAME_LENGTH, pattern=bounds.PRINTABLE)]
+Text = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.NAME_LENGTH, pattern=limits.PRINTABLE)
+]
 ScoreLimit = Annotated[float | None, Query(ge=SCORE_MIN, le=SCORE_MAX, allow_inf_nan=False)]
 
 router = new_router()
@@ -73,33 +75,57 @@ async def account_filter(
     )
 
 
-@router.get("/accounts", responses=answers("AccountPage", "A page of accounts, with five factors each.", *READ), response_model=None)
+@router.get(
+    "/accounts",
+    responses=answers("AccountPage", "A page of accounts, with five factors each.", *READ),
+    response_model=None,
+)
 async def list_accounts(
     request: Request,
     wanted: Annotated[Filter, Depends(account_filter)],
     page: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 1,
     page_size: Annotated[int, Query(ge=1, le=100)] = 50,
-    sort: Annotated[Sort, Query(description="`-` in front: descending. Unknown values come last both ways.")] = DEFAULT_SORT,
+    sort: Annotated[
+        Sort, Query(description="`-` in front: descending. Unknown values come last both ways.")
+    ] = DEFAULT_SORT,
 ) -> JsonText:
     """The accounts that a filter lets through, and how many there are. A page beyond the end is an empty one."""
-    found = accounts.page(request.app.state.database, wanted, sort=sort, number=page, size=page_size)
-    return JsonText(f'{{"total":{found.total},"page":{page},"page_size":{page_size},"accounts":{found.accounts}}}')
+    found = accounts.page(
+        request.app.state.database, wanted, sort=sort, number=page, size=page_size
+    )
+    return JsonText(
+        f'{{"total":{found.total},"page":{page},"page_size":{page_size},"accounts":{found.accounts}}}'
+    )
 
 
-@router.get("/accounts/export.csv", responses=csv_answers("The accounts, by name.", EXPORTED, *READ), response_class=Response)
-async def export_accounts(request: Request, wanted: Annotated[Filter, Depends(account_filter)]) -> Response:
+@router.get(
+    "/accounts/export.csv",
+    responses=csv_answers("The accounts, by name.", EXPORTED, *READ),
+    response_class=Response,
+)
+async def export_accounts(
+    request: Request, wanted: Annotated[Filter, Depends(account_filter)]
+) -> Response:
     """The accounts that a filter lets through, as a CSV file which can be imported again as it is.
 
     A spreadsheet takes no cell for a formula: what begins like one has an apostrophe in front, which the import takes away.
     """
+    from service.http.downloads import MAX_BYTES, csv_file
     from service.queries.export import export
-    from service.routes.downloads import MAX_BYTES, csv_file
 
-    return csv_file(request, export(request.app.state.database, wanted, limit=MAX_BYTES), "accounts.csv")
+    return csv_file(
+        request, export(request.app.state.database, wanted, limit=MAX_BYTES), "accounts.csv"
+    )
 
 
-@router.get(ACCOUNT, responses=answers("Account", "The account.", *READ, NotFoundError, etag=True), response_model=None)
-async def get_account(request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None) -> Response:
+@router.get(
+    ACCOUNT,
+    responses=answers("Account", "The account.", *READ, NotFoundError, etag=True),
+    response_model=None,
+)
+async def get_account(
+    request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None
+) -> Response:
     """One account with all of its factors."""
     account = accounts.find(request.app.state.database, account_id)
     if account is None:
@@ -109,19 +135,29 @@ async def get_account(request: Request, account_id: AccountId, if_none_match: If
 
 @router.patch(
     ACCOUNT,
-    responses=answers("Account", "The account as it is now.", *WRITE, NotFoundError, PreconditionFailedError),
+    responses=answers(
+        "Account", "The account as it is now.", *WRITE, NotFoundError, PreconditionFailedError
+    ),
     response_model=None,
     openapi_extra=json_body.documented("AccountChange", required=True),
 )
-async def change_account(request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None) -> Response:
+async def change_account(
+    request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
+) -> Response:
     """Changes any of an account's columns but its id and name, and scores it again. What is not given stays; null makes it unknown."""
-    from service.bodies import AccountChange
     from service.queries.changes import change
+    from service.schema.requests import AccountChange
 
     columns = (await json_body.read(request, AccountChange)).model_dump(exclude_unset=True)
 
     def work(statements: Statements) -> Answer:
-        changed = change(statements, account_id, columns, today(), allowed=lambda present: require_match(present, if_match))
+        changed = change(
+            statements,
+            account_id,
+            columns,
+            today(),
+            allowed=lambda present: require_match(present, if_match),
+        )
         if changed is None:
             raise no_account(account_id)
         return Answer(changed, {"ETag": strong_etag(changed)})
@@ -129,8 +165,14 @@ async def change_account(request: Request, account_id: AccountId, if_match: IfMa
     return write(request, key, work, content=await request.body())
 
 
-@router.get(f"{ACCOUNT}/health-history", responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError), response_model=None)
-async def health_history(request: Request, account_id: AccountId, limit: Annotated[int, Query(ge=1, le=365)] = 30) -> JsonText:
+@router.get(
+    f"{ACCOUNT}/health-history",
+    responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError),
+    response_model=None,
+)
+async def health_history(
+    request: Request, account_id: AccountId, limit: Annotated[int, Query(ge=1, le=365)] = 30
+) -> JsonText:
     """The newest snapshots of the account's score, newest first: one for each time that the score or a factor changed."""
     found = histories.health(request.app.state.database, account_id, limit=limit)
     if found is None:
@@ -138,8 +180,14 @@ async def health_history(request: Request, account_id: AccountId, limit: Annotat
     return JsonText(found)
 
 
-@router.get(f"{ACCOUNT}/metrics-history", responses=answers("MetricsHistory", "The days.", *READ, NotFoundError), response_model=None)
-async def metrics_history(request: Request, account_id: AccountId, days: Annotated[int, Query(ge=1, le=365)] = 90) -> JsonText:
+@router.get(
+    f"{ACCOUNT}/metrics-history",
+    responses=answers("MetricsHistory", "The days.", *READ, NotFoundError),
+    response_model=None,
+)
+async def metrics_history(
+    request: Request, account_id: AccountId, days: Annotated[int, Query(ge=1, le=365)] = 90
+) -> JsonText:
     """What the account did on the last `days` calendar days up to its newest daily row, newest first."""
     found = histories.metrics(request.app.state.database, account_id, days=days)
     if found is None:

@@ -3,30 +3,47 @@
 from fastapi import Request
 from starlette.responses import JSONResponse
 
+from service.http.openapi_responses import HEALTH, NO_DATABASE, answers
+from service.http.strict_query import router as new_router
 from service.queries.health import ping
-from service.routes.documented import HEALTH, NO_DATABASE, answers
-from service.routes.strict import router as new_router
 from service.settings import SERVICE_NAME
 
 router = new_router()
 
 
-@router.get("/", responses=answers("Service", "The service answers.", *NO_DATABASE), response_model=None)
+@router.get(
+    "/", responses=answers("Service", "The service answers.", *NO_DATABASE), response_model=None
+)
 @router.head("/", include_in_schema=False, response_model=None)
 async def describe(request: Request) -> JSONResponse:
     """What answers here. Touches no database."""
     settings = request.app.state.settings
-    return JSONResponse({"status": "healthy", "service": SERVICE_NAME, "version": settings.version, "stage": settings.stage})
+    return JSONResponse(
+        {
+            "status": "healthy",
+            "service": SERVICE_NAME,
+            "version": settings.version,
+            "stage": settings.stage,
+        }
+    )
 
 
-@router.get("/health/live", responses=answers("Alive", "The process is alive.", *NO_DATABASE), response_model=None)
+@router.get(
+    "/health/live",
+    responses=answers("Alive", "The process is alive.", *NO_DATABASE),
+    response_model=None,
+)
 @router.head("/health/live", include_in_schema=False, response_model=None)
 async def live() -> JSONResponse:
     """Touches no database."""
     return JSONResponse({"status": "alive"})
 
 
-@router.get("/health/ready", responses=answers("Ready", "The database answers too.", *HEALTH), response_model=None)
+@router.get(
+    "/health/ready",
+    responses=answers("Ready", "The database answers too.", *HEALTH),
+    response_model=None,
+)
 @router.head("/health/ready", include_in_schema=False, response_model=None)
 async def ready(request: Request) -> JSONResponse:
     """503 while the database does not answer."""

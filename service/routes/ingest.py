@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError
-from service.routes.documented import IMPORT, WRITE, answers
-from service.routes.strict import router as new_router
-from service.routes.uploads import REQUEST_BODY, fingerprint, uploaded_file
-from service.routes.writing import IdempotencyKey, write
+from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
+from service.http.openapi_responses import IMPORT, WRITE, answers
+from service.http.strict_query import router as new_router
+from service.routes.idempotent_write import IdempotencyKey, write
 
 if TYPE_CHECKING:
     from service.importing import InvalidFileError
@@ -24,27 +24,48 @@ MAX_SEED = 2**53 - 1
 router = new_router()
 
 
-@router.post("/ingest/generate-mock", responses=answers("Generated", "What was added.", *WRITE), response_model=None)
+@router.post(
+    "/ingest/generate-mock",
+    responses=answers("Generated", "What was added.", *WRITE),
+    response_model=None,
+)
 async def generate_mock(
     request: Request,
     count: Annotated[int, Query(ge=1, le=MAX_COUNT)] = 20,
     seed: Annotated[
-        int | None, Query(ge=0, le=MAX_SEED, description="The same seed makes the same accounts. Default: a random one.")
+        int | None,
+        Query(
+            ge=0,
+            le=MAX_SEED,
+            description="The same seed makes the same accounts. Default: a random one.",
+        ),
     ] = None,
-    replace: Annotated[bool, Query(description="Remove every account first; needs `confirm=replace-all`.")] = False,
+    replace: Annotated[
+        bool, Query(description="Remove every account first; needs `confirm=replace-all`.")
+    ] = False,
     confirm: Annotated[Literal["replace-all"] | None, Query()] = None,
     key: IdempotencyKey = None,
 ) -> Response:
     """Adds sample accounts with 180 days of history. One whose name is there already is left as it is."""
-    from service.queries import samples  # only here: reads need neither it nor the random numbers that it draws
+    from service.queries import (
+        samples,
+    )  # only here: reads need neither it nor the random numbers that it draws
 
     if replace and confirm is None:
         raise InvalidRequestError(
             "replace=true removes every account: say confirm=replace-all as well.",
-            errors=[{"loc": ["query", "confirm"], "code": "confirmation_missing", "message": "Must be replace-all when replace is true"}],
+            errors=[
+                {
+                    "loc": ["query", "confirm"],
+                    "code": "confirmation_missing",
+                    "message": "Must be replace-all when replace is true",
+                }
+            ],
         )
     chosen = secrets.randbelow(2**32) if seed is None else seed
-    return write(request, key, partial(samples.add, count=count, seed=chosen, replace=replace, today=today()))
+    return write(
+        request, key, partial(samples.add, count=count, seed=chosen, replace=replace, today=today())
+    )
 
 
 @router.post(
@@ -55,7 +76,9 @@ async def generate_mock(
 )
 async def ingest_csv(
     request: Request,
-    dry_run: Annotated[bool, Query(description="Check the file and count what it would change, but write nothing.")] = False,
+    dry_run: Annotated[
+        bool, Query(description="Check the file and count what it would change, but write nothing.")
+    ] = False,
     key: IdempotencyKey = None,
 ) -> Response:
     """Adds the accounts of a CSV file and their days, or updates those that are there: all of them, or none when a row is wrong.
@@ -65,7 +88,10 @@ async def ingest_csv(
     Rows of one name are one account. A blank cell says that a value is unknown; where a whole column is missing, accounts that are there
     keep their values. The same file again changes nothing.
     """
-    from service.importing import InvalidFileError, read_file  # only here: reads need neither it nor its queries
+    from service.importing import (
+        InvalidFileError,
+        read_file,
+    )  # only here: reads need neither it nor its queries
     from service.queries.imports import load
 
     async with uploaded_file(request) as content:
@@ -74,11 +100,20 @@ async def ingest_csv(
             file = read_file(content)
         except InvalidFileError as error:
             raise _refused(error) from None
-    return write(request, None if dry_run else key, partial(load, file=file, today=today(), dry_run=dry_run), content=digest)
+    return write(
+        request,
+        None if dry_run else key,
+        partial(load, file=file, today=today(), dry_run=dry_run),
+        content=digest,
+    )
 
 
 def _refused(error: "InvalidFileError") -> InvalidRowsError:
     first = error.problems[0]
-    where = f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"
+    where = (
+        f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"
+    )
     errors = [problem._asdict() for problem in error.problems]
-    return InvalidRowsError(f"Nothing was written. Correct {where}: {first.message}", errors=errors, total=error.total)
+    return InvalidRowsError(
+        f"Nothing was written. Correct {where}: {first.message}", errors=errors, total=error.total
+    )

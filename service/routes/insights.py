@@ -10,22 +10,28 @@ from starlette.responses import JSONResponse
 from service.clock import now, today
 from service.deadline import remaining
 from service.errors import NotFoundError, UnavailableError
+from service.http.account_path import AccountId, no_account
+from service.http.openapi_responses import WRITE, answers
+from service.http.strict_query import router as new_router
 from service.logs import log
-from service.routes.account_ids import AccountId, no_account
-from service.routes.documented import WRITE, answers
-from service.routes.strict import router as new_router
 
 if TYPE_CHECKING:
     from service.insights.model import Model
     from service.insights.subject import Subject
     from service.queries.insights import Stored
 
-Refresh = Annotated[bool, Query(description="Ask the model again, also when the data is as it was.")]
+Refresh = Annotated[
+    bool, Query(description="Ask the model again, also when the data is as it was.")
+]
 
 router = new_router()
 
 
-@router.post("/insights/portfolio", responses=answers("PortfolioInsight", "The insight.", *WRITE), response_model=None)
+@router.post(
+    "/insights/portfolio",
+    responses=answers("PortfolioInsight", "The insight.", *WRITE),
+    response_model=None,
+)
 async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONResponse:
     """What stands out of all accounts together. A model's answer is kept, and given again while the data is the same."""
     from service.insights import portfolio
@@ -33,13 +39,22 @@ async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONR
 
     database = request.app.state.database
     facts, stored = insights.all_accounts(database, today())
-    return await _answer(request, portfolio.subject(facts), None if refresh else stored, lambda told: insights.keep(database, None, told))
+    return await _answer(
+        request,
+        portfolio.subject(facts),
+        None if refresh else stored,
+        lambda told: insights.keep(database, None, told),
+    )
 
 
 @router.post(
-    "/insights/account/{account_id}", responses=answers("AccountInsight", "The insight.", *WRITE, NotFoundError), response_model=None
+    "/insights/account/{account_id}",
+    responses=answers("AccountInsight", "The insight.", *WRITE, NotFoundError),
+    response_model=None,
 )
-async def account_insight(request: Request, account_id: AccountId, refresh: Refresh = False) -> JSONResponse:
+async def account_insight(
+    request: Request, account_id: AccountId, refresh: Refresh = False
+) -> JSONResponse:
     """Why an account is as it is, and what to do. A model's answer is kept, and given again while the data is the same."""
     from service.insights import account
     from service.queries import insights
@@ -50,17 +65,26 @@ async def account_insight(request: Request, account_id: AccountId, refresh: Refr
         raise no_account(account_id)
     facts, stored = found
     return await _answer(
-        request, account.subject(facts), None if refresh else stored, lambda told: insights.keep(database, account_id, told)
+        request,
+        account.subject(facts),
+        None if refresh else stored,
+        lambda told: insights.keep(database, account_id, told),
     )
 
 
-async def _answer(request: Request, subject: "Subject", stored: "Stored | None", keep: Callable[["Stored"], None]) -> JSONResponse:
+async def _answer(
+    request: Request, subject: "Subject", stored: "Stored | None", keep: Callable[["Stored"], None]
+) -> JSONResponse:
     """The stored insight if it is about the same data, by the same model; else what the model says now, which is kept; else by rule."""
     from service.insights.failure import InsightError
     from service.queries.insights import Stored
 
     model = _model(request)
-    if stored is not None and model.configured and (stored.data_version, stored.model) == (subject.data_version, model.name):
+    if (
+        stored is not None
+        and model.configured
+        and (stored.data_version, stored.model) == (subject.data_version, model.name)
+    ):
         return _insight(subject, stored.content, "model", stored.model, stored.generated_at)
     try:
         content = await model.ask(subject, remaining=remaining())
@@ -78,12 +102,24 @@ async def _answer(request: Request, subject: "Subject", stored: "Stored | None",
     try:
         keep(told)
     except UnavailableError:
-        log("the insight was not kept", level=logging.WARNING, insight=subject.kind, request_id=request.state.request_id)
+        log(
+            "the insight was not kept",
+            level=logging.WARNING,
+            insight=subject.kind,
+            request_id=request.state.request_id,
+        )
     return _insight(subject, content, "model", told.model, told.generated_at)
 
 
-def _insight(subject: "Subject", content: Any, source: str, model: str | None, generated_at: str) -> JSONResponse:
-    about = {"generated_at": generated_at, "source": source, "model": model, "data_version": subject.data_version}
+def _insight(
+    subject: "Subject", content: Any, source: str, model: str | None, generated_at: str
+) -> JSONResponse:
+    about = {
+        "generated_at": generated_at,
+        "source": source,
+        "model": model,
+        "data_version": subject.data_version,
+    }
     return JSONResponse({**subject.head, **content, **about})
 
 

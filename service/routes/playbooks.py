@@ -6,19 +6,24 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import JSONResponse
 
-from service import bounds
-from service.errors import InvalidRequestError, NotFoundError, invalid
-from service.routes import json_body
-from service.routes.account_ids import no_account
-from service.routes.documented import READ, UNSTORED, answers
-from service.routes.strict import router as new_router
+from service.errors import InvalidRequestError, NotFoundError
+from service.http import json_body
+from service.http.account_path import no_account
+from service.http.openapi_responses import READ, UNSTORED, answers
+from service.http.problems import invalid
+from service.http.strict_query import router as new_router
+from service.schema import limits
 
-Id = Annotated[int, Path(ge=bounds.INT8_MIN, le=bounds.INT8_MAX)]
+Id = Annotated[int, Path(ge=limits.INT8_MIN, le=limits.INT8_MAX)]
 
 router = new_router()
 
 
-@router.get("/playbooks", responses=answers("Playbooks", "All playbooks, by id.", *UNSTORED), response_model=None)
+@router.get(
+    "/playbooks",
+    responses=answers("Playbooks", "All playbooks, by id.", *UNSTORED),
+    response_model=None,
+)
 async def list_playbooks() -> JSONResponse:
     """What a success manager can do: when it helps, and step by step."""
     from service.playbooks import PLAYBOOKS
@@ -26,7 +31,11 @@ async def list_playbooks() -> JSONResponse:
     return JSONResponse([playbook.as_json() for playbook in PLAYBOOKS])
 
 
-@router.get("/playbooks/{playbook_id}", responses=answers("Playbook", "The playbook.", *UNSTORED, NotFoundError), response_model=None)
+@router.get(
+    "/playbooks/{playbook_id}",
+    responses=answers("Playbook", "The playbook.", *UNSTORED, NotFoundError),
+    response_model=None,
+)
 async def get_playbook(playbook_id: Id) -> JSONResponse:
     """One playbook."""
     from service.playbooks import find
@@ -39,14 +48,21 @@ async def get_playbook(playbook_id: Id) -> JSONResponse:
 
 @router.post(
     "/actions/recommend",
-    responses=answers("Recommendations", "The most relevant playbooks first.", *READ, NotFoundError),
+    responses=answers(
+        "Recommendations", "The most relevant playbooks first.", *READ, NotFoundError
+    ),
     response_model=None,
     openapi_extra=json_body.documented("RiskFactors", required=False),
 )
 async def recommend(
     request: Request,
     account_id: Annotated[
-        int | None, Query(ge=bounds.INT8_MIN, le=bounds.INT8_MAX, description="The account to act on; then without a body.")
+        int | None,
+        Query(
+            ge=limits.INT8_MIN,
+            le=limits.INT8_MAX,
+            description="The account to act on; then without a body.",
+        ),
     ] = None,
 ) -> JSONResponse:
     """What to do about an account, or about a list of risk factors. At most five; none when nothing calls for any."""
@@ -56,7 +72,13 @@ async def recommend(
     if (account_id is None) == (not await request.body()):
         raise InvalidRequestError(
             "Name an account as account_id in the query, or send a JSON array of risk factors as the body: one of the two.",
-            errors=[{"loc": ["query", "account_id"], "code": "one_of_two", "message": "Either this or a body is needed, not both"}],
+            errors=[
+                {
+                    "loc": ["query", "account_id"],
+                    "code": "one_of_two",
+                    "message": "Either this or a body is needed, not both",
+                }
+            ],
         )
     if account_id is None:
         found = playbooks.recommend(await _codes(request))
@@ -66,22 +88,34 @@ async def recommend(
         scored = of_account(request.app.state.database, account_id)
         if scored is None:
             raise no_account(account_id)
-        found = playbooks.recommend(reasons(scored.factors), scored.coverage, unknown(scored.factors))
+        found = playbooks.recommend(
+            reasons(scored.factors), scored.coverage, unknown(scored.factors)
+        )
     return JSONResponse({"account_id": account_id, "recommendations": _as_json(found)})
 
 
 async def _codes(request: Request) -> list[str]:
-    from service.bodies import RiskFactors
+    from service.schema.requests import RiskFactors
     from service.scoring.factors import LABELS
 
     by_name = {name.casefold(): code for code, label in LABELS.items() for name in (code, label)}
-    codes = [by_name.get(name.casefold()) for name in (await json_body.read(request, RiskFactors)).root]
+    codes = [
+        by_name.get(name.casefold()) for name in (await json_body.read(request, RiskFactors)).root
+    ]
     unknown = [place for place, code in enumerate(codes) if code is None]
     if unknown:
         message = "Must be the code or label of a factor; GET /scoring lists them"
-        raise invalid([{"loc": ("body", place), "type": "unknown_factor", "msg": message} for place in unknown])
+        raise invalid(
+            [
+                {"loc": ("body", place), "type": "unknown_factor", "msg": message}
+                for place in unknown
+            ]
+        )
     return [code for code in codes if code is not None]
 
 
 def _as_json(found: Sequence[Any]) -> list[dict[str, Any]]:
-    return [{**recommendation._asdict(), "playbook": recommendation.playbook.as_json()} for recommendation in found]
+    return [
+        {**recommendation._asdict(), "playbook": recommendation.playbook.as_json()}
+        for recommendation in found
+    ]

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Final
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from service.bounds import INT8_MAX
 from service.clock import today
-from service.db import Statements
-from service.routes.documented import WRITE, answers
-from service.routes.strict import router as new_router
-from service.routes.writing import IdempotencyKey, write
+from service.database.connection import Statements
+from service.http.openapi_responses import WRITE, answers
+from service.http.strict_query import router as new_router
+from service.routes.idempotent_write import IdempotencyKey, write
+from service.schema.limits import INT8_MAX
 
 MOST: Final = 100_000
 """Accounts at once."""
@@ -19,11 +19,23 @@ MOST: Final = 100_000
 router = new_router()
 
 
-@router.post("/health/recompute", responses=answers("Recomputed", "What was scored again.", *WRITE), response_model=None)
+@router.post(
+    "/health/recompute",
+    responses=answers("Recomputed", "What was scored again.", *WRITE),
+    response_model=None,
+)
 async def recompute_health(
     request: Request,
-    limit: Annotated[int, Query(ge=1, le=MOST, description="Accounts at most. Default: as many as there is time for.")] = MOST,
-    after: Annotated[int, Query(alias="cursor", ge=0, le=INT8_MAX, description="`next_cursor` of the answer before.")] = 0,
+    limit: Annotated[
+        int,
+        Query(
+            ge=1, le=MOST, description="Accounts at most. Default: as many as there is time for."
+        ),
+    ] = MOST,
+    after: Annotated[
+        int,
+        Query(alias="cursor", ge=0, le=INT8_MAX, description="`next_cursor` of the answer before."),
+    ] = 0,
     key: IdempotencyKey = None,
 ) -> Response:
     """Scores accounts again as of today, in the order of their ids. One that would be as it is already is left alone."""

@@ -4,15 +4,19 @@ from fastapi import Request
 from starlette.responses import JSONResponse
 
 from service.clock import today
-from service.routes import json_body
-from service.routes.documented import UNSTORED, answers
-from service.routes.strict import router as new_router
+from service.http import json_body
+from service.http.openapi_responses import UNSTORED, answers
+from service.http.strict_query import router as new_router
 from service.scoring import factors, score
 
 router = new_router()
 
 
-@router.get("/scoring", responses=answers("Scoring", "The table of constants.", *UNSTORED), response_model=None)
+@router.get(
+    "/scoring",
+    responses=answers("Scoring", "The table of constants.", *UNSTORED),
+    response_model=None,
+)
 async def scoring() -> JSONResponse:
     """What makes up a score: its groups and components, what is added to them, and where the buckets are cut."""
     from service.scoring.published import scheme
@@ -28,7 +32,7 @@ async def scoring() -> JSONResponse:
 )
 async def what_if(request: Request) -> JSONResponse:
     """The score of an account that would be so. Nothing is stored."""
-    from service.bodies import WhatIf
+    from service.schema.requests import WhatIf
     from service.scoring.score import shown
 
     supposed = await json_body.read(request, WhatIf)

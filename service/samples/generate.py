@@ -7,9 +7,9 @@ from math import pi, sin
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from service.bounds import NPS_BEST, NPS_WORST
 from service.samples import words
 from service.samples.stories import Size, Span, Story, draw_size, draw_story
+from service.schema.limits import NPS_BEST, NPS_WORST
 from service.scoring import Inputs, Score, score
 from service.scoring.rules import SESSION_ROWS
 
@@ -104,12 +104,18 @@ class Sample:
     def past_scores(self, days: list[Day]) -> Iterator[tuple[date, Score]]:
         """The score of each week but the present one, by what was known then."""
         for ago in range(DAYS - DAYS % WEEK, 0, -WEEK):
-            minutes = [day.avg_session_min for day in days[: DAYS - ago][-SESSION_ROWS:] if day.avg_session_min is not None]
+            minutes = [
+                day.avg_session_min
+                for day in days[: DAYS - ago][-SESSION_ROWS:]
+                if day.avg_session_min is not None
+            ]
             then = self.today - timedelta(days=ago)
             yield then, score(self._inputs(then, sum(minutes) / len(minutes) if minutes else None))
 
     def _day(self, day: date, use: _Use, busy: float, trouble: float) -> Day:
-        logins = round(self.seats * use.seats * use.weekly * BUSY[day.weekday()] * (0.85 + 0.3 * busy))
+        logins = round(
+            self.seats * use.seats * use.weekly * BUSY[day.weekday()] * (0.85 + 0.3 * busy)
+        )
         events = round(logins * (8 + 8 * busy))
         return Day(
             date=day,
@@ -118,7 +124,9 @@ class Sample:
             feature_x_events=round(events * use.feature * (0.4 + 0.2 * busy)),
             errors=round(events * 0.004 * trouble),
             ticket_backlog=round(use.tickets * (0.1 + 0.3 * trouble)),
-            avg_session_min=round(use.minutes * (0.85 + 0.3 * busy), 1) if self.story.measured else None,
+            avg_session_min=round(use.minutes * (0.85 + 0.3 * busy), 1)
+            if self.story.measured
+            else None,
         )
 
     def _inputs(self, day: date, minutes: float | None) -> Inputs:
@@ -139,7 +147,9 @@ class Sample:
             session_minutes=minutes,
             time_to_value_days=self.time_to_value,
             nps=round(use.nps),
-            days_since_review=(day - self.reviewed).days if day >= self.reviewed else (day - self.reviewed).days % QUARTER,
+            days_since_review=(day - self.reviewed).days
+            if day >= self.reviewed
+            else (day - self.reviewed).days % QUARTER,
             onboarding_phase=self.story.onboarding,
             days_to_renewal=(self.renewal - day).days,
             expansion_oppty_dollar=self.opportunity,

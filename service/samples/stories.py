@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final, NamedTuple
 
-from service.bounds import RenewalRisk, Segment
+from service.schema.limits import RenewalRisk, Segment
 
 Span = tuple[float, float]
 """From, to: over time, or the ends of a range to draw from."""

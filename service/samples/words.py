@@ -49,4 +49,7 @@ OWNERS: Final = (
 def company(draw: Random) -> tuple[str, str]:
     """A name and its industry."""
     industry = draw.choice(tuple(TRADES))
-    return f"{draw.choice(FIRST)} {draw.choice(SECOND)} {draw.choice(TRADES[industry])}, {draw.choice(PLACES)}", industry
+    return (
+        f"{draw.choice(FIRST)} {draw.choice(SECOND)} {draw.choice(TRADES[industry])}, {draw.choice(PLACES)}",
+        industry,
+    )

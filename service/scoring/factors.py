@@ -30,7 +30,9 @@ class Factor(NamedTuple):
     impact: float
 
 
-def factors(values: Sequence[float | None], points: Sequence[float | None], adjustments: Sequence[float]) -> list[Factor]:
+def factors(
+    values: Sequence[float | None], points: Sequence[float | None], adjustments: Sequence[float]
+) -> list[Factor]:
     """All factors of a stored or fresh score, the weightiest first; of the adjustments those that apply.
 
     All three empty: an account that has not been scored yet, which has no factors.
@@ -41,14 +43,40 @@ def factors(values: Sequence[float | None], points: Sequence[float | None], adju
     found: list[Factor] = []
     for component, value, earned in parts:
         if earned is None:
-            found.append(Factor(component.code, component.label, 0.0, None, component.max, value, "unknown", 0.0))
+            found.append(
+                Factor(
+                    component.code, component.label, 0.0, None, component.max, value, "unknown", 0.0
+                )
+            )
         else:
             contribution = earned * scale
             impact = contribution - component.max / 2 * scale
-            found.append(Factor(component.code, component.label, contribution, earned, component.max, value, "known", impact))
+            found.append(
+                Factor(
+                    component.code,
+                    component.label,
+                    contribution,
+                    earned,
+                    component.max,
+                    value,
+                    "known",
+                    impact,
+                )
+            )
     for adjustment, contribution in zip(ADJUSTMENTS, adjustments, strict=False):
         if contribution:
-            found.append(Factor(adjustment.code, adjustment.label, contribution, contribution, None, None, "known", contribution))
+            found.append(
+                Factor(
+                    adjustment.code,
+                    adjustment.label,
+                    contribution,
+                    contribution,
+                    None,
+                    None,
+                    "known",
+                    contribution,
+                )
+            )
     found.sort(key=lambda factor: (-abs(factor.impact), factor.code))
     return found
 
@@ -82,7 +110,11 @@ def _scaled(known: tuple[bool, ...]) -> tuple[float, _Known]:
     """What the points of the known components are multiplied with, and of each its place, its code and the contribution of half of it."""
     total = sum(part.max for part, is_known in zip(COMPONENTS, known, strict=False) if is_known)
     scale = 100 / total if total else 0.0
-    return scale, [(place, COMPONENTS[place].code, COMPONENTS[place].max / 2 * scale) for place, is_known in enumerate(known) if is_known]
+    return scale, [
+        (place, COMPONENTS[place].code, COMPONENTS[place].max / 2 * scale)
+        for place, is_known in enumerate(known)
+        if is_known
+    ]
 
 
 _ALL_KNOWN: Final = (True,) * len(COMPONENTS)
@@ -95,10 +127,18 @@ def factors_json(values: str, points: str, adjustments: str, limit: int | None =
         return "[]"
     earned = points[1:-1].split(",")
     complete = "NULL" not in points
-    scale, known = _scaled(_ALL_KNOWN if complete else tuple([number != "NULL" for number in earned]))
+    scale, known = _scaled(
+        _ALL_KNOWN if complete else tuple([number != "NULL" for number in earned])
+    )
     numbers = earned if complete else [number for number in earned if number != "NULL"]
     ranked = [
-        (-abs(impact := (contribution := float(number) * scale) - half), code, place, contribution, impact)
+        (
+            -abs(impact := (contribution := float(number) * scale) - half),
+            code,
+            place,
+            contribution,
+            impact,
+        )
         for number, (place, code, half) in zip(numbers, known, strict=False)
     ]
     if adjustments != "{0,0,0}":
@@ -109,7 +149,11 @@ def factors_json(values: str, points: str, adjustments: str, limit: int | None =
         ranked.sort()
         ranked = [one for one in ranked[:limit] if one[0]]
     else:
-        ranked += [(0.0, COMPONENTS[place].code, place, 0.0, 0.0) for place, number in enumerate(earned) if number == "NULL"]
+        ranked += [
+            (0.0, COMPONENTS[place].code, place, 0.0, 0.0)
+            for place, number in enumerate(earned)
+            if number == "NULL"
+        ]
         ranked.sort()
     judged = values[1:-1].split(",")
     told: list[str] = []

@@ -8,20 +8,32 @@ from service.scoring import rules
 
 def scheme() -> dict[str, Any]:
     """Groups with their components, adjustments with the numbers that they go by, buckets with the lowest score of each."""
-    groups = [(name, list(components)) for name, components in groupby(rules.COMPONENTS, key=lambda component: component.group)]
+    groups = [
+        (name, list(components))
+        for name, components in groupby(rules.COMPONENTS, key=lambda component: component.group)
+    ]
     return {
         "groups": [
             {
                 "name": name,
                 "max": sum(component.max for component in components),
-                "components": [{part: value for part, value in component._asdict().items() if part != "group"} for component in components],
+                "components": [
+                    {part: value for part, value in component._asdict().items() if part != "group"}
+                    for component in components
+                ],
             }
             for name, components in groups
         ],
         "adjustments": [
             {"code": adjustment.code, "label": adjustment.label, "parameters": parameters}
             for adjustment, parameters in (
-                (rules.EXPANSION, {"max": rules.EXPANSION_MAX, "per_ratio_of_opportunity_to_arr": rules.EXPANSION_PER_RATIO}),
+                (
+                    rules.EXPANSION,
+                    {
+                        "max": rules.EXPANSION_MAX,
+                        "per_ratio_of_opportunity_to_arr": rules.EXPANSION_PER_RATIO,
+                    },
+                ),
                 (
                     rules.RENEWAL,
                     {

@@ -68,7 +68,11 @@ SCORE_MAX: Final = 100.0
 COVERAGE_MIN: Final = 0.3
 """Below it too little is known for a score."""
 
-BUCKETS: Final[tuple[tuple[Bucket, float], ...]] = (("Green", 75.0), ("Amber", 50.0), ("Red", SCORE_MIN))
+BUCKETS: Final[tuple[tuple[Bucket, float], ...]] = (
+    ("Green", 75.0),
+    ("Amber", 50.0),
+    ("Red", SCORE_MIN),
+)
 """Best first, with the lowest score of each."""
 
 UNSCORED: Final = "Unscored"

@@ -50,7 +50,10 @@ class Score(NamedTuple):
 def score(inputs: Inputs) -> Score:
     """Score an account. Any valid input gives a result; the most that can be missing is everything."""
     values = _values(inputs)
-    points = tuple(None if value is None else _points(component, value) for component, value in zip(COMPONENTS, values, strict=True))
+    points = tuple(
+        None if value is None else _points(component, value)
+        for component, value in zip(COMPONENTS, values, strict=True)
+    )
     known = known_max(points)
     base = fsum(earned for earned in points if earned is not None) * 100 / known if known else 0.0
     expansion, pressure = _expansion(inputs), _pressure(inputs, seat_use=values[0])
@@ -70,7 +73,11 @@ def score(inputs: Inputs) -> Score:
 
 def known_max(points: tuple[float | None, ...]) -> int:
     """The points that the known components could have earned."""
-    return sum(component.max for component, earned in zip(COMPONENTS, points, strict=True) if earned is not None)
+    return sum(
+        component.max
+        for component, earned in zip(COMPONENTS, points, strict=True)
+        if earned is not None
+    )
 
 
 def bucket_of(value: float) -> Bucket:
@@ -119,9 +126,19 @@ def _on_track(inputs: Inputs) -> float | None:
 def _expansion(inputs: Inputs) -> float:
     if inputs.arr <= 0 or inputs.expansion_oppty_dollar <= 0:
         return 0.0
-    return min(rules.EXPANSION_MAX, rules.EXPANSION_PER_RATIO * (inputs.expansion_oppty_dollar / inputs.arr))
+    return min(
+        rules.EXPANSION_MAX,
+        rules.EXPANSION_PER_RATIO * (inputs.expansion_oppty_dollar / inputs.arr),
+    )
 
 
 def _pressure(inputs: Inputs, *, seat_use: float | None) -> float:
-    near = inputs.days_to_renewal is not None and 0 <= inputs.days_to_renewal <= rules.RENEWAL_WINDOW_DAYS
-    return rules.RENEWAL_PENALTY if near and seat_use is not None and seat_use < rules.RENEWAL_SEAT_USE else 0.0
+    near = (
+        inputs.days_to_renewal is not None
+        and 0 <= inputs.days_to_renewal <= rules.RENEWAL_WINDOW_DAYS
+    )
+    return (
+        rules.RENEWAL_PENALTY
+        if near and seat_use is not None and seat_use < rules.RENEWAL_SEAT_USE
+        else 0.0
+    )

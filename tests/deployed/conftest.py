@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests import checkout
-from tests.checkout import request
+from tests.support import checkout
+from tests.support.checkout import request
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 """Of each operation, beside those of the phase that goes through every parameter's bounds."""
@@ -41,20 +41,34 @@ class Deployed:
     origin: str
 
     def __call__(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, *, body: bytes | None = None, **query: Any
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        body: bytes | None = None,
+        **query: Any,
     ) -> Answer:
         keyed = {"x-api-key": self.key, **(headers or {})}
-        return Answer(*request(f"{self.url}{path}?{urlencode(query, doseq=True)}", method, headers=keyed, body=body))
+        return Answer(
+            *request(
+                f"{self.url}{path}?{urlencode(query, doseq=True)}", method, headers=keyed, body=body
+            )
+        )
 
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     copy = checkout.make(tmp_path_factory.mktemp("deployed") / "checkout")
     hashed = hashlib.sha256(b"secret").hexdigest()
-    (copy.root / ".local" / "config.yaml").write_text(f"apiKeys: tests:write:{hashed}\napiKeysProtectReads: true\n")
+    (copy.root / ".local" / "config.yaml").write_text(
+        f"apiKeys: tests:write:{hashed}\napiKeysProtectReads: true\n"
+    )
     try:
         with copy.up("--no-frontend") as outputs:
-            yield Deployed(outputs["api_url"], "tests.secret", outputs["database_url"], outputs["frontend_url"])
+            yield Deployed(
+                outputs["api_url"], "tests.secret", outputs["database_url"], outputs["frontend_url"]
+            )
     finally:
         copy.run("reset", "--yes")
 
@@ -62,6 +76,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 @pytest.fixture
 def deployed(running: Deployed) -> Deployed:
     """With thirty sample accounts, and nothing of tests before."""
-    answer = running("POST", "/ingest/generate-mock", count=30, seed=1, replace="true", confirm="replace-all")
+    answer = running(
+        "POST", "/ingest/generate-mock", count=30, seed=1, replace="true", confirm="replace-all"
+    )
     assert answer.status == 200, answer.content
     return running

@@ -12,7 +12,15 @@ from schemathesis.core import NOT_SET
 from schemathesis.core.failures import Failure
 from schemathesis.core.transport import Response
 
-from service.bounds import INT4_MAX, MAX_DOLLARS, NAME_LENGTH, NPS_BEST, NPS_WORST, OWNER_LENGTH, SEGMENTS
+from service.schema.limits import (
+    INT4_MAX,
+    MAX_DOLLARS,
+    NAME_LENGTH,
+    NPS_BEST,
+    NPS_WORST,
+    OWNER_LENGTH,
+    SEGMENTS,
+)
 
 KEY = "Idempotency-Key"
 FEW = 30
@@ -20,7 +28,9 @@ _numbers = itertools.count()
 
 
 def _words(longest: int) -> st.SearchStrategy[str]:
-    return st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=longest)
+    return st.text(
+        st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=longest
+    )
 
 
 def _file(rows: list[dict[str, Any]]) -> bytes:
@@ -43,7 +53,9 @@ ROWS = st.fixed_dictionaries({
     "onboarding_phase": st.none() | st.booleans(),
 })  # fmt: skip
 
-schemathesis.openapi.media_type("text/csv", st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: row["name"]).map(_file))
+schemathesis.openapi.media_type(
+    "text/csv", st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: row["name"]).map(_file)
+)
 
 
 @schemathesis.hook
@@ -74,6 +86,8 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
 
 
 @schemathesis.hook
-def filter_failure(context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case, response: Response) -> bool:
+def filter_failure(
+    context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case, response: Response
+) -> bool:
     """A request line and headers of more than 10,240 bytes end at the gateway, whatever the service takes."""
     return response.status_code != 431

@@ -31,11 +31,20 @@ def sql(deployed: Deployed) -> Iterator[connection]:
 
 
 def write(deployed: Deployed, name: str, key: str) -> Answer:
-    content = f"name,arr,segment,date,logins\n{name},1,SMB,2026-01-01,1\n{name},,,2026-01-02,2\n".encode()
-    return deployed("POST", "/ingest/csv", {"content-type": MULTIPART, "idempotency-key": key}, body=body(part(content)))
+    content = (
+        f"name,arr,segment,date,logins\n{name},1,SMB,2026-01-01,1\n{name},,,2026-01-02,2\n".encode()
+    )
+    return deployed(
+        "POST",
+        "/ingest/csv",
+        {"content-type": MULTIPART, "idempotency-key": key},
+        body=body(part(content)),
+    )
 
 
-def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_in_the_middle(deployed: Deployed, sql: connection) -> None:
+def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_in_the_middle(
+    deployed: Deployed, sql: connection
+) -> None:
     answers: list[Answer] = []
 
     def ended_under(table: str, *request: Any, **query: Any) -> Answer:
@@ -67,7 +76,10 @@ def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_bac
         with contextlib.closing(psycopg2.connect(deployed.database_url)) as other:
             other.autocommit = True
             while not ended.is_set():
-                run(other, f"SELECT pg_terminate_backend(pid) {BACKENDS} AND state <> 'idle' LIMIT 1")
+                run(
+                    other,
+                    f"SELECT pg_terminate_backend(pid) {BACKENDS} AND state <> 'idle' LIMIT 1",
+                )
                 ended.wait(chance.uniform(0.02, 0.2))
 
     def enough() -> bool:
@@ -94,11 +106,13 @@ def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_bac
         disturbance.join()
     assert enough(), statuses
     days = "accounts a JOIN account_metrics_daily d ON d.account_id = a.id"
-    stored = run(sql, f"SELECT a.name, count(*) FROM {days} WHERE a.name LIKE 'written %' GROUP BY a.id")
+    stored = run(
+        sql, f"SELECT a.name, count(*) FROM {days} WHERE a.name LIKE 'written %' GROUP BY a.id"
+    )
     assert dict(stored) == dict.fromkeys(acknowledged, 2)
     assert len(stored) == len(acknowledged)
-    assert {(told["accounts_created"], told["metrics_created"]) for told in acknowledged.values()} == {(1, 2)}, (
-        "no answer is of a second time"
-    )
+    assert {
+        (told["accounts_created"], told["metrics_created"]) for told in acknowledged.values()
+    } == {(1, 2)}, "no answer is of a second time"
     assert deployed("GET", "/portfolio/metrics").json["total_accounts"] == 30 + len(acknowledged)
     print(json.dumps({"acknowledged": len(acknowledged), "statuses": statuses}))

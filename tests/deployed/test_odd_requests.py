@@ -12,18 +12,82 @@ from tests.deployed.conftest import EXAMPLES, SEED, Deployed
 pytestmark = [pytest.mark.xdist_group("deployed"), pytest.mark.timeout(3600)]
 
 OPERATIONS = (
-    *("GET /", "GET /accounts", "GET /accounts/{}", "PATCH /accounts/{}", "GET /accounts/{}/health-history", "GET /accounts/export.csv"),
-    *("GET /portfolio/metrics", "GET /portfolio/attention", "GET /portfolio/renewals", "GET /portfolio/movers", "GET /playbooks/{}"),
-    *("POST /ingest/csv", "POST /ingest/generate-mock", "POST /health/recompute", "POST /scoring/what-if", "POST /actions/recommend"),
-    *("POST /insights/account/{}", "HEAD /health/ready", "GET /{}", "OPTIONS /accounts", "TRACE /accounts/{}", "QUERY /accounts", "get /"),
+    *(
+        "GET /",
+        "GET /accounts",
+        "GET /accounts/{}",
+        "PATCH /accounts/{}",
+        "GET /accounts/{}/health-history",
+        "GET /accounts/export.csv",
+    ),
+    *(
+        "GET /portfolio/metrics",
+        "GET /portfolio/attention",
+        "GET /portfolio/renewals",
+        "GET /portfolio/movers",
+        "GET /playbooks/{}",
+    ),
+    *(
+        "POST /ingest/csv",
+        "POST /ingest/generate-mock",
+        "POST /health/recompute",
+        "POST /scoring/what-if",
+        "POST /actions/recommend",
+    ),
+    *(
+        "POST /insights/account/{}",
+        "HEAD /health/ready",
+        "GET /{}",
+        "OPTIONS /accounts",
+        "TRACE /accounts/{}",
+        "QUERY /accounts",
+        "get /",
+    ),
 )
 QUERIES = (
-    *("", "page={}", "q={}", "{}={}", "region={}", "region={}&region={}", "min_score={}", "sort={}", "renewal_within_days={}"),
-    *("limit={}", "days={}", "seed={}", "count=1&seed={}", "cursor={}", "dry_run={}", "account_id={}", "refresh={}"),
+    *(
+        "",
+        "page={}",
+        "q={}",
+        "{}={}",
+        "region={}",
+        "region={}&region={}",
+        "min_score={}",
+        "sort={}",
+        "renewal_within_days={}",
+    ),
+    *(
+        "limit={}",
+        "days={}",
+        "seed={}",
+        "count=1&seed={}",
+        "cursor={}",
+        "dry_run={}",
+        "account_id={}",
+        "refresh={}",
+    ),
 )
 HEADERS = (
-    *("Idempotency-Key", "If-Match", "If-None-Match", "X-Request-ID", "Content-Type", "Accept-Encoding", "Origin", "Cookie", "Accept"),
-    *("X-API-Key", "X-Forwarded-For", "X-Forwarded-Port", "X-Amzn-Trace-Id", "Access-Control-Request-Method", "Content-Encoding", "Range"),
+    *(
+        "Idempotency-Key",
+        "If-Match",
+        "If-None-Match",
+        "X-Request-ID",
+        "Content-Type",
+        "Accept-Encoding",
+        "Origin",
+        "Cookie",
+        "Accept",
+    ),
+    *(
+        "X-API-Key",
+        "X-Forwarded-For",
+        "X-Forwarded-Port",
+        "X-Amzn-Trace-Id",
+        "Access-Control-Request-Method",
+        "Content-Encoding",
+        "Range",
+    ),
 )
 SEGMENTS = (
     "%2F",
@@ -65,21 +129,57 @@ VALUES = (
     "𝄞",
 )
 BODIES = (
-    *('{"nps": NaN}', '{"arr": 1e999}', '{"arr": -Infinity}', f'{{"nps": {"9" * 5000}}}', '{"region": "\\ud800"}', '{"region": "\\u0000"}'),
-    *('{"\\ud800": 1}', "[" * 5000, '{"a":' * 3000, "null", "[]", "{", '"', '["\\udfff"]', '{"arr": 1, "arr": 2}', '{"arr": true}'),
-    *('{"nps": 40.0}', '{"renewal_date": "0000-00-00"}', '{"renewal_date": "10000-01-01"}', '{"qbr_last_date": "0001-01-01"}', "\ufeff{}"),
+    *(
+        '{"nps": NaN}',
+        '{"arr": 1e999}',
+        '{"arr": -Infinity}',
+        f'{{"nps": {"9" * 5000}}}',
+        '{"region": "\\ud800"}',
+        '{"region": "\\u0000"}',
+    ),
+    *(
+        '{"\\ud800": 1}',
+        "[" * 5000,
+        '{"a":' * 3000,
+        "null",
+        "[]",
+        "{",
+        '"',
+        '["\\udfff"]',
+        '{"arr": 1, "arr": 2}',
+        '{"arr": true}',
+    ),
+    *(
+        '{"nps": 40.0}',
+        '{"renewal_date": "0000-00-00"}',
+        '{"renewal_date": "10000-01-01"}',
+        '{"qbr_last_date": "0001-01-01"}',
+        "\ufeff{}",
+    ),
 )
-TYPES = ("application/json", "text/csv", "multipart/form-data", 'multipart/form-data; boundary="\xff"', "multipart/form-data; boundary=a")
+TYPES = (
+    "application/json",
+    "text/csv",
+    "multipart/form-data",
+    'multipart/form-data; boundary="\xff"',
+    "multipart/form-data; boundary=a",
+)
 
 segments = st.sampled_from(SEGMENTS) | st.text(max_size=20) | st.integers(1, 30).map(str)
 values = st.sampled_from(VALUES) | st.text(max_size=30) | st.integers(1, 9).map(str)
-lines = st.text("	" + "".join(map(chr, range(32, 127))), max_size=60).map(str.encode) | st.binary(max_size=60).map(
-    lambda text: bytes(byte for byte in text if byte >= 32 and byte != 127)  # the rest ends at the gateway
+lines = st.text("	" + "".join(map(chr, range(32, 127))), max_size=60).map(
+    str.encode
+) | st.binary(max_size=60).map(
+    lambda text: bytes(
+        byte for byte in text if byte >= 32 and byte != 127
+    )  # the rest ends at the gateway
 )
 bodies = (
     st.sampled_from(BODIES)
     | st.text(max_size=60)
-    | st.just('--a\r\nContent-Disposition: form-data; name="file"; filename="\x00"\r\n\r\n\x00\r\n--a--')
+    | st.just(
+        '--a\r\nContent-Disposition: form-data; name="file"; filename="\x00"\r\n\r\n\x00\r\n--a--'
+    )
 )
 
 
@@ -91,27 +191,45 @@ def _encoded(text: str) -> str:
 def requests(draw: st.DrawFn) -> bytes:
     method, _, template = draw(st.sampled_from(OPERATIONS)).partition(" ")
     path = template.format(_encoded(draw(segments)))
-    query = draw(st.just("") | st.sampled_from(QUERIES)).format(*(_encoded(draw(values)) for _ in range(2)))
+    query = draw(st.just("") | st.sampled_from(QUERIES)).format(
+        *(_encoded(draw(values)) for _ in range(2))
+    )
     body = draw(bodies).encode("utf-8", "surrogatepass")
     headers = draw(st.dictionaries(st.sampled_from(HEADERS), lines, max_size=4))
     headers.setdefault("Content-Type", draw(st.sampled_from(TYPES)).encode("latin-1"))
-    head = [f"{method} {path}?{query} HTTP/1.1".encode(), b"Host: localhost", b"Connection: close", b"Content-Length: %d" % len(body)]
-    return b"\r\n".join([*head, *(name.encode() + b": " + value for name, value in headers.items()), b"", body])
+    head = [
+        f"{method} {path}?{query} HTTP/1.1".encode(),
+        b"Host: localhost",
+        b"Connection: close",
+        b"Content-Length: %d" % len(body),
+    ]
+    return b"\r\n".join(
+        [*head, *(name.encode() + b": " + value for name, value in headers.items()), b"", body]
+    )
 
 
 def send(url: str, request: bytes, key: str) -> bytes:
     address = urlsplit(url)
     first, _, rest = request.partition(b"\r\n")
     keyed = b"" if b"\r\nX-API-Key:" in request else f"X-API-Key: {key}\r\n".encode()
-    with socket.create_connection((address.hostname or "", address.port or 80), timeout=40) as connection:
+    with socket.create_connection(
+        (address.hostname or "", address.port or 80), timeout=40
+    ) as connection:
         connection.sendall(first + b"\r\n" + keyed + rest)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @seed(SEED)
-@settings(max_examples=20 * EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=20 * EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(request_=requests())
-def test_whatever_bytes_come_the_answer_is_never_a_fault_of_the_server(deployed: Deployed, request_: bytes) -> None:
+def test_whatever_bytes_come_the_answer_is_never_a_fault_of_the_server(
+    deployed: Deployed, request_: bytes
+) -> None:
     answer = send(deployed.url, request_, deployed.key)
     head, _, body = answer.partition(b"\r\n\r\n")
     status = int(head.split()[1])

@@ -8,8 +8,14 @@ from urllib.parse import quote
 import psycopg2
 import pytest
 
-from service.bounds import INDUSTRY_LENGTH, MAX_DOLLARS, NAME_LENGTH, OWNER_LENGTH, REGION_LENGTH
-from service.routes.uploads import MAX_BYTES
+from service.http.multipart import MAX_BYTES
+from service.schema.limits import (
+    INDUSTRY_LENGTH,
+    MAX_DOLLARS,
+    NAME_LENGTH,
+    OWNER_LENGTH,
+    REGION_LENGTH,
+)
 from tests.deployed.conftest import Answer, Deployed
 from tests.service.uploads import MULTIPART, body, part
 
@@ -33,9 +39,14 @@ def total(deployed: Deployed) -> int:
     return deployed("GET", "/accounts", page_size=1).json["total"]
 
 
-def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_413_and_writes_nothing(deployed: Deployed) -> None:
+def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_413_and_writes_nothing(
+    deployed: Deployed,
+) -> None:
     before = total(deployed)
-    rows = [["name", "arr", "segment"], *([f"{number:05} {'x' * 240}", number, "SMB"] for number in range(15_000))]
+    rows = [
+        ["name", "arr", "segment"],
+        *([f"{number:05} {'x' * 240}", number, "SMB"] for number in range(15_000)),
+    ]
     content = csv_of(rows)[:MAX_BYTES]
     whole = content[: content.rindex(b"\n") + 1]
     full = whole + b"\n" * (MAX_BYTES - len(whole))
@@ -48,14 +59,54 @@ def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_413_and_writes_n
     assert taken.json["accounts_created"] == whole.count(b"\n") - 1 == total(deployed) - before
 
 
-@pytest.mark.parametrize("character", ["𝄞", '"', "\\", "é"], ids=["four bytes", "quotes", "backslashes", "two bytes"])
-def test_the_largest_page_of_the_longest_accounts_fits_into_an_answer(deployed: Deployed, character: str) -> None:
-    longest = [MAX_DOLLARS, "Enterprise", character * INDUSTRY_LENGTH, character * REGION_LENGTH, character * OWNER_LENGTH, "High"]
-    numbers = [0.123456789012345, 0.987654321098765, *[2**31 - 1] * 6, -100, "true", MAX_DOLLARS, "2027-01-31", "2026-01-31"]
-    header = ["name", "arr", "segment", "industry", "region", "cs_owner", "renewal_risk", "feature_x_adoption", "weekly_active_pct"]
-    header += ["active_users", "seats_purchased", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d"]
+@pytest.mark.parametrize(
+    "character", ["𝄞", '"', "\\", "é"], ids=["four bytes", "quotes", "backslashes", "two bytes"]
+)
+def test_the_largest_page_of_the_longest_accounts_fits_into_an_answer(
+    deployed: Deployed, character: str
+) -> None:
+    longest = [
+        MAX_DOLLARS,
+        "Enterprise",
+        character * INDUSTRY_LENGTH,
+        character * REGION_LENGTH,
+        character * OWNER_LENGTH,
+        "High",
+    ]
+    numbers = [
+        0.123456789012345,
+        0.987654321098765,
+        *[2**31 - 1] * 6,
+        -100,
+        "true",
+        MAX_DOLLARS,
+        "2027-01-31",
+        "2026-01-31",
+    ]
+    header = [
+        "name",
+        "arr",
+        "segment",
+        "industry",
+        "region",
+        "cs_owner",
+        "renewal_risk",
+        "feature_x_adoption",
+        "weekly_active_pct",
+    ]
+    header += [
+        "active_users",
+        "seats_purchased",
+        "time_to_value_days",
+        "tickets_last_30d",
+        "critical_tickets_90d",
+        "sla_breaches_90d",
+    ]
     header += ["nps", "onboarding_phase", "expansion_oppty_dollar", "renewal_date", "qbr_last_date"]
-    rows = [[f"{number:03}" + character * (NAME_LENGTH - 3), *longest, *numbers] for number in range(100)]
+    rows = [
+        [f"{number:03}" + character * (NAME_LENGTH - 3), *longest, *numbers]
+        for number in range(100)
+    ]
     assert upload(deployed, csv_of([header, *rows])).status == 200
     page = deployed("GET", "/accounts", page_size=100, owner=longest[4])
     assert page.status == 200
@@ -67,8 +118,17 @@ def test_the_largest_page_of_the_longest_accounts_fits_into_an_answer(deployed: 
     assert deployed("GET", "/accounts", page_size=101).status == 422
 
 
-def test_the_file_of_accounts_with_odd_names_is_one_download_and_comes_back_as_it_was(deployed: Deployed) -> None:
-    odd = ['Zoë "Ω"', "a\u2028X-Injected: 1", "%0D%0AX-Injected: 1", "filename=x; y", "💡, ' =1", "\u202eevil"]
+def test_the_file_of_accounts_with_odd_names_is_one_download_and_comes_back_as_it_was(
+    deployed: Deployed,
+) -> None:
+    odd = [
+        'Zoë "Ω"',
+        "a\u2028X-Injected: 1",
+        "%0D%0AX-Injected: 1",
+        "filename=x; y",
+        "💡, ' =1",
+        "\u202eevil",
+    ]
     rows = [["name", "arr", "segment", "cs_owner"], *([name, 1, "SMB", "odd"] for name in odd)]
     assert upload(deployed, csv_of(rows)).status == 200
     exported = deployed("GET", "/accounts/export.csv", owner="odd")
@@ -80,6 +140,12 @@ def test_the_file_of_accounts_with_odd_names_is_one_download_and_comes_back_as_i
     with closing(psycopg2.connect(deployed.database_url)) as sql, sql.cursor() as cursor:
         for control in ("\r\n", "\t", "\x7f", "\x85"):
             with pytest.raises(psycopg2.errors.CheckViolation):
-                cursor.execute("INSERT INTO accounts (name, arr, segment) VALUES (%s, 1, 'SMB')", (f"a{control}X: 1",))
+                cursor.execute(
+                    "INSERT INTO accounts (name, arr, segment) VALUES (%s, 1, 'SMB')",
+                    (f"a{control}X: 1",),
+                )
             sql.rollback()
-            assert upload(deployed, csv_of([rows[0], [f"a{control}X: 1", 1, "SMB", "odd"]])).status == 422, quote(control)
+            assert (
+                upload(deployed, csv_of([rows[0], [f"a{control}X: 1", 1, "SMB", "odd"]])).status
+                == 422
+            ), quote(control)

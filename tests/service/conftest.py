@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from local.postgres import Postgres
 from service.migrate import migrate
+from stack.local.neon.postgres.server import Postgres
 from tests.service.lambda_api import SAMPLES, Api, api
 
 hypothesis.settings.register_profile("service", deadline=None, database=None)

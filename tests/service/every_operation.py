@@ -13,10 +13,16 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Answer]]] = {
     "GET /": lambda service, _: service.get("/"),
     "GET /health/live": lambda service, _: service.get("/health/live"),
     "GET /health/ready": lambda service, _: service.get("/health/ready"),
-    "GET /accounts": lambda service, _: service.get("/accounts", bucket=["Red", "Unscored"], q="e", sort="-health_score"),
+    "GET /accounts": lambda service, _: service.get(
+        "/accounts", bucket=["Red", "Unscored"], q="e", sort="-health_score"
+    ),
     "GET /accounts/{account_id}": lambda service, account: service.get(f"/accounts/{account}"),
-    "GET /accounts/{account_id}/health-history": lambda service, account: service.get(f"/accounts/{account}/health-history"),
-    "GET /accounts/{account_id}/metrics-history": lambda service, account: service.get(f"/accounts/{account}/metrics-history"),
+    "GET /accounts/{account_id}/health-history": lambda service, account: service.get(
+        f"/accounts/{account}/health-history"
+    ),
+    "GET /accounts/{account_id}/metrics-history": lambda service, account: service.get(
+        f"/accounts/{account}/metrics-history"
+    ),
     "GET /accounts/export.csv": lambda service, _: service.get("/accounts/export.csv"),
     "GET /portfolio/metrics": lambda service, _: service.get("/portfolio/metrics"),
     "GET /portfolio/summary": lambda service, _: service.get("/portfolio/summary"),
@@ -26,20 +32,34 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Answer]]] = {
     "GET /scoring": lambda service, _: service.get("/scoring"),
     "GET /playbooks": lambda service, _: service.get("/playbooks"),
     "GET /playbooks/{playbook_id}": lambda service, _: service.get("/playbooks/1"),
-    "PATCH /accounts/{account_id}": lambda service, account: service.patch(f"/accounts/{account}", {"nps": 7}),
-    "POST /actions/recommend": lambda service, account: service.post("/actions/recommend", account_id=account),
+    "PATCH /accounts/{account_id}": lambda service, account: service.patch(
+        f"/accounts/{account}", {"nps": 7}
+    ),
+    "POST /actions/recommend": lambda service, account: service.post(
+        "/actions/recommend", account_id=account
+    ),
     "POST /health/recompute": lambda service, _: service.post("/health/recompute", limit=50),
     "POST /ingest/csv": lambda service, _: upload(service, CSV),
-    "POST /ingest/generate-mock": lambda service, _: service.post("/ingest/generate-mock", count=2, seed=5),
-    "POST /insights/account/{account_id}": lambda service, account: service.post(f"/insights/account/{account}"),
+    "POST /ingest/generate-mock": lambda service, _: service.post(
+        "/ingest/generate-mock", count=2, seed=5
+    ),
+    "POST /insights/account/{account_id}": lambda service, account: service.post(
+        f"/insights/account/{account}"
+    ),
     "POST /insights/portfolio": lambda service, _: service.post("/insights/portfolio"),
-    "POST /scoring/what-if": lambda service, _: service("POST", "/scoring/what-if", body=json.dumps({"nps": 7})),
+    "POST /scoring/what-if": lambda service, _: service(
+        "POST", "/scoring/what-if", body=json.dumps({"nps": 7})
+    ),
 }
 
 
 def statuses(url: str, account_id: int, times: int) -> list[tuple[str, int]]:
     """Of all operations, again and again, in an environment of its own."""
     service = api(url)
-    found = [(name, request(service, account_id).status) for _ in range(times) for name, request in REQUESTS.items()]
+    found = [
+        (name, request(service, account_id).status)
+        for _ in range(times)
+        for name, request in REQUESTS.items()
+    ]
     service.close()
     return found

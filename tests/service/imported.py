@@ -6,7 +6,7 @@ from typing import Any
 from psycopg2.extensions import connection
 
 from service.queries.scores import rescore
-from service.schemas import Imported
+from service.schema.responses import Imported
 from tests.service.lambda_api import Answer
 
 TODAY = datetime.now(UTC).date()
@@ -21,14 +21,23 @@ def fetch(sql: connection, statement: str) -> list[Any]:
 
 def everything(sql: connection) -> dict[str, list[Any]]:
     """Every row, and the transaction that wrote it: what is touched differs, even when its values do not."""
-    return {table: fetch(sql, f"SELECT t::text, xmin::text FROM {table} t ORDER BY 1") for table in TABLES}
+    return {
+        table: fetch(sql, f"SELECT t::text, xmin::text FROM {table} t ORDER BY 1")
+        for table in TABLES
+    }
 
 
 def counts(answer: Answer) -> tuple[int, ...]:
     """Accounts created, updated, unchanged; days created, updated."""
     assert answer.status == 200, answer.text
     found = Imported.model_validate_json(answer.text, strict=True, extra="forbid")
-    return (found.accounts_created, found.accounts_updated, found.accounts_unchanged, found.metrics_created, found.metrics_updated)
+    return (
+        found.accounts_created,
+        found.accounts_updated,
+        found.accounts_unchanged,
+        found.metrics_created,
+        found.metrics_updated,
+    )
 
 
 def stale(sql: connection) -> list[int]:

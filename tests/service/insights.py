@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 from service.clock import today
 from service.queries.scores import rescore
 from tests.service.lambda_api import Answer, Api, api
-from tests.stand_in_openai import StandInOpenAI
+from tests.support.stand_in_openai import StandInOpenAI
 
 KEY = "sk-stand-in-4711"
 SECONDS = 60.0
@@ -22,7 +22,13 @@ SECONDS = 60.0
 @contextmanager
 def asking(url: str, openai: StandInOpenAI, **settings: Any) -> Iterator[Api]:
     """The function on a database, with the stand-in as its model."""
-    given = {"openai_api_key": KEY, "openai_base_url": openai.url, "openai_model": "gpt-5-mini", "openai_seconds": SECONDS, **settings}
+    given = {
+        "openai_api_key": KEY,
+        "openai_base_url": openai.url,
+        "openai_model": "gpt-5-mini",
+        "openai_seconds": SECONDS,
+        **settings,
+    }
     function = api(url, **given)
     yield function
     function.close()
@@ -30,10 +36,20 @@ def asking(url: str, openai: StandInOpenAI, **settings: Any) -> Iterator[Api]:
 
 def add(sql: connection, name: str, **columns: Any) -> int:
     """The id of a new account, which is scored."""
-    given = {"arr": 50_000, "segment": "SMB", "nps": -30, "tickets_last_30d": 4, "active_users": 31, "seats_purchased": 80, **columns}
+    given = {
+        "arr": 50_000,
+        "segment": "SMB",
+        "nps": -30,
+        "tickets_last_30d": 4,
+        "active_users": 31,
+        "seats_purchased": 80,
+        **columns,
+    }
     with sql.cursor() as cursor:
         names, marks = ", ".join(["name", *given]), ", ".join(["%s"] * (len(given) + 1))
-        cursor.execute(f"INSERT INTO accounts ({names}) VALUES ({marks}) RETURNING id", [name, *given.values()])
+        cursor.execute(
+            f"INSERT INTO accounts ({names}) VALUES ({marks}) RETURNING id", [name, *given.values()]
+        )
         (account_id,) = cursor.fetchone() or (0,)
     rescored(sql, account_id)
     return account_id
@@ -54,7 +70,9 @@ def insight(answer: Answer, source: str) -> Any:
 
 def reasons(capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Why insights were written by rule: of the lines in the log since the last time."""
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    lines = [
+        json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
+    ]
     return [line["reason"] for line in lines if line["message"] == "insight by rule"]
 
 

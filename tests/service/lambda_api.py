@@ -9,18 +9,28 @@ from typing import Any
 from urllib.parse import urlencode
 
 from service.app import create_app
-from service.db import Database
+from service.database.connection import Database
 from service.handler import make_handler
 from service.settings import Settings
 
 ORIGIN = "https://insights.example"
 SAMPLES = 60
 """Accounts of the shared database that tests only read."""
-SETTINGS: dict[str, Any] = {"cors_origins": frozenset({ORIGIN}), "stage": "test", "version": "abc123"}
+SETTINGS: dict[str, Any] = {
+    "cors_origins": frozenset({ORIGIN}),
+    "stage": "test",
+    "version": "abc123",
+}
 
 
 def event(
-    method: str, path: str, query: str = "", headers: Mapping[str, str] | None = None, *, age: float = 0, **more: Any
+    method: str,
+    path: str,
+    query: str = "",
+    headers: Mapping[str, str] | None = None,
+    *,
+    age: float = 0,
+    **more: Any,
 ) -> dict[str, Any]:
     """An event that the gateway took `age` seconds ago."""
     return {
@@ -33,7 +43,13 @@ def event(
             "accountId": "000000000000",
             "apiId": "api",
             "domainName": "api.example.com",
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test"},
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test",
+            },
             "requestId": "request",
             "stage": "$default",
             "timeEpoch": int((time.time() - age) * 1000),
@@ -69,11 +85,20 @@ class Api:
         self.database.close()
 
     def __call__(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, *, age: float = 0, body: str | None = None, **query: Any
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        age: float = 0,
+        body: str | None = None,
+        **query: Any,
     ) -> Answer:
         """`query`: a list is a repeated name. `body`: JSON."""
         more = {} if body is None else {"body": body}
-        return self.send(event(method, path, urlencode(query, doseq=True), headers, age=age, **more))
+        return self.send(
+            event(method, path, urlencode(query, doseq=True), headers, age=age, **more)
+        )
 
     def send(self, sent: dict[str, Any]) -> Answer:
         answered = self.handler(sent, None)
@@ -84,7 +109,9 @@ class Api:
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
         return self("GET", path, headers, **query)
 
-    def patch(self, path: str, content: Any, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+    def patch(
+        self, path: str, content: Any, headers: Mapping[str, str] | None = None, **query: Any
+    ) -> Answer:
         return self("PATCH", path, headers, body=json.dumps(content), **query)
 
     def post(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:

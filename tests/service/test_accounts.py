@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.queries.pages import SORTS
-from service.schemas import Account, AccountPage
+from service.queries.pagination import SORTS
+from service.schema.responses import Account, AccountPage
 from tests.service.lambda_api import SAMPLES, Api
 
 TODAY = datetime.now(UTC).date()
@@ -19,7 +19,8 @@ def insert(sql: connection, **columns: Any) -> int:
     values = {"name": "Acme", "arr": 1000, "segment": "SMB", **columns}
     with sql.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO accounts ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))}) RETURNING id", list(values.values())
+            f"INSERT INTO accounts ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))}) RETURNING id",
+            list(values.values()),
         )
         row = cursor.fetchone()
     assert row is not None
@@ -28,7 +29,10 @@ def insert(sql: connection, **columns: Any) -> int:
 
 def rescored(sql: connection, account_id: int, score: float | None, bucket: str | None) -> None:
     with sql.cursor() as cursor:
-        cursor.execute("UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s", (score, bucket, account_id))
+        cursor.execute(
+            "UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s",
+            (score, bucket, account_id),
+        )
 
 
 def everyone(api: Api, **query: Any) -> list[dict[str, Any]]:
@@ -75,7 +79,9 @@ def test_an_account_shows_all_its_factors_and_a_list_the_five_weightiest(sampled
 def test_the_factors_of_an_account_sum_to_its_score(sampled: Api) -> None:
     for account in everyone(sampled, min_score=0)[:20]:
         factors = sampled.get(f"/accounts/{account['id']}").json["latest_health_factors"]
-        assert sum(factor["contribution"] for factor in factors) == pytest.approx(account["health_score"], abs=0.05 + 1e-9)
+        assert sum(factor["contribution"] for factor in factors) == pytest.approx(
+            account["health_score"], abs=0.05 + 1e-9
+        )
 
 
 @pytest.mark.parametrize("path", ["/accounts/0", "/accounts/-1", "/accounts/9223372036854775807"])
@@ -83,7 +89,9 @@ def test_an_account_that_is_not_there_is_a_404(sampled: Api, path: str) -> None:
     assert sampled.get(path).status == 404
 
 
-@pytest.mark.parametrize("path", ["/accounts/x", "/accounts/1.5", "/accounts/9223372036854775808", "/accounts/null"])
+@pytest.mark.parametrize(
+    "path", ["/accounts/x", "/accounts/1.5", "/accounts/9223372036854775808", "/accounts/null"]
+)
 def test_an_id_that_is_no_integer_of_the_database_is_a_422(sampled: Api, path: str) -> None:
     answer = sampled.get(path)
     assert (answer.status, answer.json["errors"][0]["loc"]) == (422, ["path", "account_id"])
@@ -97,20 +105,35 @@ def test_pages_cover_every_account_once_and_end_with_an_empty_one(sampled: Api) 
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_sort_puts_unknown_values_last_and_equal_ones_by_id(sampled: Api, sampled_sql: connection, sort: str) -> None:
-    column = {"name": "a.name", "arr": "a.arr", "health_score": "h.score"}.get(sort.removeprefix("-"), f"a.{sort.removeprefix('-')}")
+def test_a_sort_puts_unknown_values_last_and_equal_ones_by_id(
+    sampled: Api, sampled_sql: connection, sort: str
+) -> None:
+    column = {"name": "a.name", "arr": "a.arr", "health_score": "h.score"}.get(
+        sort.removeprefix("-"), f"a.{sort.removeprefix('-')}"
+    )
     with sampled_sql.cursor() as cursor:
-        cursor.execute(f"SELECT {column}, a.id FROM accounts a JOIN account_health h ON h.account_id = a.id")
+        cursor.execute(
+            f"SELECT {column}, a.id FROM accounts a JOIN account_health h ON h.account_id = a.id"
+        )
         rows = cursor.fetchall()
     rows.sort(key=lambda row: row[1])
-    known = sorted((row for row in rows if row[0] is not None), key=lambda row: row[0], reverse=sort.startswith("-"))
+    known = sorted(
+        (row for row in rows if row[0] is not None),
+        key=lambda row: row[0],
+        reverse=sort.startswith("-"),
+    )
     unknown = [row for row in rows if row[0] is None]
-    assert [account["id"] for account in everyone(sampled, sort=sort)] == [row[1] for row in [*known, *unknown]]
+    assert [account["id"] for account in everyone(sampled, sort=sort)] == [
+        row[1] for row in [*known, *unknown]
+    ]
 
 
-def test_unknown_scores_and_dates_come_last_in_both_directions(service: Api, sql: connection) -> None:
+def test_unknown_scores_and_dates_come_last_in_both_directions(
+    service: Api, sql: connection
+) -> None:
     early, late, never = (
-        insert(sql, name=name, renewal_date=day) for name, day in (("a", TODAY), ("b", TODAY + timedelta(9)), ("c", None))
+        insert(sql, name=name, renewal_date=day)
+        for name, day in (("a", TODAY), ("b", TODAY + timedelta(9)), ("c", None))
     )
     rescored(sql, early, 10.0, "Red")
     rescored(sql, late, 90.0, "Green")
@@ -142,13 +165,19 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("query", "fits"), FILTERS, ids=[json.dumps(query) for query, _ in FILTERS])
-def test_a_filter_lets_through_exactly_what_fits(sampled: Api, query: dict[str, Any], fits: Any) -> None:
+@pytest.mark.parametrize(
+    ("query", "fits"), FILTERS, ids=[json.dumps(query) for query, _ in FILTERS]
+)
+def test_a_filter_lets_through_exactly_what_fits(
+    sampled: Api, query: dict[str, Any], fits: Any
+) -> None:
     accounts = everyone(sampled)
     assert names(sampled, **query) == [account["name"] for account in accounts if fits(account)]
 
 
-def test_a_search_takes_wildcards_as_the_characters_that_they_are(service: Api, sql: connection) -> None:
+def test_a_search_takes_wildcards_as_the_characters_that_they_are(
+    service: Api, sql: connection
+) -> None:
     for name in ("100% Pure", "100 Pure", r"a_b\c", "axbc"):
         insert(sql, name=name)
     assert names(service, q="0%") == ["100% Pure"]
@@ -157,7 +186,9 @@ def test_a_search_takes_wildcards_as_the_characters_that_they_are(service: Api, 
     assert names(service, q="'; DROP TABLE accounts; --") == []
 
 
-def test_a_window_of_renewals_starts_today_and_ends_with_its_last_day(service: Api, sql: connection) -> None:
+def test_a_window_of_renewals_starts_today_and_ends_with_its_last_day(
+    service: Api, sql: connection
+) -> None:
     for days in (-1, 0, 30, 31):
         insert(sql, name=f"in {days}", renewal_date=TODAY + timedelta(days))
     assert names(service, renewal_within_days=30) == ["in 0", "in 30"]
@@ -185,8 +216,12 @@ REFUSED: list[tuple[dict[str, Any], list[str | int], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "where", "code"), REFUSED, ids=[str(list(query)) + code for query, _, code in REFUSED])
-def test_a_wrong_parameter_is_refused_by_name_without_its_value(sampled: Api, query: dict[str, Any], where: list[Any], code: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "where", "code"), REFUSED, ids=[str(list(query)) + code for query, _, code in REFUSED]
+)
+def test_a_wrong_parameter_is_refused_by_name_without_its_value(
+    sampled: Api, query: dict[str, Any], where: list[Any], code: str
+) -> None:
     answer = sampled.get("/accounts", **query)
     assert answer.status == 422
     error = answer.json["errors"][0]
@@ -200,9 +235,16 @@ def test_text_of_any_script_comes_back_as_it_was_stored(service: Api, sql: conne
     assert (answer["name"], answer["industry"]) == ('Zoë "Ω" 東京 🚀 \\ / </script>', "Größe")
 
 
-def test_an_account_of_which_nothing_is_known_is_listed_with_nulls(service: Api, sql: connection) -> None:
+def test_an_account_of_which_nothing_is_known_is_listed_with_nulls(
+    service: Api, sql: connection
+) -> None:
     account = Account.model_validate(service.get(f"/accounts/{insert(sql)}").json)
-    assert (account.health_score, account.health_bucket, account.health_coverage, account.latest_health_factors) == (None, None, 0, [])
+    assert (
+        account.health_score,
+        account.health_bucket,
+        account.health_coverage,
+        account.latest_health_factors,
+    ) == (None, None, 0, [])
     assert account.expansion_oppty_dollar == 0
     assert account.created_at.tzinfo is not None
 

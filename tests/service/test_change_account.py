@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.columns import ACCOUNT_COLUMNS
-from service.db import Database
+from service.database.connection import Database
 from service.queries import changes
-from service.schemas import Account
+from service.schema.columns import ACCOUNT_COLUMNS
+from service.schema.responses import Account
 from tests.service.lambda_api import Api
 
 TODAY = datetime.now(UTC).date()
@@ -22,18 +22,36 @@ def account(service: Api) -> dict[str, Any]:
     return service.get("/accounts").json["accounts"][0]
 
 
-def test_what_is_given_changes_what_is_not_stays_and_the_score_follows(service: Api, account: dict[str, Any]) -> None:
-    changed = service.patch(f"/accounts/{account['id']}", {"nps": 100, "cs_owner": "  Robin Vale ", "renewal_date": None})
+def test_what_is_given_changes_what_is_not_stays_and_the_score_follows(
+    service: Api, account: dict[str, Any]
+) -> None:
+    changed = service.patch(
+        f"/accounts/{account['id']}",
+        {"nps": 100, "cs_owner": "  Robin Vale ", "renewal_date": None},
+    )
     assert changed.status == 200
     told = Account.model_validate_json(changed.text, strict=True, extra="forbid")
     assert (told.nps, told.cs_owner, told.renewal_date) == (100, "Robin Vale", None)
-    score = {"nps", "cs_owner", "renewal_date", "updated_at", "health_score", "health_bucket", "latest_health_factors"}
+    score = {
+        "nps",
+        "cs_owner",
+        "renewal_date",
+        "updated_at",
+        "health_score",
+        "health_bucket",
+        "latest_health_factors",
+    }
     before = service.get(f"/accounts/{account['id']}").json
     assert before == changed.json
     assert {name: value for name, value in before.items() if name not in score} == {
         name: value for name, value in account.items() if name not in score
     }
-    assert next(factor for factor in changed.json["latest_health_factors"] if factor["code"] == "nps")["points"] == 15
+    assert (
+        next(factor for factor in changed.json["latest_health_factors"] if factor["code"] == "nps")[
+            "points"
+        ]
+        == 15
+    )
     assert changed.json["updated_at"] > account["updated_at"]
     history = service.get(f"/accounts/{account['id']}/health-history", limit=1).json
     assert history[0]["score"] == changed.json["health_score"]
@@ -49,19 +67,33 @@ def test_every_column_but_id_and_name_can_be_changed(service: Api, account: dict
     assert set(values) == {column.name for column in ACCOUNT_COLUMNS} - {"name"}
     changed = service.patch(f"/accounts/{account['id']}", values).json
     assert {name: changed[name] for name in values} == values
-    unknown = {column.name: None for column in ACCOUNT_COLUMNS if not column.required and column.default is None}
+    unknown = {
+        column.name: None
+        for column in ACCOUNT_COLUMNS
+        if not column.required and column.default is None
+    }
     changed = service.patch(f"/accounts/{account['id']}", unknown).json
     assert all(changed[name] is None for name in unknown)
 
 
-def test_what_is_the_same_already_is_not_written(service: Api, account: dict[str, Any], sql: connection) -> None:
-    same = {name: account[name] for name in ("arr", "nps", "region", "renewal_date", "onboarding_phase")}
+def test_what_is_the_same_already_is_not_written(
+    service: Api, account: dict[str, Any], sql: connection
+) -> None:
+    same = {
+        name: account[name] for name in ("arr", "nps", "region", "renewal_date", "onboarding_phase")
+    }
     state = "SELECT (SELECT xmin::text FROM accounts), (SELECT xmin::text FROM account_health), (SELECT count(*) FROM health_snapshots)"
     with sql.cursor() as cursor:
         cursor.execute(state)
         before = cursor.fetchall()
-        assert service.patch(f"/accounts/{account['id']}", same).json["updated_at"] == account["updated_at"]
-        assert service.patch(f"/accounts/{account['id']}", {}).json["updated_at"] == account["updated_at"]
+        assert (
+            service.patch(f"/accounts/{account['id']}", same).json["updated_at"]
+            == account["updated_at"]
+        )
+        assert (
+            service.patch(f"/accounts/{account['id']}", {}).json["updated_at"]
+            == account["updated_at"]
+        )
         cursor.execute(state)
         assert cursor.fetchall() == before
 
@@ -94,7 +126,9 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("content", "field"), REFUSED)
-def test_what_no_account_may_be_is_refused_by_field(service: Api, account: dict[str, Any], content: Any, field: str) -> None:
+def test_what_no_account_may_be_is_refused_by_field(
+    service: Api, account: dict[str, Any], content: Any, field: str
+) -> None:
     answer = service.patch(f"/accounts/{account['id']}", {"nps": 7, **content})
     assert answer.status == 422
     assert {tuple(error["loc"][:2]) for error in answer.json["errors"]} == {("body", field)}
@@ -102,9 +136,23 @@ def test_what_no_account_may_be_is_refused_by_field(service: Api, account: dict[
 
 
 @pytest.mark.parametrize(
-    "body", ["", "[]", "null", "5", '{"nps": NaN}', '{"arr": 1e999}', '{"arr": Infinity}', '{"region": "\\ud800"}', '{"nps": 1', '"x"']
+    "body",
+    [
+        "",
+        "[]",
+        "null",
+        "5",
+        '{"nps": NaN}',
+        '{"arr": 1e999}',
+        '{"arr": Infinity}',
+        '{"region": "\\ud800"}',
+        '{"nps": 1',
+        '"x"',
+    ],
 )
-def test_what_is_not_an_object_of_values_is_refused_without_an_echo(service: Api, account: dict[str, Any], body: str) -> None:
+def test_what_is_not_an_object_of_values_is_refused_without_an_echo(
+    service: Api, account: dict[str, Any], body: str
+) -> None:
     answer = service("PATCH", f"/accounts/{account['id']}", body=body)
     assert answer.status == 422
     assert all(set(error) == {"loc", "code", "message"} for error in answer.json["errors"])
@@ -114,7 +162,9 @@ def test_an_account_that_is_not_there_is_a_404(service: Api) -> None:
     assert service.patch("/accounts/5", {"nps": 1}).status == 404
 
 
-def test_when_scoring_fails_nothing_is_changed(service: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_scoring_fails_nothing_is_changed(
+    service: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*given: Any) -> None:
         raise RuntimeError("in the middle")
 
@@ -123,14 +173,26 @@ def test_when_scoring_fails_nothing_is_changed(service: Api, account: dict[str, 
     assert service.get(f"/accounts/{account['id']}").json["nps"] == account["nps"]
 
 
-def test_a_change_is_seen_by_lists_search_and_sums_at_once(service: Api, account: dict[str, Any]) -> None:
-    service.patch(f"/accounts/{account['id']}", {"segment": "Enterprise", "arr": 5, "cs_owner": "Zoë", "renewal_date": TODAY.isoformat()})
-    assert service.get("/accounts", owner="Zoë", segment="Enterprise", renewal_within_days=1).json["total"] == 1
+def test_a_change_is_seen_by_lists_search_and_sums_at_once(
+    service: Api, account: dict[str, Any]
+) -> None:
+    service.patch(
+        f"/accounts/{account['id']}",
+        {"segment": "Enterprise", "arr": 5, "cs_owner": "Zoë", "renewal_date": TODAY.isoformat()},
+    )
+    assert (
+        service.get("/accounts", owner="Zoë", segment="Enterprise", renewal_within_days=1).json[
+            "total"
+        ]
+        == 1
+    )
     assert service.get("/portfolio/metrics").json["arr_by_segment"]["Enterprise"] == 5
     assert service.get("/portfolio/renewals", days=1).json["total_accounts"] == 1
 
 
-def test_an_unrelated_account_is_changed_while_another_write_is_open(service: Api, url: str, sql: connection) -> None:
+def test_an_unrelated_account_is_changed_while_another_write_is_open(
+    service: Api, url: str, sql: connection
+) -> None:
     service.post("/ingest/generate-mock", count=4, seed=3)
     first, *others = [account["id"] for account in service.get("/accounts").json["accounts"]]
     answers: list[int] = []
@@ -138,7 +200,9 @@ def test_an_unrelated_account_is_changed_while_another_write_is_open(service: Ap
     def hold(statements: Any) -> None:
         statements.execute("UPDATE accounts SET arr = arr + 1 WHERE id = ANY(%s)", (others,))
         other = Database(url)
-        changed = other.write(lambda more: changes.change(more, first, {"nps": 5}, TODAY, allowed=lambda _: None))
+        changed = other.write(
+            lambda more: changes.change(more, first, {"nps": 5}, TODAY, allowed=lambda _: None)
+        )
         answers.append(json.loads(changed or "")["nps"])
         other.close()
 
@@ -147,7 +211,11 @@ def test_an_unrelated_account_is_changed_while_another_write_is_open(service: Ap
 
 
 def test_a_date_far_away_is_scored(service: Api, account: dict[str, Any]) -> None:
-    answer = service.patch(f"/accounts/{account['id']}", {"qbr_last_date": "9999-12-31", "renewal_date": "0001-01-01"})
+    answer = service.patch(
+        f"/accounts/{account['id']}", {"qbr_last_date": "9999-12-31", "renewal_date": "0001-01-01"}
+    )
     assert answer.status == 200
-    far = service.patch(f"/accounts/{account['id']}", {"qbr_last_date": (TODAY - timedelta(365 * 2000)).isoformat()})
+    far = service.patch(
+        f"/accounts/{account['id']}", {"qbr_last_date": (TODAY - timedelta(365 * 2000)).isoformat()}
+    )
     assert far.status == 200

@@ -11,8 +11,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "service"
 HEAVY = (
-    "sqlalchemy", "sqlmodel", "alembic", "openai", "pydantic.v1", "service.models", "service.schemas", "service.samples",
-    "service.bodies", "service.importing", "service.playbooks", "service.insights",
+    "sqlalchemy", "sqlmodel", "alembic", "openai", "pydantic.v1", "service.schema.tables", "service.schema.responses", "service.samples",
+    "service.schema.requests", "service.importing", "service.playbooks", "service.insights",
 )  # fmt: skip
 
 PROGRAM = """
@@ -61,7 +61,12 @@ assert app.openapi()["components"]["schemas"]["Change"]
 
 def test_models_of_bodies_are_built_late_without_a_warning() -> None:
     finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LATE_BODY], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", "-c", LATE_BODY],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (finished.returncode, finished.stderr) == (0, "")
 
@@ -91,7 +96,12 @@ def test_requests_load_neither_the_orm_nor_what_only_some_of_them_need(url: str)
         ("GET", "/scoring"),
         ("GET", "/nowhere"),
     ]
-    others = [("POST", "/ingest/generate-mock"), ("GET", "/playbooks/1"), ("POST", "/scoring/what-if"), ("POST", "/insights/portfolio")]
+    others = [
+        ("POST", "/ingest/generate-mock"),
+        ("GET", "/playbooks/1"),
+        ("POST", "/scoring/what-if"),
+        ("POST", "/insights/portfolio"),
+    ]
     told = run([*reads, *others], DATABASE_URL=url)
     assert told["loaded"] == {
         "/": [200, []],
@@ -102,8 +112,14 @@ def test_requests_load_neither_the_orm_nor_what_only_some_of_them_need(url: str)
         "/nowhere": [404, []],
         "/ingest/generate-mock": [200, ["service.samples"]],
         "/playbooks/1": [200, ["service.samples", "service.playbooks"]],
-        "/scoring/what-if": [422, ["service.samples", "service.bodies", "service.playbooks"]],
-        "/insights/portfolio": [200, ["service.samples", "service.bodies", "service.playbooks", "service.insights"]],
+        "/scoring/what-if": [
+            422,
+            ["service.samples", "service.schema.requests", "service.playbooks"],
+        ],
+        "/insights/portfolio": [
+            200,
+            ["service.samples", "service.schema.requests", "service.playbooks", "service.insights"],
+        ],
     }
 
 
@@ -129,7 +145,10 @@ def imported(path: Path) -> set[str]:
 
 
 def test_each_layer_imports_only_what_it_may() -> None:
-    http, sql = ("fastapi", "starlette", "mangum", "service.routes", "service.errors"), ("psycopg2", "service.db")
+    http, sql = (
+        ("fastapi", "starlette", "mangum", "service.routes", "service.errors"),
+        ("psycopg2", "service.database.connection"),
+    )
     forbidden = {
         "": ("components", "local", "cli", "pulumi", "tests", "benchmarks"),
         "routes": ("psycopg2", "sqlalchemy", "sqlmodel"),
@@ -142,5 +161,9 @@ def test_each_layer_imports_only_what_it_may() -> None:
     }
     for layer, names in forbidden.items():
         for path in (SERVICE / layer).rglob("*.py"):
-            wrong = [name for name in imported(path) if name.startswith(names) and name.split(".")[0] in {n.split(".")[0] for n in names}]
+            wrong = [
+                name
+                for name in imported(path)
+                if name.startswith(names) and name.split(".")[0] in {n.split(".")[0] for n in names}
+            ]
             assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"

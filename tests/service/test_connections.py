@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.postgres import Postgres
+from stack.local.neon.postgres.server import Postgres
 from tests.service.database_faults import run
 from tests.service.every_operation import REQUESTS
 from tests.service.lambda_api import api
@@ -62,24 +62,38 @@ def limited(url: str, postgres: Postgres) -> str:
     return url
 
 
-def test_no_operation_needs_a_second_connection_or_leaves_a_transaction_open(limited: str, postgres: Postgres) -> None:
+def test_no_operation_needs_a_second_connection_or_leaves_a_transaction_open(
+    limited: str, postgres: Postgres
+) -> None:
     function = api(limited)
     account = function.get("/accounts").json["accounts"][0]["id"]
     with postgres.admin() as admin:
         for name, request in REQUESTS.items():
             answer = request(function, account)
             assert answer.status == 200, (name, answer.text)
-            states = run(admin, f"SELECT state FROM pg_stat_activity WHERE datname = '{urlsplit(limited).path[1:]}'")
+            states = run(
+                admin,
+                f"SELECT state FROM pg_stat_activity WHERE datname = '{urlsplit(limited).path[1:]}'",
+            )
             assert states == [("idle",)], name
     function.close()
 
 
 def test_environments_restored_from_one_snapshot_share_neither_socket_nor_chance(url: str) -> None:
     environment = {**os.environ, "DATABASE_URL": url}
-    process = subprocess.run([sys.executable, "-c", RESTORED], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    process = subprocess.run(
+        [sys.executable, "-c", RESTORED],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert process.returncode == 0, process.stderr
     told = json.loads(process.stderr.splitlines()[-1])
-    assert told["snapshot"] == {"sockets": 0, "threads": 1}, "what is restored on another machine has no socket and no thread"
+    assert told["snapshot"] == {"sockets": 0, "threads": 1}, (
+        "what is restored on another machine has no socket and no thread"
+    )
     first, second = told["restored"]
     for environment in (first, second):
         assert environment["statuses"] == [200, 200]

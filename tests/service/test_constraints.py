@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from service.schemas import Account
+from service.schema.responses import Account
 from tests.service.lambda_api import Api
 
 POISON = ["NaN", "Infinity", "-Infinity"]
@@ -50,7 +50,10 @@ ENDS: dict[str, list[Any]] = {
 
 def insert(sql: connection, table: str, **values: Any) -> None:
     with sql.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})", list(values.values()))
+        cursor.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(['%s'] * len(values))})",
+            list(values.values()),
+        )
 
 
 @pytest.mark.parametrize("column", REFUSED)
@@ -58,11 +61,16 @@ def test_a_value_that_could_break_a_read_is_refused(sql: connection, column: str
     for value in REFUSED[column]:
         with pytest.raises(psycopg2.Error) as refused:
             insert(sql, "accounts", **{"name": "a", "arr": 1, "segment": "SMB", column: value})
-        assert refused.value.pgcode in {"23514", "23502", "22001", "22003", "22008"}, (value, refused.value)
+        assert refused.value.pgcode in {"23514", "23502", "22001", "22003", "22008"}, (
+            value,
+            refused.value,
+        )
 
 
 @pytest.mark.parametrize("column", ENDS)
-def test_a_value_at_the_end_of_its_range_can_be_read_back(service: Api, sql: connection, column: str) -> None:
+def test_a_value_at_the_end_of_its_range_can_be_read_back(
+    service: Api, sql: connection, column: str
+) -> None:
     for number, value in enumerate(ENDS[column]):
         insert(sql, "accounts", **{"name": f"a{number}", "arr": 1, "segment": "SMB", column: value})
     answer = service.get("/accounts")
@@ -81,7 +89,9 @@ def test_two_accounts_cannot_have_one_name(sql: connection) -> None:
 def test_an_account_comes_with_its_health_and_takes_everything_along(sql: connection) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     with sql.cursor() as cursor:
-        cursor.execute("INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts")
+        cursor.execute(
+            "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
+        )
         cursor.execute(
             "INSERT INTO health_snapshots (account_id, coverage, component_values, component_points, adjustments)"
             " SELECT id, 0, '{}', '{}', '{}' FROM accounts"
@@ -113,7 +123,10 @@ HEALTH: list[dict[str, Any]] = [
 @pytest.mark.parametrize("values", HEALTH, ids=str)
 def test_a_score_that_cannot_be_one_is_refused(sql: connection, values: dict[str, Any]) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
-    assignments = ", ".join(f"{name} = %s{'::float8[]' if isinstance(value, list) else ''}" for name, value in values.items())
+    assignments = ", ".join(
+        f"{name} = %s{'::float8[]' if isinstance(value, list) else ''}"
+        for name, value in values.items()
+    )
     with sql.cursor() as cursor, pytest.raises(psycopg2.errors.CheckViolation):
         cursor.execute(f"UPDATE account_health SET {assignments}", list(values.values()))
 
@@ -132,12 +145,20 @@ def test_a_day_that_cannot_have_been_is_refused(sql: connection, values: dict[st
         cursor.execute("SELECT id FROM accounts")
         (account_id,) = cursor.fetchone() or (0,)
     with pytest.raises(psycopg2.errors.CheckViolation):
-        insert(sql, "account_metrics_daily", **{"account_id": account_id, "date": "2026-11-23", **values})
+        insert(
+            sql,
+            "account_metrics_daily",
+            **{"account_id": account_id, "date": "2026-11-23", **values},
+        )
 
 
 def test_an_account_has_one_row_a_day(sql: connection) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     with sql.cursor() as cursor:
-        cursor.execute("INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts")
+        cursor.execute(
+            "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
+        )
         with pytest.raises(psycopg2.errors.UniqueViolation):
-            cursor.execute("INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts")
+            cursor.execute(
+                "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
+            )

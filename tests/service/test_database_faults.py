@@ -9,10 +9,18 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from service import db
-from service.db import Database
+from service.database import connection as database_connection
+from service.database.connection import Database
 from service.errors import ConflictError, UnavailableError
-from tests.service.database_faults import assert_unavailable, backends, locked, meanwhile, run, terminate, until_waiting
+from tests.service.database_faults import (
+    assert_unavailable,
+    backends,
+    locked,
+    meanwhile,
+    run,
+    terminate,
+    until_waiting,
+)
 from tests.service.every_operation import REQUESTS
 from tests.service.lambda_api import Answer, Api
 
@@ -26,32 +34,46 @@ def test_a_connection_is_kept_from_request_to_request(service: Api, sql: connect
     assert len(first) == 1
 
 
-def test_a_connection_that_was_ended_while_idle_is_not_noticed(service: Api, sql: connection) -> None:
-    for method, path in (("GET", "/accounts"), ("POST", "/ingest/generate-mock"), ("GET", "/portfolio/metrics")):
+def test_a_connection_that_was_ended_while_idle_is_not_noticed(
+    service: Api, sql: connection
+) -> None:
+    for method, path in (
+        ("GET", "/accounts"),
+        ("POST", "/ingest/generate-mock"),
+        ("GET", "/portfolio/metrics"),
+    ):
         assert service("GET", "/health/ready").status == 200
         assert terminate(sql) == 1
         assert service(method, path).status == 200
 
 
-def test_a_connection_that_died_without_a_sign_costs_a_read_and_a_write_nothing(service: Api, sql: connection, monkeypatch: Any) -> None:
-    monkeypatch.setattr(db, "_readable", lambda _: False)  # as when the goodbye of the server was lost on the way
+def test_a_connection_that_died_without_a_sign_costs_a_read_and_a_write_nothing(
+    service: Api, sql: connection, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(
+        database_connection, "_readable", lambda _: False
+    )  # as when the goodbye of the server was lost on the way
     for method, path in (("GET", "/accounts"), ("POST", "/ingest/generate-mock")):
         assert service("GET", "/health/ready").status == 200
         assert terminate(sql) == 1
         assert service(method, path).status == 200
 
 
-def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(service: Api, sql: connection, monkeypatch: Any) -> None:
+def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(
+    service: Api, sql: connection, monkeypatch: Any
+) -> None:
     service.get("/health/ready")
     first = backends(sql)
     now = time.time()
-    monkeypatch.setattr(db.time, "time", lambda: now + 299)
+    monkeypatch.setattr(database_connection.time, "time", lambda: now + 299)
     assert service.get("/health/ready").status == 200
     assert backends(sql) != first
     assert len(backends(sql)) == 1
 
 
-def ended_in_the_middle(url: str, sql: connection, table: str, request: Callable[[], Answer], *, release: bool) -> Answer:
+def ended_in_the_middle(
+    url: str, sql: connection, table: str, request: Callable[[], Answer], *, release: bool
+) -> Answer:
     """The answer to a request whose backend is ended while it waits for the table; with `release` the next one waits for nothing."""
     with locked(url, table) as holder:
 
@@ -71,7 +93,9 @@ EVERYTHING = "accounts, account_health, account_names, portfolio_cells, health_s
 READS = [
     name
     for name in REQUESTS
-    if name.startswith("GET /") and not name.startswith(("GET /health", "GET /playbooks", "GET /scoring")) and name != "GET /"
+    if name.startswith("GET /")
+    and not name.startswith(("GET /health", "GET /playbooks", "GET /scoring"))
+    and name != "GET /"
 ]
 WRITES = {
     "POST /ingest/csv": "health_snapshots",
@@ -81,11 +105,23 @@ WRITES = {
 """Each with a table that it comes to when it has written already."""
 
 
-@pytest.mark.parametrize("name", [*READS, "POST /actions/recommend", "POST /insights/portfolio", "POST /insights/account/{account_id}"])
-def test_a_read_whose_backend_is_ended_in_the_middle_is_done_again(service: Api, url: str, sql: connection, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        *READS,
+        "POST /actions/recommend",
+        "POST /insights/portfolio",
+        "POST /insights/account/{account_id}",
+    ],
+)
+def test_a_read_whose_backend_is_ended_in_the_middle_is_done_again(
+    service: Api, url: str, sql: connection, name: str
+) -> None:
     service.post("/ingest/generate-mock", count=2)
     account = service.get("/accounts").json["accounts"][0]["id"]
-    answer = ended_in_the_middle(url, sql, EVERYTHING, lambda: REQUESTS[name](service, account), release=True)
+    answer = ended_in_the_middle(
+        url, sql, EVERYTHING, lambda: REQUESTS[name](service, account), release=True
+    )
     assert answer.status == 200, answer.text
 
 
@@ -96,7 +132,9 @@ def test_a_write_whose_backend_is_ended_in_the_middle_is_a_503_and_leaves_nothin
     service.post("/ingest/generate-mock", count=2)
     account = service.get("/accounts").json["accounts"][0]["id"]
     before = content(sql)
-    answer = ended_in_the_middle(url, sql, WRITES[name], lambda: REQUESTS[name](service, account), release=False)
+    answer = ended_in_the_middle(
+        url, sql, WRITES[name], lambda: REQUESTS[name](service, account), release=False
+    )
     assert_unavailable(answer)
     assert "Nothing was written" in answer.json["detail"]
     assert content(sql) == before
@@ -106,7 +144,15 @@ def test_a_write_whose_backend_is_ended_in_the_middle_is_a_503_and_leaves_nothin
 
 def content(sql: connection) -> list[Any]:
     """Every row that a write could leave behind."""
-    tables = ("accounts", "account_health", "account_metrics_daily", "health_snapshots", "portfolio_cells", "owner_cells", "account_names")
+    tables = (
+        "accounts",
+        "account_health",
+        "account_metrics_daily",
+        "health_snapshots",
+        "portfolio_cells",
+        "owner_cells",
+        "account_names",
+    )
     return [run(sql, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 
 
@@ -126,7 +172,7 @@ def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_goes_on(
     service: Api, url: str, sql: connection, monkeypatch: Any
 ) -> None:
     assert service.post("/ingest/generate-mock", count=1).status == 200
-    monkeypatch.setattr(db, "STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(database_connection, "STATEMENT_SECONDS", 0.2)
     first = backends(sql)
     with locked(url):
         started = time.monotonic()
@@ -143,7 +189,9 @@ def test_settings_end_with_their_transaction_and_none_is_sent_at_the_start(servi
     assert database.read("SHOW transaction_read_only", {}) == [("on",)]
 
     def work(statements: Any) -> Any:
-        statements.execute("SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')")
+        statements.execute(
+            "SELECT current_setting('statement_timeout'), current_setting('transaction_read_only')"
+        )
         return statements.fetchone()
 
     assert database.write(work) == ("8s", "off")
@@ -154,7 +202,9 @@ def test_settings_end_with_their_transaction_and_none_is_sent_at_the_start(servi
 
 def test_a_read_cannot_write(service: Api) -> None:
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
-        service.database.read("INSERT INTO accounts (name, arr, segment) VALUES ('a', 1, 'SMB') RETURNING id", {})
+        service.database.read(
+            "INSERT INTO accounts (name, arr, segment) VALUES ('a', 1, 'SMB') RETURNING id", {}
+        )
     assert service.get("/accounts").json["total"] == 0
 
 

@@ -9,21 +9,27 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg2.extensions import connection
 
-from local.postgres import Postgres
-from service import db
-from service.db import Database
+from service.database import connection as database_connection
+from service.database.connection import Database
 from service.errors import UnavailableError
+from stack.local.neon.postgres.server import Postgres
 from tests.service.database_faults import Relay, assert_unavailable, run, with_part
 from tests.service.lambda_api import Api, api
 
 
-@pytest.mark.parametrize("part", [{"password": "hunter2"}, {"database": "nowhere"}, {"port": 1}], ids=str)
+@pytest.mark.parametrize(
+    "part", [{"password": "hunter2"}, {"database": "nowhere"}, {"port": 1}], ids=str
+)
 def test_a_database_that_lets_nobody_in_is_a_503_without_a_secret(
     url: str, part: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     function = api(with_part(url, **part))
     started = time.monotonic()
-    answers = [function.get("/accounts"), function.post("/ingest/generate-mock"), function.get("/health/ready")]
+    answers = [
+        function.get("/accounts"),
+        function.post("/ingest/generate-mock"),
+        function.get("/health/ready"),
+    ]
     assert time.monotonic() - started < 12
     for answer in answers:
         assert_unavailable(answer)
@@ -33,14 +39,20 @@ def test_a_database_that_lets_nobody_in_is_a_503_without_a_secret(
         assert secret not in told
 
 
-@pytest.mark.parametrize("nonsense", ["postgres//u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "host=h password"])
-def test_a_url_that_is_none_is_a_503_that_does_not_quote_it(nonsense: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "nonsense", ["postgres//u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "host=h password"]
+)
+def test_a_url_that_is_none_is_a_503_that_does_not_quote_it(
+    nonsense: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = api(nonsense).get("/accounts")
     assert_unavailable(answer)
     assert "hunter2" not in capsys.readouterr().out + answer.text
 
 
-def test_no_connection_left_is_a_503_and_not_a_500(service: Api, url: str, sql: connection, postgres: Postgres) -> None:
+def test_no_connection_left_is_a_503_and_not_a_500(
+    service: Api, url: str, sql: connection, postgres: Postgres
+) -> None:
     name = urlsplit(url).path[1:]
     with postgres.admin() as admin:
         run(admin, f"ALTER DATABASE {name} CONNECTION LIMIT 1")
@@ -68,12 +80,16 @@ def test_a_database_that_wakes_up_slowly_is_waited_for(url: str) -> None:
 def test_a_database_that_does_not_wake_up_is_a_503_before_the_deadline(url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
-        assert_unavailable(api(with_part(url, port=silent.getsockname()[1]))("GET", "/accounts", age=22.5))
+        assert_unavailable(
+            api(with_part(url, port=silent.getsockname()[1]))("GET", "/accounts", age=22.5)
+        )
         assert time.monotonic() - started < 3.5
 
 
-def test_a_wake_up_that_takes_too_long_for_one_request_is_over_for_the_next(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "CONNECT_SECONDS", 2)
+def test_a_wake_up_that_takes_too_long_for_one_request_is_over_for_the_next(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_connection, "CONNECT_SECONDS", 2)
     relay = Relay(url, delay=4)
     function = api(with_part(url, port=relay.port))
     assert_unavailable(function.get("/accounts"))
@@ -83,7 +99,9 @@ def test_a_wake_up_that_takes_too_long_for_one_request_is_over_for_the_next(url:
     relay.close()
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/accounts"), ("POST", "/ingest/generate-mock")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/accounts"), ("POST", "/ingest/generate-mock")]
+)
 def test_a_silence_in_the_middle_ends_with_the_deadline_and_the_next_request_is_served(
     url: str, relay: Relay, method: str, path: str
 ) -> None:

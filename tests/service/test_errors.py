@@ -9,14 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from service.errors import MEDIA_TYPE
-from service.routes.uploads import MAX_BYTES
-from service.schemas import Problem
+from service.http.multipart import MAX_BYTES
+from service.http.problems import MEDIA_TYPE
+from service.schema.responses import Problem
 from service.settings import ApiKey, Settings, SettingsError
 from tests.service.lambda_api import ORIGIN, Answer, Api, api
 from tests.service.uploads import MULTIPART, body, part, send
 
-PREFLIGHT = {"access-control-request-method": "GET", "access-control-request-headers": "content-type"}
+PREFLIGHT = {
+    "access-control-request-method": "GET",
+    "access-control-request-headers": "content-type",
+}
 STRANGERS = (
     "https://evil.example",
     f"{ORIGIN}:8443",
@@ -78,7 +81,9 @@ def test_an_error_is_a_problem_with_a_sentence_and_the_request(
         ("DELETE", "/accounts/export.csvx", "GET, PATCH"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(alone: Api, method: str, path: str, allowed: str) -> None:
+def test_a_wrong_method_is_told_the_right_ones(
+    alone: Api, method: str, path: str, allowed: str
+) -> None:
     answer = alone(method, path)
     assert (answer.status, answer.headers["allow"]) == (405, allowed)
 
@@ -90,7 +95,13 @@ def test_a_trailing_slash_is_not_found_and_not_redirected(alone: Api) -> None:
 
 
 def test_the_offending_value_is_never_repeated(alone: Api) -> None:
-    for query in ({"page": "hunter2"}, {"q": "hunter2\x00"}, {"bucket": "hunter2"}, {"min_score": "hunter2"}, {"nosuch": "hunter2"}):
+    for query in (
+        {"page": "hunter2"},
+        {"q": "hunter2\x00"},
+        {"bucket": "hunter2"},
+        {"min_score": "hunter2"},
+        {"nosuch": "hunter2"},
+    ):
         answer = alone.get("/accounts", **query)
         assert answer.status == 422
         assert "hunter2" not in answer.text
@@ -115,7 +126,9 @@ def test_a_preflight_of_the_site_is_answered_with_exactly_its_origin(alone: Api)
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
-def test_a_preflight_of_a_stranger_is_refused_without_an_allowed_origin(alone: Api, origin: str) -> None:
+def test_a_preflight_of_a_stranger_is_refused_without_an_allowed_origin(
+    alone: Api, origin: str
+) -> None:
     answer = alone("OPTIONS", "/accounts", {"origin": origin, **PREFLIGHT})
     assert (answer.status, problem(answer).instance) == (400, "/accounts")
     assert "access-control-allow-origin" not in answer.headers
@@ -123,7 +136,12 @@ def test_a_preflight_of_a_stranger_is_refused_without_an_allowed_origin(alone: A
 
 
 def test_a_preflight_for_a_method_or_header_that_no_route_takes_is_refused(alone: Api) -> None:
-    assert alone("OPTIONS", "/accounts", {"origin": ORIGIN, "access-control-request-method": "TRACE"}).status == 400
+    assert (
+        alone(
+            "OPTIONS", "/accounts", {"origin": ORIGIN, "access-control-request-method": "TRACE"}
+        ).status
+        == 400
+    )
     asked = {**PREFLIGHT, "access-control-request-headers": "x-unheard-of"}
     assert alone("OPTIONS", "/accounts", {"origin": ORIGIN, **asked}).status == 400
 
@@ -151,7 +169,9 @@ async def fail(request: Request) -> JSONResponse:
         ("GET", "/", 200),
     ],
 )
-def test_the_site_can_read_every_answer_and_its_id(alone: Api, method: str, path: str, status: int) -> None:
+def test_the_site_can_read_every_answer_and_its_id(
+    alone: Api, method: str, path: str, status: int
+) -> None:
     alone.app.router.routes.append(Route("/fail", fail))
     path, _, query = path.partition("?")
     answer = alone(method, path, {"origin": ORIGIN}, **({"page": 0} if query else {}))
@@ -160,8 +180,12 @@ def test_the_site_can_read_every_answer_and_its_id(alone: Api, method: str, path
     assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
 
 
-def test_the_site_can_read_why_a_file_is_too_large_or_none_and_why_a_key_does_not_suffice(alone: Api) -> None:
-    keyed = api(api_keys={"reader": ApiKey(scope="read", digest=hashlib.sha256(b"secret").digest())})
+def test_the_site_can_read_why_a_file_is_too_large_or_none_and_why_a_key_does_not_suffice(
+    alone: Api,
+) -> None:
+    keyed = api(
+        api_keys={"reader": ApiKey(scope="read", digest=hashlib.sha256(b"secret").digest())}
+    )
     key = {"x-api-key": "reader.secret"}
     too_large = body(part(b"x" * (MAX_BYTES + 1)))
     for service, content_type, headers, status in (
@@ -179,7 +203,11 @@ def test_a_pattern_of_origins_is_matched_from_end_to_end() -> None:
     previews = api(cors_origin_regex=r"https://app-[a-z0-9]+-team\.vercel\.app")
     allowed = previews.get("/", {"origin": "https://app-abc123-team.vercel.app"})
     assert allowed.headers["access-control-allow-origin"] == "https://app-abc123-team.vercel.app"
-    for stranger in ("https://app-abc-team.vercel.app.evil.example", "xhttps://app-abc-team.vercel.app", "https://app-abc-teamXvercel.app"):
+    for stranger in (
+        "https://app-abc-team.vercel.app.evil.example",
+        "xhttps://app-abc-team.vercel.app",
+        "https://app-abc-teamXvercel.app",
+    ):
         assert "access-control-allow-origin" not in previews.get("/", {"origin": stranger}).headers
 
 
@@ -197,7 +225,9 @@ def test_a_pattern_of_origins_is_matched_from_end_to_end() -> None:
         ("CORS_ORIGIN_REGEX", "("),
     ],
 )
-def test_a_setting_that_lets_in_strangers_stops_the_function_and_is_named(name: str, value: str) -> None:
+def test_a_setting_that_lets_in_strangers_stops_the_function_and_is_named(
+    name: str, value: str
+) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment({name: value})
 
@@ -233,7 +263,9 @@ def test_the_environment_is_read_by_the_names_of_the_contract() -> None:
         {"OPENAI_BASE_URL": "https://models.example?key=hunter2"},
     ],
 )
-def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(variable: dict[str, str]) -> None:
+def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(
+    variable: dict[str, str],
+) -> None:
     with pytest.raises(SettingsError) as refused:
         Settings.from_environment(variable)
     assert next(iter(variable)) in str(refused.value)
@@ -241,11 +273,19 @@ def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(va
 
 
 def test_the_default_model_is_that_of_the_program() -> None:
-    declared = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    declared = yaml.safe_load(
+        (Path(__file__).parents[2] / "Pulumi.yaml").read_text(encoding="utf-8")
+    )["config"]
     assert declared["openaiModel"]["default"] == Settings().openai_model
 
 
 def test_the_key_of_the_model_is_not_shown_with_the_settings() -> None:
-    settings = Settings.from_environment({"OPENAI_API_KEY": "sk-hunter2", "OPENAI_MODEL": "", "OPENAI_BASE_URL": ""})
-    assert (settings.openai_api_key, settings.openai_model, settings.openai_seconds) == ("sk-hunter2", "gpt-5-mini", 10.0)
+    settings = Settings.from_environment(
+        {"OPENAI_API_KEY": "sk-hunter2", "OPENAI_MODEL": "", "OPENAI_BASE_URL": ""}
+    )
+    assert (settings.openai_api_key, settings.openai_model, settings.openai_seconds) == (
+        "sk-hunter2",
+        "gpt-5-mini",
+        10.0,
+    )
     assert "hunter2" not in repr(settings)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.columns import ACCOUNT_COLUMNS
+from service.http import downloads
 from service.importing.formulas import protected
-from service.routes import downloads
+from service.schema.columns import ACCOUNT_COLUMNS
 from tests.service.lambda_api import Answer, Api, event
 from tests.service.uploads import upload
 
@@ -46,7 +46,9 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def content(sql: connection) -> list[Any]:
     with sql.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(column.name for column in ACCOUNT_COLUMNS)} FROM accounts ORDER BY name")
+        cursor.execute(
+            f"SELECT {', '.join(column.name for column in ACCOUNT_COLUMNS)} FROM accounts ORDER BY name"
+        )
         return cursor.fetchall()
 
 
@@ -60,13 +62,25 @@ def test_the_columns_are_those_of_an_import_and_the_rows_come_by_name(sampled: A
     assert len(found) == sampled.get("/accounts").json["total"]
 
 
-@pytest.mark.parametrize("query", [{"segment": "SMB"}, {"bucket": "Red"}, {"q": "ridge"}, {"owner": "Lena Novak", "min_score": 40}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"segment": "SMB"},
+        {"bucket": "Red"},
+        {"q": "ridge"},
+        {"owner": "Lena Novak", "min_score": 40},
+    ],
+)
 def test_a_filter_is_that_of_the_list(sampled: Api, query: dict[str, Any]) -> None:
     listed = sampled.get("/accounts", page_size=100, **query).json["accounts"]
-    assert [row["name"] for row in rows(exported(sampled, **query).text)] == [account["name"] for account in listed]
+    assert [row["name"] for row in rows(exported(sampled, **query).text)] == [
+        account["name"] for account in listed
+    ]
 
 
-def test_imported_into_an_empty_database_it_makes_the_same_accounts(service: Api, sql: connection) -> None:
+def test_imported_into_an_empty_database_it_makes_the_same_accounts(
+    service: Api, sql: connection
+) -> None:
     service.post("/ingest/generate-mock", count=30, seed=2)
     with sql.cursor() as cursor:
         for number, name in enumerate(NAMES):
@@ -85,10 +99,15 @@ def test_imported_into_an_empty_database_it_makes_the_same_accounts(service: Api
     assert content(sql) == before
 
 
-def test_no_text_is_taken_for_a_formula_and_numbers_stay_numbers(service: Api, sql: connection) -> None:
+def test_no_text_is_taken_for_a_formula_and_numbers_stay_numbers(
+    service: Api, sql: connection
+) -> None:
     with sql.cursor() as cursor:
         for name in NAMES:
-            cursor.execute("INSERT INTO accounts (name, arr, segment, industry, nps) VALUES (%s, 0, 'SMB', %s, -7)", (name, name))
+            cursor.execute(
+                "INSERT INTO accounts (name, arr, segment, industry, nps) VALUES (%s, 0, 'SMB', %s, -7)",
+                (name, name),
+            )
     found = rows(exported(service).text)
     assert {row["name"] for row in found} == {protected(name) for name in NAMES}
     assert all(row["name"] == row["industry"] for row in found)
@@ -100,11 +119,19 @@ def test_an_empty_portfolio_is_a_header(service: Api) -> None:
     assert rows(exported(service).text) == []
 
 
-def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(sampled: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(
+    sampled: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = exported(sampled).text
     monkeypatch.setattr(downloads, "PLAIN_BYTES", 1000)
-    packed = sampled.handler(event("GET", "/accounts/export.csv", headers={"accept-encoding": "gzip, br"}), None)
-    assert (packed["statusCode"], packed["headers"]["content-encoding"], packed["isBase64Encoded"]) == (200, "gzip", True)
+    packed = sampled.handler(
+        event("GET", "/accounts/export.csv", headers={"accept-encoding": "gzip, br"}), None
+    )
+    assert (
+        packed["statusCode"],
+        packed["headers"]["content-encoding"],
+        packed["isBase64Encoded"],
+    ) == (200, "gzip", True)
     assert "Accept-Encoding" in packed["headers"]["vary"]
     assert gzip.decompress(b64decode(packed["body"])).decode() == plain
     refused = sampled.get("/accounts/export.csv")
@@ -112,7 +139,9 @@ def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(sampled
     assert sampled.get("/accounts/export.csv", q="ridge light").status == 200
 
 
-def test_a_file_beyond_all_bounds_leaves_the_connection_usable(sampled: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_beyond_all_bounds_leaves_the_connection_usable(
+    sampled: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(downloads, "MAX_BYTES", 500)
     assert sampled.get("/accounts/export.csv").status == 422
     assert sampled.get("/accounts").status == 200

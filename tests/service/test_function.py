@@ -16,7 +16,10 @@ from tests.service.lambda_api import Api, api, event
 
 MINIMAL = {
     "version": "2.0",
-    "requestContext": {"http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.1"}, "timeEpoch": 0},
+    "requestContext": {
+        "http": {"method": "GET", "path": "/", "sourceIp": "192.0.2.1"},
+        "timeEpoch": 0,
+    },
 }
 
 
@@ -33,7 +36,12 @@ def log_lines(text: str) -> list[dict[str, Any]]:
 def test_the_root_names_service_version_and_stage_without_a_database(alone: Api) -> None:
     answer = alone.get("/")
     assert answer.status == 200
-    assert answer.json == {"status": "healthy", "service": "ai-success-insights", "version": "abc123", "stage": "test"}
+    assert answer.json == {
+        "status": "healthy",
+        "service": "ai-success-insights",
+        "version": "abc123",
+        "stage": "test",
+    }
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live"])
@@ -44,12 +52,18 @@ def test_a_head_has_the_headers_of_a_get_and_no_body(alone: Api, path: str) -> N
 
 
 def test_alive_is_told_without_a_database_and_ready_is_not(alone: Api) -> None:
-    assert (alone.get("/health/live").status, alone.get("/health/live").json) == (200, {"status": "alive"})
+    assert (alone.get("/health/live").status, alone.get("/health/live").json) == (
+        200,
+        {"status": "alive"},
+    )
     assert alone.get("/health/ready").status == 503
 
 
 def test_ready_is_told_when_the_database_answers(service: Api) -> None:
-    assert (service.get("/health/ready").status, service.get("/health/ready").json) == (200, {"status": "ready"})
+    assert (service.get("/health/ready").status, service.get("/health/ready").json) == (
+        200,
+        {"status": "ready"},
+    )
     assert service("HEAD", "/health/ready").status == 200
 
 
@@ -57,12 +71,19 @@ def test_keep_warm_and_the_root_open_no_connection(service: Api, sql: connection
     assert service.handler({"source": "keep-warm"}, None) == {"warm": True}
     service.get("/")
     with sql.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         assert cursor.fetchone() == (0,)
 
 
-@pytest.mark.parametrize("unknown", [{}, {"Records": []}, {"version": "1.0", "requestContext": {}}, {"source": "aws.events"}])
-def test_an_event_of_another_kind_fails_the_invocation_instead_of_being_lost(alone: Api, unknown: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "unknown",
+    [{}, {"Records": []}, {"version": "1.0", "requestContext": {}}, {"source": "aws.events"}],
+)
+def test_an_event_of_another_kind_fails_the_invocation_instead_of_being_lost(
+    alone: Api, unknown: dict[str, Any]
+) -> None:
     with pytest.raises(ValueError, match="takes HTTP events and keep-warm"):
         alone.handler(unknown, None)
 
@@ -71,8 +92,12 @@ def test_the_module_has_a_handler_that_answers_with_an_empty_environment() -> No
     assert lambda_module.handler(event("GET", "/"), None)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("host", ["[::1]:3000", "localhost:port", "a:b:c", "", "é.example", "host:80:90", "\ud800"])
-def test_a_host_that_the_adapter_cannot_take_apart_is_answered_all_the_same(alone: Api, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["[::1]:3000", "localhost:port", "a:b:c", "", "é.example", "host:80:90", "\ud800"]
+)
+def test_a_host_that_the_adapter_cannot_take_apart_is_answered_all_the_same(
+    alone: Api, host: str
+) -> None:
     assert alone.get("/", {"host": host}).status == 200
 
 
@@ -88,18 +113,40 @@ def test_a_host_that_the_adapter_cannot_take_apart_is_answered_all_the_same(alon
     ],
     ids=str,
 )
-def test_headers_that_cannot_be_encoded_do_not_fail_the_invocation(alone: Api, odd: dict[str, str]) -> None:
+def test_headers_that_cannot_be_encoded_do_not_fail_the_invocation(
+    alone: Api, odd: dict[str, str]
+) -> None:
     assert alone.get("/", odd).status == 200
 
 
 @pytest.mark.parametrize(
-    "more", [{"headers": None}, {"rawQueryString": "\ud800=1"}, {"cookies": ["\ud800"]}, {"body": "\ud800"}, {"body": None}, {}], ids=str
+    "more",
+    [
+        {"headers": None},
+        {"rawQueryString": "\ud800=1"},
+        {"cookies": ["\ud800"]},
+        {"body": "\ud800"},
+        {"body": None},
+        {},
+    ],
+    ids=str,
 )
 def test_an_event_with_little_or_odd_content_is_answered(alone: Api, more: dict[str, Any]) -> None:
     assert alone.handler({**MINIMAL, **more}, None)["statusCode"] in {200, 422}
 
 
-@pytest.mark.parametrize("path", ["/\ud800", "/a%2Fb", "/accounts/../accounts/1", "//", "/" + "x" * 8000, "/accounts/%00", "/;p"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/\ud800",
+        "/a%2Fb",
+        "/accounts/../accounts/1",
+        "//",
+        "/" + "x" * 8000,
+        "/accounts/%00",
+        "/;p",
+    ],
+)
 def test_odd_paths_are_not_found_or_invalid_and_never_a_fault(alone: Api, path: str) -> None:
     answer = alone.get(path)
     assert answer.status in {404, 422}
@@ -114,12 +161,18 @@ def test_every_answer_carries_an_id_and_its_time(alone: Api) -> None:
 
 
 def test_a_sane_id_of_the_caller_is_kept_and_another_replaced(alone: Api) -> None:
-    assert alone.get("/", {"X-Request-ID": "abc-123_4.5:6"}).headers["x-request-id"] == "abc-123_4.5:6"
+    assert (
+        alone.get("/", {"X-Request-ID": "abc-123_4.5:6"}).headers["x-request-id"] == "abc-123_4.5:6"
+    )
     for insane in ("", "a b", "x" * 129, "a\r\nSet-Cookie: b", "é", '"', "a,b"):
-        assert re.fullmatch(r"[0-9a-f]{32}", alone.get("/", {"X-Request-ID": insane}).headers["x-request-id"])
+        assert re.fullmatch(
+            r"[0-9a-f]{32}", alone.get("/", {"X-Request-ID": insane}).headers["x-request-id"]
+        )
 
 
-def test_a_request_is_one_json_line_without_names_or_queries(sampled: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_request_is_one_json_line_without_names_or_queries(
+    sampled: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
     sampled.get("/accounts", {"x-request-id": "known"}, q="confidential")
     sampled.get("/accounts/123456")
     sampled.get("/nowhere/confidential")
@@ -135,7 +188,9 @@ def test_a_request_is_one_json_line_without_names_or_queries(sampled: Api, capsy
     assert "confidential" not in json.dumps(lines)
 
 
-def test_the_first_request_of_an_environment_is_marked_as_its_cold_start(alone: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_request_of_an_environment_is_marked_as_its_cold_start(
+    alone: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
     alone.get("/")
     alone.get("/")
     assert [line["cold_start"] for line in log_lines(capsys.readouterr().out)] == [True, False]
@@ -177,8 +232,14 @@ class Context:
 
 def test_the_service_answers_before_lambda_ends_a_function_of_less_time(odd_routes: Api) -> None:
     short = odd_routes.handler(event("GET", "/linger", "seconds=3"), Context(700))
-    assert (short["statusCode"], short["headers"]["content-type"]) == (503, "application/problem+json")
-    assert odd_routes.handler(event("GET", "/linger", "seconds=0.01"), Context(29_000))["statusCode"] == 200
+    assert (short["statusCode"], short["headers"]["content-type"]) == (
+        503,
+        "application/problem+json",
+    )
+    assert (
+        odd_routes.handler(event("GET", "/linger", "seconds=0.01"), Context(29_000))["statusCode"]
+        == 200
+    )
 
 
 @pytest.mark.parametrize("age", [-3600, 3600, 31])

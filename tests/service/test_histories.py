@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.schemas.histories import HealthHistory, MetricsHistory
+from service.schema.responses.histories import HealthHistory, MetricsHistory
 from tests.service.lambda_api import Api
 
 TODAY = datetime.now(UTC).date()
@@ -17,13 +17,20 @@ def account_id(sampled: Api) -> int:
     return sampled.get("/accounts", page_size=1, bucket="Amber").json["accounts"][0]["id"]
 
 
-def test_a_health_history_is_as_documented_newest_first_and_begins_with_the_present(sampled: Api, account_id: int) -> None:
+def test_a_health_history_is_as_documented_newest_first_and_begins_with_the_present(
+    sampled: Api, account_id: int
+) -> None:
     answer = sampled.get(f"/accounts/{account_id}/health-history")
     HealthHistory.model_validate_json(answer.text, strict=True)
     found = answer.json
-    assert [snapshot["calculated_at"] for snapshot in found] == sorted((snapshot["calculated_at"] for snapshot in found), reverse=True)
+    assert [snapshot["calculated_at"] for snapshot in found] == sorted(
+        (snapshot["calculated_at"] for snapshot in found), reverse=True
+    )
     account = sampled.get(f"/accounts/{account_id}").json
-    assert (found[0]["score"], found[0]["risk_label"]) == (account["health_score"], account["health_bucket"])
+    assert (found[0]["score"], found[0]["risk_label"]) == (
+        account["health_score"],
+        account["health_bucket"],
+    )
     assert found[0]["top_factors"] == account["latest_health_factors"][:5]
     assert {snapshot["account_id"] for snapshot in found} == {account_id}
 
@@ -39,14 +46,33 @@ def test_days_count_back_from_the_newest_row_over_gaps(service: Api, sql: connec
     with sql.cursor() as cursor:
         cursor.execute("INSERT INTO accounts (id, name, arr, segment) VALUES (1, 'a', 1, 'SMB')")
         for ago in (100, 104, 190, 400):
-            cursor.execute("INSERT INTO account_metrics_daily (account_id, date, logins) VALUES (1, %s, %s)", (TODAY - timedelta(ago), ago))
+            cursor.execute(
+                "INSERT INTO account_metrics_daily (account_id, date, logins) VALUES (1, %s, %s)",
+                (TODAY - timedelta(ago), ago),
+            )
     found = service.get("/accounts/1/metrics-history")
     MetricsHistory.model_validate_json(found.text, strict=True)
     assert [day["logins"] for day in found.json] == [100, 104]
-    assert [day["logins"] for day in service.get("/accounts/1/metrics-history", days=91).json] == [100, 104, 190]
-    assert [day["logins"] for day in service.get("/accounts/1/metrics-history", days=1).json] == [100]
+    assert [day["logins"] for day in service.get("/accounts/1/metrics-history", days=91).json] == [
+        100,
+        104,
+        190,
+    ]
+    assert [day["logins"] for day in service.get("/accounts/1/metrics-history", days=1).json] == [
+        100
+    ]
     assert set(found.json[0]) == {
-        *("id", "account_id", "date", "logins", "events", "feature_x_events", "errors", "ticket_backlog", "avg_session_min"),
+        *(
+            "id",
+            "account_id",
+            "date",
+            "logins",
+            "events",
+            "feature_x_events",
+            "errors",
+            "ticket_backlog",
+            "avg_session_min",
+        ),
     }
 
 
@@ -71,5 +97,7 @@ def test_an_account_that_is_not_there_is_a_404(sampled: Api, path: str) -> None:
         ("metrics-history", {"day": 3}),
     ],
 )
-def test_what_is_out_of_bounds_is_refused(sampled: Api, account_id: int, path: str, query: dict[str, Any]) -> None:
+def test_what_is_out_of_bounds_is_refused(
+    sampled: Api, account_id: int, path: str, query: dict[str, Any]
+) -> None:
     assert sampled.get(f"/accounts/{account_id}/{path}", **query).status == 422

@@ -13,7 +13,14 @@ from psycopg2.extensions import connection
 
 from service.queries import idempotency
 from service.settings import ApiKey
-from tests.service.database_faults import Relay, assert_unavailable, locked, run, until_waiting, with_part
+from tests.service.database_faults import (
+    Relay,
+    assert_unavailable,
+    locked,
+    run,
+    until_waiting,
+    with_part,
+)
 from tests.service.every_operation import CSV
 from tests.service.lambda_api import ORIGIN, Answer, Api, api
 from tests.service.uploads import upload
@@ -32,8 +39,12 @@ WRITES: dict[str, tuple[Sender, Sender]] = {
         lambda service, _, headers: service.post("/ingest/generate-mock", headers, count=3),
     ),
     "PATCH /accounts/{account_id}": (
-        lambda service, account, headers: service.patch(f"/accounts/{account}", {"nps": 1}, headers),
-        lambda service, account, headers: service.patch(f"/accounts/{account}", {"nps": 2}, headers),
+        lambda service, account, headers: service.patch(
+            f"/accounts/{account}", {"nps": 1}, headers
+        ),
+        lambda service, account, headers: service.patch(
+            f"/accounts/{account}", {"nps": 2}, headers
+        ),
     ),
     "POST /health/recompute": (
         lambda service, _, headers: service.post("/health/recompute", headers),
@@ -71,7 +82,9 @@ def test_every_write_of_the_document_is_here(service: Api) -> None:
         f"{method.upper()} {path}"
         for path, operations in paths.items()
         for method, operation in operations.items()
-        if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+        if any(
+            parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())
+        )
     }
     assert taking == set(WRITES)
 
@@ -103,7 +116,11 @@ def test_another_request_with_the_same_key_is_refused_and_changes_nothing(
     answer = send_other(service, account, KEY)
     assert answer.status == 422
     assert answer.json["errors"] == [
-        {"loc": ["header", "Idempotency-Key"], "code": "key_reused", "message": "Must not be that of another request"}
+        {
+            "loc": ["header", "Idempotency-Key"],
+            "code": "key_reused",
+            "message": "Must not be that of another request",
+        }
     ]
     assert rows(sql) == before
     assert replayed(send(service, account, KEY)), "the first one's answer is still there"
@@ -148,7 +165,9 @@ def in_another_environment(url: str) -> Answer:
     return answer
 
 
-def test_a_write_that_fails_is_not_remembered(service: Api, sql: connection, account: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_fails_is_not_remembered(
+    service: Api, sql: connection, account: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = f"/accounts/{account}"
     for answer in (
         service.patch("/accounts/0", {"nps": 1}, KEY),
@@ -171,7 +190,9 @@ def test_a_write_that_fails_is_not_remembered(service: Api, sql: connection, acc
     assert (answer.status, replayed(answer)) == (200, False)
 
 
-def test_a_dry_run_is_not_remembered_so_that_the_real_one_may_have_its_key(service: Api, sql: connection) -> None:
+def test_a_dry_run_is_not_remembered_so_that_the_real_one_may_have_its_key(
+    service: Api, sql: connection
+) -> None:
     assert upload(service, CSV, KEY, dry_run="true").json["accounts_created"] == 1
     assert records(sql) == 0
     answer = upload(service, CSV, KEY)
@@ -191,7 +212,9 @@ class LostCommits(Relay):
         return not self.losing or COMMITTED not in data
 
 
-def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(url: str, sql: connection) -> None:
+def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(
+    url: str, sql: connection
+) -> None:
     relay = LostCommits(url)
     service = api(with_part(url, port=relay.port))
     lost = upload(service, CSV, KEY)
@@ -208,7 +231,9 @@ def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(url: st
 
 
 @pytest.mark.parametrize(("hours", "known"), [(23.9, True), (24.1, False)])
-def test_an_answer_is_kept_for_a_day_and_not_longer(service: Api, sql: connection, account: int, hours: float, known: bool) -> None:
+def test_an_answer_is_kept_for_a_day_and_not_longer(
+    service: Api, sql: connection, account: int, hours: float, known: bool
+) -> None:
     path = f"/accounts/{account}"
     assert service.patch(path, {"nps": 1}, KEY).status == 200
     run(sql, f"UPDATE idempotency_records SET created_at = created_at - interval '{hours} hours'")
@@ -217,21 +242,39 @@ def test_an_answer_is_kept_for_a_day_and_not_longer(service: Api, sql: connectio
     other = service.patch(path, {"nps": 2}, {"idempotency-key": "another"})
     assert other.status == 200
     assert records(sql) == 2
-    assert replayed(service.patch(path, {"nps": 1}, KEY)), "a key whose day is over begins a new one"
+    assert replayed(service.patch(path, {"nps": 1}, KEY)), (
+        "a key whose day is over begins a new one"
+    )
 
 
-def test_records_whose_day_is_over_go_with_the_next_one(service: Api, sql: connection, account: int) -> None:
+def test_records_whose_day_is_over_go_with_the_next_one(
+    service: Api, sql: connection, account: int
+) -> None:
     for number in range(5):
-        assert service.patch(f"/accounts/{account}", {"nps": number}, {"idempotency-key": f"key {number}"}).status == 200
+        assert (
+            service.patch(
+                f"/accounts/{account}", {"nps": number}, {"idempotency-key": f"key {number}"}
+            ).status
+            == 200
+        )
     run(sql, "UPDATE idempotency_records SET created_at = created_at - interval '25 hours'")
-    assert service.patch(f"/accounts/{account}", {"nps": 9}, {"idempotency-key": "key 9"}).status == 200
+    assert (
+        service.patch(f"/accounts/{account}", {"nps": 9}, {"idempotency-key": "key 9"}).status
+        == 200
+    )
     assert records(sql) == 1
 
 
 @pytest.fixture
 def keyed(url: str) -> Iterator[Api]:
     secrets = {"one": b"first", "two": b"second"}
-    service = api(url, api_keys={name: ApiKey(scope="write", digest=hashlib.sha256(secret).digest()) for name, secret in secrets.items()})
+    service = api(
+        url,
+        api_keys={
+            name: ApiKey(scope="write", digest=hashlib.sha256(secret).digest())
+            for name, secret in secrets.items()
+        },
+    )
     yield service
     service.close()
 
@@ -244,12 +287,17 @@ def test_clients_do_not_meet_in_their_keys(keyed: Api, sql: connection) -> None:
     assert [answer.json["accounts_created"] for answer in answers] == [1, 0, 1, 0]
     assert [replayed(answer) for answer in answers] == [False, False, True, True]
     assert records(sql) == 2
-    assert keyed.post("/ingest/generate-mock", KEY, count=1, seed=1).status == 401, "an old answer is for whom it was given"
+    assert keyed.post("/ingest/generate-mock", KEY, count=1, seed=1).status == 401, (
+        "an old answer is for whom it was given"
+    )
 
 
 def test_no_key_is_stored_as_it_was_sent(service: Api, sql: connection, account: int) -> None:
     service.patch(f"/accounts/{account}", {"nps": 1}, {"idempotency-key": "hunter2"})
-    stored = run(sql, "SELECT r::text, encode(key, 'escape'), encode(request, 'escape') FROM idempotency_records r")
+    stored = run(
+        sql,
+        "SELECT r::text, encode(key, 'escape'), encode(request, 'escape') FROM idempotency_records r",
+    )
     assert "hunter2" not in json.dumps(stored)
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.bounds import INT4_MAX, MAX_DOLLARS
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.importing.cells import MAX_CELL, UNKNOWN, CellError, Reader
 from service.importing.formulas import protected, unprotected
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
+from service.schema.limits import INT4_MAX, MAX_DOLLARS
 
 COLUMNS = {column.name: column for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)}
 
@@ -89,7 +89,9 @@ def test_a_cell_is_read_as_its_value(column: str) -> None:
 
 
 @pytest.mark.parametrize("column", REFUSED)
-def test_a_cell_that_is_no_value_is_refused_with_a_code_and_the_form_that_is_expected(column: str) -> None:
+def test_a_cell_that_is_no_value_is_refused_with_a_code_and_the_form_that_is_expected(
+    column: str,
+) -> None:
     reader = Reader(COLUMNS[column])
     for cell, code in REFUSED[column].items():
         with pytest.raises(CellError) as refused:
@@ -106,7 +108,9 @@ def test_every_column_of_the_interface_can_be_read() -> None:
 
 def test_a_column_of_many_distinct_cells_is_read_right_and_does_not_keep_them_all() -> None:
     reader = Reader(COLUMNS["active_users"])
-    assert [reader[str(number)] for number in range(10_000)] == [str(number) for number in range(10_000)]
+    assert [reader[str(number)] for number in range(10_000)] == [
+        str(number) for number in range(10_000)
+    ]
     assert len(reader) < 5_000
 
 

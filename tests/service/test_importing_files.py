@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.csv_files import HEADER, accounts_csv, days_csv
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.importing import File, InvalidFileError, Lines, protected, read_file
 from service.importing.problems import MAX_LISTED
 from service.importing.records import AT_ONCE
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 
 ALL = [column.name for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)]
 GOOD = "name,arr,segment\nAcme,1200,SMB\nBeta,5,Enterprise\n"
@@ -23,7 +23,10 @@ def read(content: bytes | str) -> File:
 
 
 def rows(lines: Lines) -> list[dict[str, str]]:
-    return [dict(zip(lines.columns, line.split("\t"), strict=True)) for line in "".join(lines.text()).split("\n")[:-1]]
+    return [
+        dict(zip(lines.columns, line.split("\t"), strict=True))
+        for line in "".join(lines.text()).split("\n")[:-1]
+    ]
 
 
 def problems(content: bytes | str) -> list[tuple[int, str | None, str]]:
@@ -42,7 +45,9 @@ def message(content: bytes | str) -> str:
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "BOM"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
-def test_ends_of_lines_a_mark_and_the_delimiter_make_no_difference(end: str, mark: str, delimiter: str) -> None:
+def test_ends_of_lines_a_mark_and_the_delimiter_make_no_difference(
+    end: str, mark: str, delimiter: str
+) -> None:
     content = mark + GOOD.replace(",", delimiter).replace("\n", end)
     assert rows(read(content).accounts) == rows(read(GOOD).accounts)
     assert rows(read(content.removesuffix(end)).accounts) == rows(read(GOOD).accounts)
@@ -64,11 +69,15 @@ def test_the_delimiter_is_the_one_of_the_header_whatever_the_cells_hold() -> Non
     ],
 )
 def test_names_of_columns_come_in_any_case_and_by_their_aliases(header: str) -> None:
-    assert rows(read(GOOD.replace("name,arr,segment", header)).accounts) == rows(read(GOOD).accounts)
+    assert rows(read(GOOD.replace("name,arr,segment", header)).accounts) == rows(
+        read(GOOD).accounts
+    )
 
 
 def test_columns_come_in_any_order_and_those_that_the_service_derives_are_passed_over() -> None:
-    found = rows(read("id,Owner,health score,segment,updated_at,arr,name\n7,Lena,99,SMB,x,5,Acme\n").accounts)
+    found = rows(
+        read("id,Owner,health score,segment,updated_at,arr,name\n7,Lena,99,SMB,x,5,Acme\n").accounts
+    )
     assert found == [{"name": "Acme", "arr": "5.00", "segment": "SMB", "cs_owner": "Lena"}]
 
 
@@ -94,7 +103,15 @@ def test_a_file_without_a_header_is_empty(content: str) -> None:
     assert problems(content) == [(1, None, "empty_file")]
 
 
-@pytest.mark.parametrize("content", ["name,arr,segment", "name,arr,segment\n", "name,arr,segment\r\n\r\n", "name,arr,segment\n,,\n ,,\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "name,arr,segment",
+        "name,arr,segment\n",
+        "name,arr,segment\r\n\r\n",
+        "name,arr,segment\n,,\n ,,\n",
+    ],
+)
 def test_a_header_without_rows_is_refused(content: str) -> None:
     assert problems(content) == [(2, None, "no_rows")]
 
@@ -122,7 +139,10 @@ def test_columns_of_days_need_a_date() -> None:
 
 
 def test_too_many_and_too_few_cells_have_codes_of_their_own() -> None:
-    assert problems("name,arr,segment\nAcme,1,SMB,x\nBeta,1\nGamma,1,SMB\n") == [(2, None, "too_many_cells"), (3, None, "too_few_cells")]
+    assert problems("name,arr,segment\nAcme,1,SMB,x\nBeta,1\nGamma,1,SMB\n") == [
+        (2, None, "too_many_cells"),
+        (3, None, "too_few_cells"),
+    ]
 
 
 def test_rows_of_blank_cells_are_passed_over_but_counted() -> None:
@@ -147,16 +167,24 @@ def test_a_quote_that_is_never_closed_is_told_where_it_opens(row: int) -> None:
 
 
 def test_an_unclosed_quote_that_another_row_closes_is_told_where_it_opens() -> None:
-    assert problems('name,arr,segment\nAcme,1,SMB\n"Beta,1,SMB\n"Gamma",1,SMB\n') == [(3, None, "misplaced_quote")]
+    assert problems('name,arr,segment\nAcme,1,SMB\n"Beta,1,SMB\n"Gamma",1,SMB\n') == [
+        (3, None, "misplaced_quote")
+    ]
     assert problems('"name,arr,segment\nAcme,1,SMB\n') == [(1, None, "unclosed_quote")]
 
 
 def test_what_came_before_a_wrong_quote_is_told_too() -> None:
-    assert problems('name,arr,segment\nAcme,x,SMB\n"Beta,1,SMB') == [(2, "arr", "dollars_expected"), (3, None, "unclosed_quote")]
+    assert problems('name,arr,segment\nAcme,x,SMB\n"Beta,1,SMB') == [
+        (2, "arr", "dollars_expected"),
+        (3, None, "unclosed_quote"),
+    ]
 
 
 def test_quotes_and_delimiters_inside_of_quoted_cells_are_text() -> None:
-    assert rows(read('name,arr,segment\n"Acme ""Best"", Inc",1,SMB\n').accounts)[0]["name"] == 'Acme "Best", Inc'
+    assert (
+        rows(read('name,arr,segment\n"Acme ""Best"", Inc",1,SMB\n').accounts)[0]["name"]
+        == 'Acme "Best", Inc'
+    )
 
 
 def test_a_cell_may_not_be_longer_than_its_column_however_long_it_is() -> None:
@@ -179,17 +207,28 @@ def test_the_offending_value_is_never_repeated(secret: str) -> None:
     for column in ALL[1:]:
         content = io.StringIO()
         csv.writer(content).writerows([ALL, ["Acme", "1", "SMB", *[""] * (len(ALL) - 3)]])
-        line = {**dict.fromkeys(ALL, ""), "name": "Acme", "arr": "1", "segment": "SMB", "date": "2026-01-01", column: secret * 300}
+        line = {
+            **dict.fromkeys(ALL, ""),
+            "name": "Acme",
+            "arr": "1",
+            "segment": "SMB",
+            "date": "2026-01-01",
+            column: secret * 300,
+        }
         csv.writer(content).writerow(line.values())
         assert secret not in message(content.getvalue())
 
 
 def test_of_many_problems_the_first_hundred_are_listed_in_the_order_of_the_rows() -> None:
-    content = "name,arr,segment\n" + "".join(f"Customer {number},x,y\n" for number in range(AT_ONCE + 500))
+    content = "name,arr,segment\n" + "".join(
+        f"Customer {number},x,y\n" for number in range(AT_ONCE + 500)
+    )
     with pytest.raises(InvalidFileError) as refused:
         read(content)
     assert refused.value.total == 2 * (AT_ONCE + 500)
-    assert [problem.row for problem in refused.value.problems] == [row for row in range(2, 52) for _ in range(2)]
+    assert [problem.row for problem in refused.value.problems] == [
+        row for row in range(2, 52) for _ in range(2)
+    ]
     assert len(refused.value.problems) == MAX_LISTED
 
 
@@ -211,7 +250,9 @@ def test_a_blank_cell_says_nothing_beside_a_value_in_whatever_order_they_come() 
         "name,arr,segment,nps\nAcme,,,\nAcme,1,SMB,5\n",
         "name,arr,segment,nps\nAcme,1,,\nAcme,,SMB,\nAcme,,,5\n",
     ):
-        assert rows(read(content).accounts) == [{"name": "Acme", "arr": "1.00", "segment": "SMB", "nps": "5"}]
+        assert rows(read(content).accounts) == [
+            {"name": "Acme", "arr": "1.00", "segment": "SMB", "nps": "5"}
+        ]
 
 
 def test_a_contradiction_names_the_row_that_gave_the_value() -> None:
@@ -239,11 +280,15 @@ def test_rows_with_a_date_are_days_of_their_account() -> None:
 
 
 def test_a_date_alone_is_a_day_of_which_nothing_is_known() -> None:
-    assert rows(read("name,arr,segment,date\nAcme,1,SMB,2026-01-01\n").days) == [{"name": "Acme", "date": "2026-01-01"}]
+    assert rows(read("name,arr,segment,date\nAcme,1,SMB,2026-01-01\n").days) == [
+        {"name": "Acme", "date": "2026-01-01"}
+    ]
 
 
 def test_metrics_without_a_date_are_refused() -> None:
-    assert problems("name,arr,segment,date,logins\nAcme,1,SMB,,5\n") == [(2, "date", "value_missing")]
+    assert problems("name,arr,segment,date,logins\nAcme,1,SMB,,5\n") == [
+        (2, "date", "value_missing")
+    ]
 
 
 def test_one_day_of_an_account_twice_is_a_duplicate_also_when_it_says_the_same() -> None:
@@ -261,8 +306,12 @@ def test_rows_that_are_far_apart_are_held_against_each_other() -> None:
 
 def test_all_rows_of_a_large_file_arrive_once() -> None:
     file = read(accounts_csv(2 * AT_ONCE + 7))
-    assert [row["name"] for row in rows(file.accounts)] == [f"Invented Customer {number:06} Ltd" for number in range(2 * AT_ONCE + 7)]
-    assert file.accounts.columns == tuple(column.name for column in ACCOUNT_COLUMNS if column.name in HEADER)
+    assert [row["name"] for row in rows(file.accounts)] == [
+        f"Invented Customer {number:06} Ltd" for number in range(2 * AT_ONCE + 7)
+    ]
+    assert file.accounts.columns == tuple(
+        column.name for column in ACCOUNT_COLUMNS if column.name in HEADER
+    )
     file = read(days_csv(7, 300))
     assert (len(file.accounts), len(file.days), len(rows(file.days))) == (7, 2100, 2100)
 
@@ -273,8 +322,13 @@ def survives(content: bytes) -> None:
         file = read(content)
     except InvalidFileError as error:
         assert 1 <= len(error.problems) <= min(error.total, MAX_LISTED)
-        assert [problem.row for problem in error.problems] == sorted(problem.row for problem in error.problems)
-        assert all(problem.row >= 1 and problem.code and problem.message.endswith(".") for problem in error.problems)
+        assert [problem.row for problem in error.problems] == sorted(
+            problem.row for problem in error.problems
+        )
+        assert all(
+            problem.row >= 1 and problem.code and problem.message.endswith(".")
+            for problem in error.problems
+        )
     else:
         assert len(rows(file.accounts)) == len(file.accounts) >= 1
         assert len(rows(file.days)) == len(file.days)
@@ -293,24 +347,56 @@ def test_any_bytes_below_a_header_are_rows_or_problems(delimiter: str, content: 
 CELL = st.one_of(
     st.text(max_size=8),
     st.text("\",;\t\r\n\\'=-+$%.0159eEnN \x00\x1f\x85\u00a0\u2028", max_size=8),
-    st.sampled_from(["", "Acme", "Beta", "SMB", "2026-01-01", "2026-01-02", "1", "0.5", "yes", "-1", "1e400", "NaN", "\\N", "\\."]),
+    st.sampled_from(
+        [
+            "",
+            "Acme",
+            "Beta",
+            "SMB",
+            "2026-01-01",
+            "2026-01-02",
+            "1",
+            "0.5",
+            "yes",
+            "-1",
+            "1e400",
+            "NaN",
+            "\\N",
+            "\\.",
+        ]
+    ),
 )
 
 
-@given(st.lists(st.sampled_from(ALL), unique=True, min_size=3), st.lists(st.lists(CELL, min_size=3, max_size=len(ALL)), max_size=8))
-def test_any_cells_below_any_header_are_rows_or_problems(header: list[str], cells: list[list[str]]) -> None:
+@given(
+    st.lists(st.sampled_from(ALL), unique=True, min_size=3),
+    st.lists(st.lists(CELL, min_size=3, max_size=len(ALL)), max_size=8),
+)
+def test_any_cells_below_any_header_are_rows_or_problems(
+    header: list[str], cells: list[list[str]]
+) -> None:
     header = [*dict.fromkeys(["name", "arr", "segment", *header])]
     content = io.StringIO()
-    csv.writer(content).writerows([header, *(row[: len(header)] + [""] * (len(header) - len(row)) for row in cells)])
+    csv.writer(content).writerows(
+        [header, *(row[: len(header)] + [""] * (len(header) - len(row)) for row in cells)]
+    )
     survives(content.getvalue().encode("utf-8", "replace"))
 
 
-PRINTABLE = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=50).map(lambda text: text.strip(" ")).filter(bool)
+PRINTABLE = (
+    st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=50)
+    .map(lambda text: text.strip(" "))
+    .filter(bool)
+)
 
 
 @given(st.lists(PRINTABLE, unique=True, min_size=1, max_size=5), st.sampled_from(["\n", "\r\n"]))
-def test_names_that_were_written_safely_are_read_back_as_they_were(names: list[str], end: str) -> None:
+def test_names_that_were_written_safely_are_read_back_as_they_were(
+    names: list[str], end: str
+) -> None:
     content = io.StringIO()
-    csv.writer(content, lineterminator=end).writerows([["name", "arr", "segment"], *([protected(name), "-0", "SMB"] for name in names)])
+    csv.writer(content, lineterminator=end).writerows(
+        [["name", "arr", "segment"], *([protected(name), "-0", "SMB"] for name in names)]
+    )
     text = "".join(read(content.getvalue()).accounts.text())
     assert [line.split("\t")[0].replace("\\\\", "\\") for line in text.split("\n")[:-1]] == names

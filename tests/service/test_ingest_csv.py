@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from psycopg2.extensions import connection
 
 from benchmarks.csv_files import accounts_csv, days_csv
-from service.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
+from service.http.multipart import MAX_BYTES
 from service.importing import InvalidFileError, protected, read_file
 from service.queries import imports
 from service.queries.scores import rescore
-from service.routes.uploads import MAX_BYTES
-from service.schemas import Account, Problem
+from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
+from service.schema.responses import Account, Problem
 from tests.service.imported import counts, everything, fetch, stale
 from tests.service.lambda_api import Answer, Api, api
 from tests.service.uploads import MULTIPART, body, part, send, upload
@@ -42,7 +42,11 @@ def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connecti
     assert account(sql, "Acme", "arr::text", "segment", "nps", "cs_owner", "expansion_oppty_dollar::text", "renewal_date") == (
         "1200.00", "SMB", 5, "Lena", "300.00", None,
     )  # fmt: skip
-    assert account(sql, "Beta", "nps", "cs_owner", "expansion_oppty_dollar::text") == (None, None, "0.00")
+    assert account(sql, "Beta", "nps", "cs_owner", "expansion_oppty_dollar::text") == (
+        None,
+        None,
+        "0.00",
+    )
     for found in service.get("/accounts").json["accounts"]:
         Account.model_validate(found)
         assert found["health_coverage"] == (0.15 if found["name"] == "Acme" else 0)
@@ -59,7 +63,13 @@ def test_every_column_arrives(service: Api, sql: connection) -> None:
         "ticket_backlog": "5", "avg_session_min": "6.5",
     }  # fmt: skip
     assert set(values) == {column.name for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)}
-    assert counts(upload(service, f"{';'.join(values)}\n{';'.join(values.values())}\n")) == (1, 0, 0, 1, 0)
+    assert counts(upload(service, f"{';'.join(values)}\n{';'.join(values.values())}\n")) == (
+        1,
+        0,
+        0,
+        1,
+        0,
+    )
     found = service.get("/accounts").json["accounts"][0]
     assert {name: found[name] for name in values if name in found} == {
         "name": "Acme", "arr": 1200.5, "segment": "Mid-Market", "industry": "Retail", "region": "EMEA", "cs_owner": "Lena",
@@ -69,12 +79,15 @@ def test_every_column_arrives(service: Api, sql: connection) -> None:
         "renewal_risk": "Low",
     }  # fmt: skip
     assert fetch(
-        sql, "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog, avg_session_min FROM account_metrics_daily"
+        sql,
+        "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog, avg_session_min FROM account_metrics_daily",
     ) == [("2026-01-02", 1, 2, 3, 4, 5, 6.5)]
 
 
 @pytest.mark.parametrize(
-    "content", [FIRST.encode(), DAYS.encode(), accounts_csv(200), days_csv(5, 40)], ids=["few", "days", "many", "history"]
+    "content",
+    [FIRST.encode(), DAYS.encode(), accounts_csv(200), days_csv(5, 40)],
+    ids=["few", "days", "many", "history"],
 )
 def test_the_same_file_again_touches_nothing(service: Api, sql: connection, content: bytes) -> None:
     created = counts(upload(service, content))
@@ -94,40 +107,81 @@ def test_what_differs_is_updated_and_the_rest_is_not_touched(service: Api, sql: 
     assert stale(sql) == []
 
 
-def test_a_column_that_is_not_there_leaves_its_values_and_a_blank_cell_says_unknown(service: Api, sql: connection) -> None:
+def test_a_column_that_is_not_there_leaves_its_values_and_a_blank_cell_says_unknown(
+    service: Api, sql: connection
+) -> None:
     upload(service, FIRST)
     assert counts(upload(service, "name,arr,segment\nAcme,1200,SMB\n")) == (0, 0, 1, 0, 0)
     assert account(sql, "Acme", "nps", "cs_owner", "expansion_oppty_dollar") == (5, "Lena", 300)
-    assert counts(upload(service, "name,arr,segment,nps,expansion_oppty_dollar\nAcme,1200,SMB,,\n")) == (0, 1, 0, 0, 0)
+    assert counts(
+        upload(service, "name,arr,segment,nps,expansion_oppty_dollar\nAcme,1200,SMB,,\n")
+    ) == (0, 1, 0, 0, 0)
     assert account(sql, "Acme", "nps", "cs_owner", "expansion_oppty_dollar") == (None, "Lena", 0)
 
 
 def test_days_are_upserted_across_files(service: Api, sql: connection) -> None:
     assert counts(upload(service, DAYS)) == (2, 0, 0, 3, 0)
-    later = DAYS.replace("2026-01-02,6,30", "2026-01-02,9,30").replace("2026-01-01,5", "2026-01-03,5")
+    later = DAYS.replace("2026-01-02,6,30", "2026-01-02,9,30").replace(
+        "2026-01-01,5", "2026-01-03,5"
+    )
     assert counts(upload(service, later)) == (0, 0, 2, 1, 1)
-    found = fetch(sql, "SELECT name, date::text, logins FROM account_metrics_daily JOIN accounts a ON a.id = account_id ORDER BY 1, 2")
-    assert found == [("Acme", "2026-01-01", 5), ("Acme", "2026-01-02", 9), ("Acme", "2026-01-03", 5), ("Beta", "2026-01-01", 7)]
+    found = fetch(
+        sql,
+        "SELECT name, date::text, logins FROM account_metrics_daily JOIN accounts a ON a.id = account_id ORDER BY 1, 2",
+    )
+    assert found == [
+        ("Acme", "2026-01-01", 5),
+        ("Acme", "2026-01-02", 9),
+        ("Acme", "2026-01-03", 5),
+        ("Beta", "2026-01-01", 7),
+    ]
     assert stale(sql) == []
 
 
 def test_a_metric_that_is_not_in_the_file_keeps_its_value(service: Api, sql: connection) -> None:
     upload(service, DAYS)
-    assert counts(upload(service, "name,arr,segment,date,errors\nAcme,1,SMB,2026-01-01,3\n")) == (0, 0, 1, 0, 1)
-    assert fetch(sql, "SELECT logins, errors FROM account_metrics_daily WHERE date = '2026-01-01' AND logins = 5") == [(5, 3)]
+    assert counts(upload(service, "name,arr,segment,date,errors\nAcme,1,SMB,2026-01-01,3\n")) == (
+        0,
+        0,
+        1,
+        0,
+        1,
+    )
+    assert fetch(
+        sql,
+        "SELECT logins, errors FROM account_metrics_daily WHERE date = '2026-01-01' AND logins = 5",
+    ) == [(5, 3)]
 
 
-def test_an_account_of_which_only_days_changed_is_scored_again_and_its_row_left_alone(service: Api, sql: connection) -> None:
+def test_an_account_of_which_only_days_changed_is_scored_again_and_its_row_left_alone(
+    service: Api, sql: connection
+) -> None:
     upload(service, DAYS)
-    accounts, scores = everything(sql)["accounts"], fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id")
+    accounts, scores = (
+        everything(sql)["accounts"],
+        fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id"),
+    )
     assert counts(upload(service, DAYS.replace(",30\n", ",10\n"))) == (0, 0, 2, 0, 1)
     assert everything(sql)["accounts"] == accounts
-    assert fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id") != scores
+    assert (
+        fetch(sql, "SELECT component_points[4] FROM account_health ORDER BY account_id") != scores
+    )
     assert stale(sql) == []
 
 
-@pytest.mark.parametrize("content", [FIRST, DAYS, FIRST + "Gamma,1,SMB,1,,\n", FIRST.replace("Lena", "Bo"), DAYS.replace(",7,", ",8,")])
-def test_a_dry_run_counts_what_an_import_does_and_writes_nothing(service: Api, sql: connection, content: str) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        FIRST,
+        DAYS,
+        FIRST + "Gamma,1,SMB,1,,\n",
+        FIRST.replace("Lena", "Bo"),
+        DAYS.replace(",7,", ",8,"),
+    ],
+)
+def test_a_dry_run_counts_what_an_import_does_and_writes_nothing(
+    service: Api, sql: connection, content: str
+) -> None:
     for given_before in (None, FIRST, DAYS):
         if given_before:
             upload(service, given_before)
@@ -153,8 +207,13 @@ def test_one_bad_row_leaves_the_database_as_it_was(service: Api, sql: connection
     assert everything(sql) == before
 
 
-def test_five_hundred_bad_rows_are_a_hundred_listed_and_all_counted(service: Api, sql: connection) -> None:
-    answer = upload(service, "name,arr,segment\n" + "".join(f"Customer {number},x,SMB\n" for number in range(500)))
+def test_five_hundred_bad_rows_are_a_hundred_listed_and_all_counted(
+    service: Api, sql: connection
+) -> None:
+    answer = upload(
+        service,
+        "name,arr,segment\n" + "".join(f"Customer {number},x,SMB\n" for number in range(500)),
+    )
     assert refused(answer) == [(row, "arr", "dollars_expected") for row in range(2, 102)]
     assert answer.json["total_errors"] == 500
     assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
@@ -172,7 +231,10 @@ BAD: dict[str, tuple[bytes, tuple[int, str | None, str]]] = {
     "unclosed quote": (FIRST.encode().replace(b"Beta", b'"Beta'), (3, None, "unclosed_quote")),
     "too many cells": (FIRST.encode() + b"Gamma,1,SMB,1,,,x\n", (4, None, "too_many_cells")),
     "too few cells": (FIRST.encode() + b"Gamma,1,SMB\n", (4, None, "too_few_cells")),
-    "unknown column": (b"name,arr,segment,colour\nAcme,1,SMB,red\n", (1, "colour", "unknown_column")),
+    "unknown column": (
+        b"name,arr,segment,colour\nAcme,1,SMB,red\n",
+        (1, "colour", "unknown_column"),
+    ),
     "duplicate header": (b"name,arr,segment,ARR\nAcme,1,SMB,1\n", (1, "arr", "duplicate_column")),
     "missing column": (b"name,segment\nAcme,SMB\n", (1, "arr", "missing_column")),
     "duplicate day": (DAYS.encode() + b"Acme,1,SMB,2026-01-02,6,30\n", (5, "date", "duplicate")),
@@ -181,7 +243,9 @@ BAD: dict[str, tuple[bytes, tuple[int, str | None, str]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_file_that_cannot_be_read_is_refused_with_row_column_and_code(service: Api, sql: connection, case: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_with_row_column_and_code(
+    service: Api, sql: connection, case: str
+) -> None:
     content, error = BAD[case]
     answer = upload(service, content)
     assert refused(answer) == [error]
@@ -204,7 +268,9 @@ def test_equal_files_of_other_bytes_give_equal_results(service: Api, sql: connec
     assert everything(sql) == before
 
 
-def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_not(service: Api, sql: connection) -> None:
+def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_not(
+    service: Api, sql: connection
+) -> None:
     content = accounts_csv(1) + accounts_csv(32_000, start=1).partition(b"\n")[2]
     whole = content[: content.rindex(b"\n", 0, MAX_BYTES) + 1]
     padded = whole + b"\n" * (MAX_BYTES - len(whole))
@@ -214,15 +280,33 @@ def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_not(service: Api
     assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
     assert len(padded) == MAX_BYTES
     assert counts(upload(service, padded)) == (whole.count(b"\n") - 1, 0, 0, 0, 0)
-    assert fetch(sql, "SELECT count(*) FROM accounts JOIN account_health ON account_id = id WHERE score IS NOT NULL") == [
-        (whole.count(b"\n") - 1,)
-    ]
+    assert fetch(
+        sql,
+        "SELECT count(*) FROM accounts JOIN account_health ON account_id = id WHERE score IS NOT NULL",
+    ) == [(whole.count(b"\n") - 1,)]
 
 
-NAMES = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''", "'s Gravenhage", 'Zoë "Ω"; Ltd', "\\N", "\\.", "C:\\temp", "a\u2028b", "\u00a0", "💡"]
+NAMES = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "'=1",
+    "''",
+    "'s Gravenhage",
+    'Zoë "Ω"; Ltd',
+    "\\N",
+    "\\.",
+    "C:\\temp",
+    "a\u2028b",
+    "\u00a0",
+    "💡",
+]
 
 
-def test_names_that_look_like_formulas_or_like_syntax_are_stored_as_they_were_meant(service: Api, sql: connection) -> None:
+def test_names_that_look_like_formulas_or_like_syntax_are_stored_as_they_were_meant(
+    service: Api, sql: connection
+) -> None:
     quoted = ['"{}"'.format(protected(name).replace('"', '""')) for name in NAMES]
     content = "name,arr,segment,nps\n" + "".join(f"{name},1,SMB,-5\n" for name in quoted)
     assert counts(upload(service, content)) == (len(NAMES), 0, 0, 0, 0)
@@ -231,7 +315,13 @@ def test_names_that_look_like_formulas_or_like_syntax_are_stored_as_they_were_me
 
 
 def test_names_that_differ_in_spaces_around_them_are_one(service: Api) -> None:
-    assert counts(upload(service, "name,arr,segment\nAcme,1,SMB\nAcme  ,1,SMB\n")) == (1, 0, 0, 0, 0)
+    assert counts(upload(service, "name,arr,segment\nAcme,1,SMB\nAcme  ,1,SMB\n")) == (
+        1,
+        0,
+        0,
+        0,
+        0,
+    )
     assert counts(upload(service, "name,arr,segment\n  Acme,1,SMB\n")) == (0, 0, 1, 0, 0)
 
 
@@ -269,7 +359,9 @@ def test_a_request_without_exactly_one_file_is_told_what_to_send(
     answer = send(service, content, content_type)
     assert answer.status == status, answer.text
     if status != 200:
-        assert Problem.model_validate_json(answer.text, strict=True, extra="forbid").detail.endswith("named file, with a filename.")
+        assert Problem.model_validate_json(
+            answer.text, strict=True, extra="forbid"
+        ).detail.endswith("named file, with a filename.")
     assert (fetch(sql, "SELECT count(*) FROM accounts") == [(2,)]) == (status == 200)
 
 
@@ -279,14 +371,30 @@ def test_an_unknown_name_in_the_query_is_refused(service: Api) -> None:
     assert service.get("/accounts").json["total"] == 0
 
 
-CHARSETS = ("", "; charset=idna", "; charset=punycode", "; charset=undefined", "; charset=base64", "; charset=\x00")
+CHARSETS = (
+    "",
+    "; charset=idna",
+    "; charset=punycode",
+    "; charset=undefined",
+    "; charset=base64",
+    "; charset=\x00",
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.binary(max_size=60), max_size=3), st.binary(max_size=20), st.sampled_from(CHARSETS))
-def test_whatever_the_body_is_the_answer_is_no_fault_of_the_service(alone: Api, contents: list[bytes], name: bytes, charset: str) -> None:
-    parts = b"".join(b"--x\r\nContent-Disposition: form-data; name=" + name + b"\r\n\r\n" + content + b"\r\n" for content in contents)
-    assert send(alone, parts + b"--x--\r\n", f"multipart/form-data; boundary=x{charset}").status in {415, 422}
+@given(
+    st.lists(st.binary(max_size=60), max_size=3), st.binary(max_size=20), st.sampled_from(CHARSETS)
+)
+def test_whatever_the_body_is_the_answer_is_no_fault_of_the_service(
+    alone: Api, contents: list[bytes], name: bytes, charset: str
+) -> None:
+    parts = b"".join(
+        b"--x\r\nContent-Disposition: form-data; name=" + name + b"\r\n\r\n" + content + b"\r\n"
+        for content in contents
+    )
+    assert send(
+        alone, parts + b"--x--\r\n", f"multipart/form-data; boundary=x{charset}"
+    ).status in {415, 422}
 
 
 @pytest.fixture
@@ -294,7 +402,9 @@ def alone() -> Api:
     return api()
 
 
-def test_a_failure_in_the_last_step_leaves_nothing_behind(service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_in_the_last_step_leaves_nothing_behind(
+    service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload(service, FIRST)
     before = everything(sql)
 
@@ -314,7 +424,9 @@ def test_an_import_that_was_given_up_to_end_a_deadlock_is_done_again_from_its_st
     def once(statements: Any, ids: Any, today: Any) -> int:
         attempts.append(len(ids))
         if len(attempts) == 1:
-            statements.execute("DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$")
+            statements.execute(
+                "DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$"
+            )
         return rescore(statements, ids, today)
 
     monkeypatch.setattr(imports, "rescore", once)

@@ -13,7 +13,7 @@ from psycopg2 import errors as pg
 from psycopg2.extensions import connection
 
 from benchmarks.csv_files import accounts_csv, days_csv
-from service.db import Database
+from service.database.connection import Database
 from service.importing import read_file
 from service.queries.imports import load
 from tests.service.imported import TODAY, counts, fetch, stale
@@ -25,7 +25,11 @@ from tests.service.uploads import upload
 def together(url: str, *contents: bytes) -> list[dict[str, Any]]:
     """Each from an environment of its own, at one time."""
     files = [read_file(io.BytesIO(content)) for content in contents]
-    barrier, results, failures = threading.Barrier(len(files)), list[dict[str, Any]](), list[Exception]()
+    barrier, results, failures = (
+        threading.Barrier(len(files)),
+        list[dict[str, Any]](),
+        list[Exception](),
+    )
 
     def run(work: Callable[[Any], dict[str, Any]]) -> None:
         database = Database(url)
@@ -38,7 +42,10 @@ def together(url: str, *contents: bytes) -> list[dict[str, Any]]:
         finally:
             database.close()
 
-    threads = [threading.Thread(target=run, args=(partial(load, file=file, today=TODAY, dry_run=False),)) for file in files]
+    threads = [
+        threading.Thread(target=run, args=(partial(load, file=file, today=TODAY, dry_run=False),))
+        for file in files
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -108,7 +115,9 @@ def test_a_change_of_days_and_one_of_columns_at_once_are_both_in_the_score(
     assert fetch(sql, "SELECT count(*) FROM account_metrics_daily") == [(60,)]
 
 
-def test_rows_are_locked_in_the_order_of_the_names_so_that_two_never_wait_for_each_other(url: str, service: Api, sql: connection) -> None:
+def test_rows_are_locked_in_the_order_of_the_names_so_that_two_never_wait_for_each_other(
+    url: str, service: Api, sql: connection
+) -> None:
     upload(service, accounts_csv(40))
     names = [name for (name,) in fetch(sql, "SELECT name FROM accounts ORDER BY name")]
     with closing(psycopg2.connect(url)) as other, ExitStack() as stack:
@@ -120,11 +129,17 @@ def test_rows_are_locked_in_the_order_of_the_names_so_that_two_never_wait_for_ea
     assert [name for (name,) in free] == names[21:]
 
 
-def test_rows_are_inserted_in_the_order_of_the_names_too(url: str, service: Api, sql: connection) -> None:
+def test_rows_are_inserted_in_the_order_of_the_names_too(
+    url: str, service: Api, sql: connection
+) -> None:
     names = [f"Invented Customer {number:06} Ltd" for number in range(40)]
     insert = "INSERT INTO accounts (name, arr, segment) VALUES (%s, 1, 'SMB')"
     taken: list[str] = []
-    with closing(psycopg2.connect(url)) as other, closing(psycopg2.connect(url)) as probe, ExitStack() as stack:
+    with (
+        closing(psycopg2.connect(url)) as other,
+        closing(psycopg2.connect(url)) as probe,
+        ExitStack() as stack,
+    ):
         with other.cursor() as cursor:
             cursor.execute(insert, (names[20],))
         stack.enter_context(meanwhile(service, sql, in_reverse(accounts_csv(40))))

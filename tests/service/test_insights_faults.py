@@ -13,7 +13,7 @@ from service.insights.model import RESERVE_SECONDS, Model
 from service.insights.subject import Subject
 from tests.service.insights import KEY, add, asking, insight, reasons
 from tests.service.lambda_api import Api
-from tests.stand_in_openai import ACCOUNT, StandInOpenAI, says, stand_in_openai
+from tests.support.stand_in_openai import ACCOUNT, StandInOpenAI, says, stand_in_openai
 
 SHORT = 1.0
 """Seconds for a model that never finishes; far below the guard of the whole test."""
@@ -38,7 +38,12 @@ def ask(function: Api, account_id: int, source: str) -> Any:
     ("status", "body", "kind", "reason"),
     [
         (400, {"error": {"message": "Unknown parameter"}}, "application/json", "refused_request"),
-        (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}}, "application/json", "unauthorized"),
+        (
+            401,
+            {"error": {"message": f"Incorrect API key provided: {KEY}"}},
+            "application/json",
+            "unauthorized",
+        ),
         (403, {}, "application/json", "unauthorized"),
         (404, "<html>", "text/html", "refused_request"),
         (429, {"error": {"message": "Rate limit"}}, "application/json", "rate_limited"),
@@ -64,10 +69,16 @@ def test_a_failure_is_answered_by_rule_with_its_reason_in_one_line(
     insight(answer, "rules")
     assert len(openai.requests) == 1, "no hidden second try"
     output = capsys.readouterr()
-    (line,) = (parsed for parsed in map(json.loads, output.out.splitlines()) if parsed["message"] == "insight by rule")
+    (line,) = (
+        parsed
+        for parsed in map(json.loads, output.out.splitlines())
+        if parsed["message"] == "insight by rule"
+    )
     assert (line["reason"], line["request_id"], line["level"]) == (reason, "mine", "WARNING")
     assert line["status"] == (None if status == 200 else status)
-    assert not any(secret in text for secret in (KEY, "Kestrel") for text in (output.out, output.err))
+    assert not any(
+        secret in text for secret in (KEY, "Kestrel") for text in (output.out, output.err)
+    )
     assert KEY not in answer.text
 
 
@@ -85,7 +96,9 @@ def test_neither_a_slow_drip_nor_silence_outlasts_the_deadline(
         assert openai.hung_up.wait(30), "the connection is let go"
 
 
-def test_an_endpoint_that_is_not_there_is_answered_by_rule(url: str, account_id: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_endpoint_that_is_not_there_is_answered_by_rule(
+    url: str, account_id: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     with stand_in_openai() as gone:
         pass
     with asking(url, gone) as function:
@@ -105,7 +118,9 @@ def test_fifty_requests_to_an_endpoint_that_is_down_reach_it_at_most_five_times(
     assert reasons(capsys) == ["server_error"] * FAILURES + ["circuit_open"] * (50 - FAILURES)
 
 
-def test_another_environment_has_a_breaker_of_its_own(url: str, account_id: int, openai: StandInOpenAI) -> None:
+def test_another_environment_has_a_breaker_of_its_own(
+    url: str, account_id: int, openai: StandInOpenAI
+) -> None:
     openai.status = 503
     with asking(url, openai) as function:
         for _ in range(FAILURES + 1):
@@ -137,7 +152,9 @@ def test_the_breaker_tries_once_after_a_while_and_closes_when_that_succeeds() ->
 
 
 @pytest.mark.parametrize("takes", [0.0, 10.0])
-def test_in_any_thirty_seconds_at_most_five_questions_reach_an_endpoint_that_is_down(takes: float) -> None:
+def test_in_any_thirty_seconds_at_most_five_questions_reach_an_endpoint_that_is_down(
+    takes: float,
+) -> None:
     now, asked = 0.0, list[float]()
     breaker = Breaker(lambda: now)
     while now < 300:
@@ -184,7 +201,10 @@ def test_a_request_that_is_late_already_does_not_ask(
     url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with asking(url, openai) as function:
-        insight(function("POST", f"/insights/account/{account_id}", age=25 - RESERVE_SECONDS + 0.5), "rules")
+        insight(
+            function("POST", f"/insights/account/{account_id}", age=25 - RESERVE_SECONDS + 0.5),
+            "rules",
+        )
     assert (openai.requests, reasons(capsys)) == ([], ["no_time"])
 
 
@@ -193,6 +213,8 @@ def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI)
 
     openai.silent = True
     model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=300)
-    subject = Subject(kind="account", head={}, instructions="", data="{}", fillings={}, own_words=(), rules={})
+    subject = Subject(
+        kind="account", head={}, instructions="", data="{}", fillings={}, own_words=(), rules={}
+    )
     with asyncio.Runner() as runner, pytest.raises(InsightError, match="timeout"):
         runner.run(model.ask(subject, remaining=RESERVE_SECONDS + SHORT))

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection
 
 from tests.service.insights import add, asking, insight
 from tests.service.lambda_api import Api
-from tests.stand_in_openai import ACCOUNT, PORTFOLIO, StandInOpenAI, says, stand_in_openai
+from tests.support.stand_in_openai import ACCOUNT, PORTFOLIO, StandInOpenAI, says, stand_in_openai
 
 
 @pytest.fixture
@@ -26,12 +26,16 @@ def service(url: str, openai: StandInOpenAI) -> Iterator[Api]:
 
 def rows(sql: connection) -> list[Any]:
     with sql.cursor() as cursor:
-        cursor.execute("SELECT account_id, model, content ->> 'summary' FROM insights ORDER BY account_id NULLS FIRST")
+        cursor.execute(
+            "SELECT account_id, model, content ->> 'summary' FROM insights ORDER BY account_id NULLS FIRST"
+        )
         return cursor.fetchall()
 
 
 @pytest.mark.parametrize("path", ["/insights/account/{id}", "/insights/portfolio"])
-def test_the_same_question_is_asked_once(service: Api, sql: connection, openai: StandInOpenAI, path: str) -> None:
+def test_the_same_question_is_asked_once(
+    service: Api, sql: connection, openai: StandInOpenAI, path: str
+) -> None:
     path = path.format(id=add(sql, "Kestrel"))
     openai.body = says(PORTFOLIO if "portfolio" in path else ACCOUNT)
     first = insight(service.post(path), "model")
@@ -41,7 +45,9 @@ def test_the_same_question_is_asked_once(service: Api, sql: connection, openai: 
     assert len(rows(sql)) == 1
 
 
-def test_another_environment_gives_the_stored_one(url: str, service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_another_environment_gives_the_stored_one(
+    url: str, service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     path = f"/insights/account/{add(sql, 'Kestrel')}"
     first = service.post(path).json
     with asking(url, openai) as other:
@@ -49,7 +55,9 @@ def test_another_environment_gives_the_stored_one(url: str, service: Api, sql: c
     assert len(openai.requests) == 1
 
 
-def test_refresh_asks_again_and_keeps_the_newer(service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_refresh_asks_again_and_keeps_the_newer(
+    service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     account_id = add(sql, "Kestrel")
     first = service.post(f"/insights/account/{account_id}").json
     openai.body = says({**ACCOUNT, "summary": "Said anew."})
@@ -61,7 +69,9 @@ def test_refresh_asks_again_and_keeps_the_newer(service: Api, sql: connection, o
     assert [row[2] for row in rows(sql)] == ["Said anew."]
 
 
-def test_changed_data_and_another_model_are_asked_about_anew(url: str, service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_changed_data_and_another_model_are_asked_about_anew(
+    url: str, service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     account_id = add(sql, "Kestrel")
     path = f"/insights/account/{account_id}"
     service.post(path)
@@ -74,7 +84,9 @@ def test_changed_data_and_another_model_are_asked_about_anew(url: str, service: 
     assert len(rows(sql)) == 1, "the newest takes the place of the one before"
 
 
-def test_a_fallback_is_not_stored_and_does_not_hide_a_model_that_is_back(service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_a_fallback_is_not_stored_and_does_not_hide_a_model_that_is_back(
+    service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     path, openai.status = f"/insights/account/{add(sql, 'Kestrel')}", 500
     insight(service.post(path), "rules")
     assert rows(sql) == []
@@ -82,14 +94,18 @@ def test_a_fallback_is_not_stored_and_does_not_hide_a_model_that_is_back(service
     insight(service.post(path), "model")
 
 
-def test_a_failed_refresh_is_by_rule_and_leaves_what_is_stored(service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_a_failed_refresh_is_by_rule_and_leaves_what_is_stored(
+    service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     path = f"/insights/account/{add(sql, 'Kestrel')}"
     first, openai.status = service.post(path).json, 500
     insight(service.post(path, refresh="true"), "rules")
     assert service.post(path).json == first
 
 
-def test_without_a_key_nothing_stored_is_given(url: str, service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_without_a_key_nothing_stored_is_given(
+    url: str, service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     path = f"/insights/account/{add(sql, 'Kestrel')}"
     insight(service.post(path), "model")
     with asking(url, openai, openai_api_key="") as other:
@@ -105,7 +121,9 @@ def test_an_insight_goes_with_its_account(service: Api, sql: connection) -> None
     assert [row[0] for row in rows(sql)] == [kept]
 
 
-def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(
+    service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     account_id = add(sql, "Gone")
 
     def remove() -> None:
@@ -113,7 +131,9 @@ def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(service
             cursor.execute("DELETE FROM accounts WHERE id = %s", (account_id,))
 
     openai.while_asked = remove
-    assert insight(service.post(f"/insights/account/{account_id}"), "model")["account_name"] == "Gone"
+    assert (
+        insight(service.post(f"/insights/account/{account_id}"), "model")["account_name"] == "Gone"
+    )
     assert rows(sql) == []
     assert service.post(f"/insights/account/{account_id}").status == 404
 
@@ -121,7 +141,9 @@ def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(service
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ai-success-insights' AND datname = %s"
 
 
-def test_a_connection_that_dies_while_the_model_is_asked_is_replaced(service: Api, sql: connection, openai: StandInOpenAI) -> None:
+def test_a_connection_that_dies_while_the_model_is_asked_is_replaced(
+    service: Api, sql: connection, openai: StandInOpenAI
+) -> None:
     account_id = add(sql, "Kestrel")
 
     def cut() -> None:
@@ -152,7 +174,9 @@ def test_an_answer_that_cannot_be_kept_is_still_given(
 @pytest.mark.parametrize("content", ["[]", "null", '"text"', "1"])
 def test_the_database_refuses_what_could_not_be_given(sql: connection, content: str) -> None:
     with sql.cursor() as cursor, pytest.raises(psycopg2.errors.CheckViolation):
-        cursor.execute("INSERT INTO insights (data_version, model, content) VALUES ('a', 'b', %s)", (content,))
+        cursor.execute(
+            "INSERT INTO insights (data_version, model, content) VALUES ('a', 'b', %s)", (content,)
+        )
 
 
 def test_the_database_holds_one_insight_into_the_portfolio(sql: connection) -> None:

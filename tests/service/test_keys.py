@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service import keys
+from service.http import api_keys
 from service.settings import Settings, SettingsError
 from tests.service.lambda_api import ORIGIN, Api, api
 
@@ -16,12 +16,20 @@ def entry(name: str, scope: str, secret: str) -> str:
     return f"{name}:{scope}:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-API_KEYS = ",".join([entry("reader", "read", "r-secret"), entry("old", "write", "w-secret"), entry("new", "write", "n-secret")])
+API_KEYS = ",".join(
+    [
+        entry("reader", "read", "r-secret"),
+        entry("old", "write", "w-secret"),
+        entry("new", "write", "n-secret"),
+    ]
+)
 SAMPLE = ("/ingest/generate-mock", {"count": 1, "seed": 1})
 
 
 def protected(url: str, *, reads: bool = False) -> Iterator[Api]:
-    found = Settings.from_environment({"API_KEYS": API_KEYS, "API_KEYS_PROTECT_READS": "true" if reads else ""})
+    found = Settings.from_environment(
+        {"API_KEYS": API_KEYS, "API_KEYS_PROTECT_READS": "true" if reads else ""}
+    )
     service = api(url, api_keys=found.api_keys, api_keys_protect_reads=found.api_keys_protect_reads)
     try:
         yield service
@@ -52,9 +60,13 @@ WRONG = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
-def test_a_write_without_a_right_key_is_refused_with_one_and_the_same_answer(writes_protected: Api, headers: dict[str, str]):
+def test_a_write_without_a_right_key_is_refused_with_one_and_the_same_answer(
+    writes_protected: Api, headers: dict[str, str]
+):
     path, query = SAMPLE
-    answer = writes_protected.post(path, {**headers, "x-request-id": "same", "origin": ORIGIN}, **query)
+    answer = writes_protected.post(
+        path, {**headers, "x-request-id": "same", "origin": ORIGIN}, **query
+    )
     assert answer.status == 401
     assert answer.headers["www-authenticate"] == "ApiKey"
     assert answer.headers["access-control-allow-origin"] == ORIGIN, "the site can read why"
@@ -69,7 +81,12 @@ def test_a_key_in_the_query_is_no_key(writes_protected: Api):
 
 def test_both_keys_of_a_rotating_pair_write(writes_protected: Api):
     for seed, key in enumerate(("old.w-secret", "new.n-secret")):
-        assert writes_protected.post("/ingest/generate-mock", {"x-api-key": key}, count=1, seed=seed).status == 200
+        assert (
+            writes_protected.post(
+                "/ingest/generate-mock", {"x-api-key": key}, count=1, seed=seed
+            ).status
+            == 200
+        )
 
 
 def test_a_key_that_may_read_may_not_write(all_protected: Api):
@@ -83,7 +100,9 @@ def test_a_key_that_may_read_may_not_write(all_protected: Api):
 def test_reads_are_open_unless_they_are_protected(writes_protected: Api, all_protected: Api):
     assert writes_protected.get("/accounts").status == 200
     assert all_protected.get("/accounts").status == 401
-    assert all_protected.get("/accounts", {"x-api-key": "old.w-secret"}).status == 200, "write includes read"
+    assert all_protected.get("/accounts", {"x-api-key": "old.w-secret"}).status == 200, (
+        "write includes read"
+    )
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready"])
@@ -92,13 +111,19 @@ def test_what_watches_the_service_needs_no_key(all_protected: Api, path: str):
 
 
 def test_preflights_need_no_key_and_admit_its_header(all_protected: Api):
-    asked = {"origin": ORIGIN, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    asked = {
+        "origin": ORIGIN,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "x-api-key",
+    }
     answer = all_protected("OPTIONS", "/accounts", asked)
     assert answer.status == 200
     assert answer.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_an_unknown_id_takes_a_comparison_as_a_known_one_does(writes_protected: Api, monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_id_takes_a_comparison_as_a_known_one_does(
+    writes_protected: Api, monkeypatch: pytest.MonkeyPatch
+):
     compared: list[int] = []
     original = hmac.compare_digest
 
@@ -106,7 +131,7 @@ def test_an_unknown_id_takes_a_comparison_as_a_known_one_does(writes_protected: 
         compared.append(len(left) + len(right))
         return original(left, right)
 
-    monkeypatch.setattr(keys.hmac, "compare_digest", compare)
+    monkeypatch.setattr(api_keys.hmac, "compare_digest", compare)
     path, query = SAMPLE
     for headers in ({"x-api-key": "nobody.w-secret"}, {"x-api-key": "old.wrong"}, {}):
         writes_protected.post(path, headers, **query)

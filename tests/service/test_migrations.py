@@ -15,13 +15,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection
 
-from local.postgres import Postgres
 from service import migrate as migrations
 from service.migrate import Result, handler, migrate
-from service.models import METADATA
+from service.schema.tables import METADATA
+from stack.local.neon.postgres.server import Postgres
 from tests.conftest import Database
 
-REVISIONS = [script.revision for script in ScriptDirectory(str(migrations.SCRIPTS)).walk_revisions()][::-1]
+REVISIONS = [
+    script.revision for script in ScriptDirectory(str(migrations.SCRIPTS)).walk_revisions()
+][::-1]
 HEAD = REVISIONS[-1]
 SECOND = '''"""Second."""
 
@@ -63,11 +65,16 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def add(scripts: Path, more: str = "") -> None:
-    (scripts / "versions" / "9999_second.py").write_text(SECOND.format(head=HEAD, more=more), encoding="utf-8")
+    (scripts / "versions" / "9999_second.py").write_text(
+        SECOND.format(head=HEAD, more=more), encoding="utf-8"
+    )
 
 
 def tables(sql: connection) -> set[str]:
-    return {name for (name,) in fetch(sql, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    return {
+        name
+        for (name,) in fetch(sql, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
 
 
 def fetch(sql: connection, statement: str) -> list[tuple[Any, ...]]:
@@ -86,12 +93,20 @@ def invoke(monkeypatch: pytest.MonkeyPatch, url: str) -> Result:
     return handler({}, None)
 
 
-def test_an_empty_database_is_migrated_from_nothing(database: Database, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert invoke(monkeypatch, database.url) == {"revision": HEAD, "applied": REVISIONS, "ahead": False}
+def test_an_empty_database_is_migrated_from_nothing(
+    database: Database, sql: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert invoke(monkeypatch, database.url) == {
+        "revision": HEAD,
+        "applied": REVISIONS,
+        "ahead": False,
+    }
     assert tables(sql) == {"alembic_version", *METADATA.tables}
 
 
-def test_a_database_at_the_head_is_left_as_it_is(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_at_the_head_is_left_as_it_is(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     invoke(monkeypatch, database.url)
     assert invoke(monkeypatch, database.url) == {"revision": HEAD, "applied": [], "ahead": False}
 
@@ -102,13 +117,23 @@ def test_a_new_head_is_brought_to_a_database_with_data(
     invoke(monkeypatch, database.url)
     execute(sql, "INSERT INTO accounts (name, arr, segment) VALUES ('a', 1, 'SMB')")
     add(scripts)
-    assert invoke(monkeypatch, database.url) == {"revision": "9999", "applied": ["9999"], "ahead": False}
+    assert invoke(monkeypatch, database.url) == {
+        "revision": "9999",
+        "applied": ["9999"],
+        "ahead": False,
+    }
     assert fetch(sql, "SELECT name FROM accounts") == [("a",)]
 
 
-def test_several_migrations_are_told_in_their_order(database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_migrations_are_told_in_their_order(
+    database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(scripts)
-    assert invoke(monkeypatch, database.url) == {"revision": "9999", "applied": [*REVISIONS, "9999"], "ahead": False}
+    assert invoke(monkeypatch, database.url) == {
+        "revision": "9999",
+        "applied": [*REVISIONS, "9999"],
+        "ahead": False,
+    }
 
 
 def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
@@ -131,7 +156,12 @@ def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
     ],
 )
 def test_a_failure_leaves_the_schema_before_it_and_tells_class_and_sqlstate_alone(
-    database: Database, sql: connection, scripts: Path, monkeypatch: pytest.MonkeyPatch, more: str, message: str
+    database: Database,
+    sql: connection,
+    scripts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: str,
+    message: str,
 ) -> None:
     invoke(monkeypatch, database.url)
     add(scripts, more)
@@ -176,28 +206,42 @@ def test_neither_answer_nor_log_holds_the_url(
 
 
 def test_the_log_names_the_servers_reason(
-    database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database: Database,
+    scripts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     add(scripts, "op.execute('SELECT 1 FROM nowhere')")
     with pytest.raises(migrations.MigrationFailedError):
         invoke(monkeypatch, database.url)
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["reason"] == 'relation "nowhere" does not exist'
+    assert (
+        json.loads(capsys.readouterr().out.splitlines()[-1])["reason"]
+        == 'relation "nowhere" does not exist'
+    )
 
 
 def test_two_at_once_end_with_one_schema(database: Database, scripts: Path) -> None:
     add(scripts, "op.execute('SELECT pg_sleep(0.2)')")
     results: list[Result] = []
-    threads = [threading.Thread(target=lambda: results.append(migrate(database.url))) for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: results.append(migrate(database.url))) for _ in range(2)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert [result["revision"] for result in results] == ["9999", "9999"]
-    assert sorted(revision for result in results for revision in result["applied"]) == [*REVISIONS, "9999"]
+    assert sorted(revision for result in results for revision in result["applied"]) == [
+        *REVISIONS,
+        "9999",
+    ]
 
 
 def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
-    database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database: Database,
+    scripts: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     invoke(monkeypatch, database.url)
     add(scripts, "op.execute('ALTER TABLE accounts ADD COLUMN more integer')")
@@ -211,7 +255,9 @@ def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
     assert '"a table is in use"' in capsys.readouterr().out
 
 
-def test_a_table_that_stays_in_use_fails_the_migration(database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_stays_in_use_fails_the_migration(
+    database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     invoke(monkeypatch, database.url)
     add(scripts, "op.execute('ALTER TABLE accounts ADD COLUMN more integer')")
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
@@ -225,7 +271,13 @@ def test_a_table_that_stays_in_use_fails_the_migration(database: Database, scrip
 def test_the_models_are_what_the_migrations_make(database: Database, postgres: Postgres) -> None:
     migrate(database.url)
     with migrations.engine(database.url).connect() as migrated:
-        assert compare_metadata(MigrationContext.configure(migrated, opts={"compare_server_default": True}), METADATA) == []
+        assert (
+            compare_metadata(
+                MigrationContext.configure(migrated, opts={"compare_server_default": True}),
+                METADATA,
+            )
+            == []
+        )
     name = f"{database.name}_declared"
     postgres.create_database(name, database.role)
     declared_url = postgres.url(database.role, database.password, name)
@@ -233,9 +285,14 @@ def test_the_models_are_what_the_migrations_make(database: Database, postgres: P
         declared.exec_driver_sql("CREATE EXTENSION pg_trgm")
         METADATA.create_all(declared)
     try:
-        with closing(psycopg2.connect(database.url)) as one, closing(psycopg2.connect(declared_url)) as other:
+        with (
+            closing(psycopg2.connect(database.url)) as one,
+            closing(psycopg2.connect(declared_url)) as other,
+        ):
             for what, statement in CATALOG.items():
-                assert sorted(map(str, fetch(one, statement))) == sorted(map(str, fetch(other, statement))), what
+                assert sorted(map(str, fetch(one, statement))) == sorted(
+                    map(str, fetch(other, statement))
+                ), what
     finally:
         postgres.drop_database(name)
 
@@ -245,5 +302,7 @@ def test_going_back_leaves_nothing(database: Database, sql: connection) -> None:
     with migrations.engine(database.url).begin() as bound:
         migrations.command.downgrade(migrations._config(bound), "base")
     assert tables(sql) == {"alembic_version"}
-    assert fetch(sql, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
+    assert (
+        fetch(sql, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
+    )
     assert migrate(database.url)["applied"] == REVISIONS

@@ -11,17 +11,22 @@ from typing import Any, NamedTuple
 import psycopg2
 import pytest
 
-from service.db import Database
-from service.queries import accounts, pages
+from service.database.connection import Database
+from service.queries import accounts, pagination
 from service.queries.filters import Filter
-from service.queries.pages import SORTS, Order, Sort
+from service.queries.pagination import SORTS, Order, Sort
 from service.scoring.score import bucket_of
 
 TODAY = datetime.now(UTC).date()
 COUNT = 240
 SIZE = 7
 
-SEGMENTS, REGIONS, OWNERS, INDUSTRIES = ("SMB", "Mid-Market", "Enterprise"), ("EMEA", "APAC", None), ("Ada", "Bo", None), ("Energy", None)
+SEGMENTS, REGIONS, OWNERS, INDUSTRIES = (
+    ("SMB", "Mid-Market", "Enterprise"),
+    ("EMEA", "APAC", None),
+    ("Ada", "Bo", None),
+    ("Energy", None),
+)
 
 
 class Row(NamedTuple):
@@ -61,7 +66,9 @@ def listed(module_url: str) -> Iterator[Listed]:
             industry=draw.choice(INDUSTRIES),
             renewal_date=draw.choice((None, *(TODAY + timedelta(days) for days in range(-2, 6)))),
             updated_at=datetime(2026, 1, draw.randrange(1, 5), tzinfo=UTC),
-            health_score=draw.choice((None, 0.0, 49.875, 50.0, 75.0, 100.0, draw.random() * 100, draw.random() * 100)),
+            health_score=draw.choice(
+                (None, 0.0, 49.875, 50.0, 75.0, 100.0, draw.random() * 100, draw.random() * 100)
+            ),
         )
         for number in range(1, COUNT + 1)
     ]
@@ -73,7 +80,10 @@ def listed(module_url: str) -> Iterator[Listed]:
                 row[:-1],
             )
             bucket = None if row.health_score is None else row.bucket
-            cursor.execute("UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s", (row.health_score, bucket, row.id))
+            cursor.execute(
+                "UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s",
+                (row.health_score, bucket, row.id),
+            )
         cursor.execute("SELECT fold_portfolio(50)")
         opened.commit()
     database = Database(module_url)
@@ -85,9 +95,9 @@ def listed(module_url: str) -> Iterator[Listed]:
 def depth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deep: what is done for large lists is done for this small one."""
     if request.param == "deep":
-        monkeypatch.setattr(pages, "DEEP", 3)
-        monkeypatch.setattr(pages, "FEW", 2)
-        monkeypatch.setattr(pages, "TIES", 4)
+        monkeypatch.setattr(pagination, "DEEP", 3)
+        monkeypatch.setattr(pagination, "FEW", 2)
+        monkeypatch.setattr(pagination, "TIES", 4)
 
 
 def ordered(rows: list[Row], sort: Sort) -> list[Row]:
@@ -95,40 +105,77 @@ def ordered(rows: list[Row], sort: Sort) -> list[Row]:
     known = [row for row in rows if getattr(row, column) is not None]
     known.sort(key=lambda row: row.id)
     known.sort(key=lambda row: getattr(row, column), reverse=sort.startswith("-"))
-    return [*known, *sorted((row for row in rows if getattr(row, column) is None), key=lambda row: row.id)]
+    return [
+        *known,
+        *sorted((row for row in rows if getattr(row, column) is None), key=lambda row: row.id),
+    ]
 
 
 Case = tuple[dict[str, Any], Callable[[Row], bool]]
 
 CASES: dict[str, Case] = {
-    "all": ({"segments": [], "buckets": [], "regions": [], "owners": [], "industries": []}, lambda row: True),
+    "all": (
+        {"segments": [], "buckets": [], "regions": [], "owners": [], "industries": []},
+        lambda row: True,
+    ),
     "red": ({"buckets": ["Red"]}, lambda row: row.bucket == "Red"),
-    "neighbouring buckets": ({"buckets": ["Amber", "Green"]}, lambda row: row.bucket in {"Amber", "Green"}),
+    "neighbouring buckets": (
+        {"buckets": ["Amber", "Green"]},
+        lambda row: row.bucket in {"Amber", "Green"},
+    ),
     "buckets apart": ({"buckets": ["Red", "Green"]}, lambda row: row.bucket in {"Red", "Green"}),
     "unscored": ({"buckets": ["Unscored"]}, lambda row: row.bucket == "Unscored"),
-    "amber or unscored": ({"buckets": ["Unscored", "Amber"]}, lambda row: row.bucket in {"Unscored", "Amber"}),
-    "segments": ({"segments": ["SMB", "Enterprise"]}, lambda row: row.segment in {"SMB", "Enterprise"}),
+    "amber or unscored": (
+        {"buckets": ["Unscored", "Amber"]},
+        lambda row: row.bucket in {"Unscored", "Amber"},
+    ),
+    "segments": (
+        {"segments": ["SMB", "Enterprise"]},
+        lambda row: row.segment in {"SMB", "Enterprise"},
+    ),
     "region": ({"regions": ["EMEA"]}, lambda row: row.region == "EMEA"),
     "owner": ({"owners": ["Ada"]}, lambda row: row.cs_owner == "Ada"),
     "owner, bucket, segment, region": (
-        {"owners": ["Ada"], "buckets": ["Red", "Amber"], "segments": ["SMB"], "regions": ["EMEA", "APAC"]},
-        lambda row: row.cs_owner == "Ada" and row.bucket in {"Red", "Amber"} and row.segment == "SMB" and row.region in {"EMEA", "APAC"},
+        {
+            "owners": ["Ada"],
+            "buckets": ["Red", "Amber"],
+            "segments": ["SMB"],
+            "regions": ["EMEA", "APAC"],
+        },
+        lambda row: (
+            row.cs_owner == "Ada"
+            and row.bucket in {"Red", "Amber"}
+            and row.segment == "SMB"
+            and row.region in {"EMEA", "APAC"}
+        ),
     ),
     "industry and owner": (
         {"industries": ["Energy"], "owners": ["Bo"]},
         lambda row: row.industry == "Energy" and row.cs_owner == "Bo",
     ),
     "text": ({"name_contains": "CEDAR"}, lambda row: "cedar" in row.name.lower()),
-    "text, bucket": ({"name_contains": "ir", "buckets": ["Red"]}, lambda row: "ir" in row.name.lower() and row.bucket == "Red"),
+    "text, bucket": (
+        {"name_contains": "ir", "buckets": ["Red"]},
+        lambda row: "ir" in row.name.lower() and row.bucket == "Red",
+    ),
     "renewal": (
         {"renewal_within_days": 3},
-        lambda row: row.renewal_date is not None and TODAY <= row.renewal_date <= TODAY + timedelta(3),
+        lambda row: (
+            row.renewal_date is not None and TODAY <= row.renewal_date <= TODAY + timedelta(3)
+        ),
     ),
     "renewal, bucket": (
         {"renewal_within_days": 3, "buckets": ["Green"]},
-        lambda row: row.renewal_date is not None and TODAY <= row.renewal_date <= TODAY + timedelta(3) and row.bucket == "Green",
+        lambda row: (
+            row.renewal_date is not None
+            and TODAY <= row.renewal_date <= TODAY + timedelta(3)
+            and row.bucket == "Green"
+        ),
     ),
-    "scores": ({"min_score": 20, "max_score": 80}, lambda row: row.health_score is not None and 20 <= row.health_score <= 80),
+    "scores": (
+        {"min_score": 20, "max_score": 80},
+        lambda row: row.health_score is not None and 20 <= row.health_score <= 80,
+    ),
     "nothing": ({"regions": ["nowhere"]}, lambda row: False),
 }
 
@@ -141,13 +188,26 @@ def test_every_page_in_every_order_is_the_one_of_a_full_sort(listed: Listed, nam
     for sort in SORTS:
         expected = [row.id for row in ordered(matching, sort)]
         numbers = range(1, len(expected) // SIZE + 3)
-        for number in numbers if name == "all" else {1, max(numbers) // 2, max(numbers) - 1, max(numbers)}:
-            found = accounts.page(listed.database, Filter(today=TODAY, **conditions), sort=sort, number=number, size=SIZE)
+        for number in (
+            numbers if name == "all" else {1, max(numbers) // 2, max(numbers) - 1, max(numbers)}
+        ):
+            found = accounts.page(
+                listed.database,
+                Filter(today=TODAY, **conditions),
+                sort=sort,
+                number=number,
+                size=SIZE,
+            )
             ids = [account["id"] for account in json.loads(found.accounts)]
-            assert (found.total, ids) == (len(expected), expected[(number - 1) * SIZE : number * SIZE]), (sort, number)
+            assert (found.total, ids) == (
+                len(expected),
+                expected[(number - 1) * SIZE : number * SIZE],
+            ), (sort, number)
 
 
-def test_a_list_reads_tables_in_at_most_two_statements(listed: Listed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_reads_tables_in_at_most_two_statements(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
     database, snapshot = listed.database, listed.database.snapshot
 
@@ -169,13 +229,20 @@ def test_a_list_reads_tables_in_at_most_two_statements(listed: Listed, monkeypat
     assert set(asked) <= {1, 2}
 
 
-def test_a_deep_page_of_all_starts_at_a_place_that_a_rollup_knows(listed: Listed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "DEEP", 3)
+def test_a_deep_page_of_all_starts_at_a_place_that_a_rollup_knows(
+    listed: Listed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "DEEP", 3)
     everything = Filter(today=TODAY, segments=[], buckets=[], regions=[], owners=[], industries=[])
     for sort in ("health_score", "-health_score", "renewal_date", "-renewal_date"):
-        statement, values = pages.total(everything, Order.of(sort), 100)
+        statement, values = pagination.total(everything, Order.of(sort), 100)
         ((_, _, place, before),) = listed.database.read(statement, values)
         assert place is not None
         assert 0 < before <= 100, sort
-    assert "places" not in pages.total(everything, Order.of("name"), 100)[0]
-    assert "places" not in pages.total(Filter(today=TODAY, buckets=["Red"]), Order.of("health_score"), 100)[0]
+    assert "places" not in pagination.total(everything, Order.of("name"), 100)[0]
+    assert (
+        "places"
+        not in pagination.total(
+            Filter(today=TODAY, buckets=["Red"]), Order.of("health_score"), 100
+        )[0]
+    )

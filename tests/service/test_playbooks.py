@@ -7,7 +7,7 @@ import pytest
 
 from service.playbooks import PLAYBOOKS, best, find, recommend
 from service.playbooks.catalogue import DATA_HYGIENE
-from service.schemas.playbooks import Playbook, Playbooks
+from service.schema.responses.playbooks import Playbook, Playbooks
 from service.scoring import Inputs, factors, reasons, score, unknown
 from service.scoring.factors import LABELS
 from tests.service.lambda_api import Api, api
@@ -30,23 +30,37 @@ STEADY: dict[str, Any] = {
 }
 """An account that nothing is wrong with."""
 
-UNMEASURED = dict.fromkeys(set(STEADY) - {"arr", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d"})
+UNMEASURED = dict.fromkeys(
+    set(STEADY) - {"arr", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d"}
+)
 
 ACCOUNTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a sponsor who has seen no value for months": (
         "Executive value review",
         {"days_since_review": 150, "time_to_value_days": 80, "nps": -20},
     ),
-    "a product of which the main feature lies idle": ("Feature campaign", {"feature_x_adoption": 0.1}),
+    "a product of which the main feature lies idle": (
+        "Feature campaign",
+        {"feature_x_adoption": 0.1},
+    ),
     "critical tickets, breaches and many tickets": (
         "Technical clean-up",
         {"critical_tickets_90d": 4, "sla_breaches_90d": 2, "tickets_last_30d": 20},
     ),
     "idle seats and short visits": ("User training", {"active_users": 30, "session_minutes": 9}),
-    "a review that is overdue while all else is well": ("Quarterly goal planning", {"days_since_review": 110}),
-    "few who come back each week": ("Champion building", {"weekly_active_pct": 0.1, "active_users": 40}),
+    "a review that is overdue while all else is well": (
+        "Quarterly goal planning",
+        {"days_since_review": 110},
+    ),
+    "few who come back each week": (
+        "Champion building",
+        {"weekly_active_pct": 0.1, "active_users": 40},
+    ),
     "detractors": ("Detractor follow-up", {"nps": -60}),
-    "an onboarding that does not end": ("Integration review", {"onboarding_phase": True, "time_to_value_days": 80}),
+    "an onboarding that does not end": (
+        "Integration review",
+        {"onboarding_phase": True, "time_to_value_days": 80},
+    ),
     "a near renewal of idle seats": ("Renewal rescue", {"active_users": 30, "days_to_renewal": 20}),
     "an account that hardly anything is known of": ("Data hygiene", UNMEASURED),
 }
@@ -95,7 +109,10 @@ def test_relevance_falls_stays_within_bounds_and_grows_with_each_reason() -> Non
         assert scores == sorted(scores, reverse=True)
         assert all(0 < each <= 1 for each in scores)
         assert len(found) <= 5
-        more = {recommendation.playbook.id: recommendation.relevance_score for recommendation in recommend([*codes, "nps"])}
+        more = {
+            recommendation.playbook.id: recommendation.relevance_score
+            for recommendation in recommend([*codes, "nps"])
+        }
         for recommendation in found:
             assert more.get(recommendation.playbook.id, 1) >= recommendation.relevance_score
 
@@ -110,12 +127,17 @@ def test_a_near_renewal_of_idle_seats_comes_before_whatever_else_is_wrong() -> N
 
 def test_what_matches_are_the_reasons_that_a_playbook_answers() -> None:
     (first, *_) = recommend(["critical_tickets", "nps", "sla_breaches", "critical_tickets"])
-    assert (first.playbook.title, first.matching_risk_factors) == ("Technical clean-up", ["Critical tickets", "SLA breaches"])
+    assert (first.playbook.title, first.matching_risk_factors) == (
+        "Technical clean-up",
+        ["Critical tickets", "SLA breaches"],
+    )
 
 
 def test_what_matches_data_hygiene_is_what_is_unknown() -> None:
     codes, coverage, missing = judged(**UNMEASURED)
-    (hygiene,) = (found for found in recommend(codes, coverage, missing) if found.playbook.id == DATA_HYGIENE)
+    (hygiene,) = (
+        found for found in recommend(codes, coverage, missing) if found.playbook.id == DATA_HYGIENE
+    )
     assert hygiene.matching_risk_factors == [LABELS[code] for code in missing]
     assert "Seat utilisation" in hygiene.matching_risk_factors
 
@@ -139,7 +161,10 @@ def test_the_list_has_all_of_them_and_each_has_a_page_of_its_own() -> None:
     assert find(3) is not None
 
 
-@pytest.mark.parametrize(("path", "status"), [("11", 404), ("0", 404), ("-1", 404), ("x", 422), ("1.5", 422), (str(2**63), 422)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("11", 404), ("0", 404), ("-1", 404), ("x", 422), ("1.5", 422), (str(2**63), 422)],
+)
 def test_there_is_no_other_playbook(path: str, status: int) -> None:
     assert api().get(f"/playbooks/{path}").status == status
 

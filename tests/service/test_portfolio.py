@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.schemas.portfolio import PortfolioMetrics
+from service.schema.responses.portfolio import PortfolioMetrics
 from tests.service.lambda_api import Api
 
 TODAY = datetime.now(UTC).date()
@@ -17,7 +17,9 @@ EMPTY_BY_BUCKET = {"Green": 0, "Amber": 0, "Red": 0, "Unscored": 0}
 
 def rows(sql: connection) -> list[dict[str, Any]]:
     with sql.cursor() as cursor:
-        cursor.execute("SELECT a.*, h.score, h.bucket FROM accounts a JOIN account_health h ON h.account_id = a.id")
+        cursor.execute(
+            "SELECT a.*, h.score, h.bucket FROM accounts a JOIN account_health h ON h.account_id = a.id"
+        )
         columns = [column.name for column in cursor.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
@@ -27,26 +29,45 @@ def known(values: list[Any]) -> list[float]:
 
 
 def naive(accounts: list[dict[str, Any]]) -> dict[str, Any]:
-    buckets = {name: [account for account in accounts if (account["bucket"] or "Unscored") == name] for name in EMPTY_BY_BUCKET}
-    arr = {name: float(sum((account["arr"] for account in found), Decimal())) for name, found in buckets.items()}
+    buckets = {
+        name: [account for account in accounts if (account["bucket"] or "Unscored") == name]
+        for name in EMPTY_BY_BUCKET
+    }
+    arr = {
+        name: float(sum((account["arr"] for account in found), Decimal()))
+        for name, found in buckets.items()
+    }
     scores = known([account["score"] for account in accounts])
     uses = [
         min(account["active_users"] / account["seats_purchased"], 1)
         for account in accounts
         if account["active_users"] is not None and account["seats_purchased"] is not None
     ]
-    renewals = known([(account["renewal_date"] - TODAY).days if account["renewal_date"] else None for account in accounts])
+    renewals = known(
+        [
+            (account["renewal_date"] - TODAY).days if account["renewal_date"] else None
+            for account in accounts
+        ]
+    )
     features = known([account["feature_x_adoption"] for account in accounts])
     return {
         "total_accounts": len(accounts),
         "total_arr": sum(arr.values()),
         "arr_by_bucket": arr,
         "arr_by_segment": {
-            segment: float(sum((account["arr"] for account in accounts if account["segment"] == segment), Decimal()))
+            segment: float(
+                sum(
+                    (account["arr"] for account in accounts if account["segment"] == segment),
+                    Decimal(),
+                )
+            )
             for segment in ("SMB", "Mid-Market", "Enterprise")
         },
         "accounts_by_risk": {name: len(found) for name, found in buckets.items()},
-        "risk_breakdown": {name: 100 * len(found) / len(accounts) if accounts else 0 for name, found in buckets.items()},
+        "risk_breakdown": {
+            name: 100 * len(found) / len(accounts) if accounts else 0
+            for name, found in buckets.items()
+        },
         "avg_health_score": fmean(scores) if scores else None,
         "median_health_score": median(scores) if scores else None,
         "avg_adoption_ratio": fmean(uses) if uses else None,
@@ -66,7 +87,9 @@ def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert found[name] == (pytest.approx(value, abs=1e-6) if value is not None else None), name
 
 
-def test_the_numbers_of_samples_are_those_of_a_naive_count(sampled: Api, sampled_sql: connection) -> None:
+def test_the_numbers_of_samples_are_those_of_a_naive_count(
+    sampled: Api, sampled_sql: connection
+) -> None:
     answer = sampled.get("/portfolio/metrics")
     assert answer.status == 200
     PortfolioMetrics.model_validate_json(answer.text, strict=True, extra="forbid")
@@ -81,11 +104,19 @@ def test_an_account_half_known_counts_only_where_it_is_known(service: Api, sql: 
             " ('c', 1000000000000, 'Enterprise', NULL, 10, 1, %(today)s, NULL), ('d', 7, 'Mid-Market', 1, 4, NULL, NULL, 0)",
             {"today": TODAY, "last": TODAY + timedelta(60), "after": TODAY + timedelta(61)},
         )
-        cursor.execute("UPDATE account_health SET score = 50, bucket = 'Amber' WHERE account_id <> (SELECT max(id) FROM accounts)")
-        cursor.execute("UPDATE account_health SET score = 74.96, bucket = 'Amber' WHERE account_id = (SELECT min(id) FROM accounts)")
+        cursor.execute(
+            "UPDATE account_health SET score = 50, bucket = 'Amber' WHERE account_id <> (SELECT max(id) FROM accounts)"
+        )
+        cursor.execute(
+            "UPDATE account_health SET score = 74.96, bucket = 'Amber' WHERE account_id = (SELECT min(id) FROM accounts)"
+        )
     found = service.get("/portfolio/metrics").json
     assert_equal(found, naive(rows(sql)))
-    assert (found["avg_adoption_ratio"], found["total_arr"], found["renewals_next_60d"]) == (0.625, 1_000_000_000_007.3, 2)
+    assert (found["avg_adoption_ratio"], found["total_arr"], found["renewals_next_60d"]) == (
+        0.625,
+        1_000_000_000_007.3,
+        2,
+    )
 
 
 def test_an_empty_portfolio_has_zeros_and_no_averages(service: Api) -> None:
@@ -95,7 +126,10 @@ def test_an_empty_portfolio_has_zeros_and_no_averages(service: Api) -> None:
 
 
 def test_the_summary_is_the_same_answer_under_its_other_name(sampled: Api) -> None:
-    metrics, summary = sampled.get("/portfolio/metrics").json, sampled.get("/portfolio/summary").json
+    metrics, summary = (
+        sampled.get("/portfolio/metrics").json,
+        sampled.get("/portfolio/summary").json,
+    )
     assert {**metrics, "as_of": ""} == {**summary, "as_of": ""}
 
 

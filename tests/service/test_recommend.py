@@ -7,17 +7,21 @@ import pytest
 from psycopg2.extensions import connection
 
 from service.playbooks import best
-from service.schemas.playbooks import Recommendations
+from service.schema.responses.playbooks import Recommendations
 from tests.service.lambda_api import Answer, Api, api
 
 
 def recommended(answer: Answer) -> list[Any]:
     assert answer.status == 200, answer.text
-    return Recommendations.model_validate_json(answer.text, strict=True, extra="forbid").recommendations
+    return Recommendations.model_validate_json(
+        answer.text, strict=True, extra="forbid"
+    ).recommendations
 
 
 def ask(service: Api, body: Any, **query: Any) -> Answer:
-    return service.post("/actions/recommend", body=body if isinstance(body, str) else json.dumps(body), **query)
+    return service.post(
+        "/actions/recommend", body=body if isinstance(body, str) else json.dumps(body), **query
+    )
 
 
 def test_every_stored_account_gets_what_its_own_factors_call_for(sampled: Api) -> None:
@@ -25,7 +29,9 @@ def test_every_stored_account_gets_what_its_own_factors_call_for(sampled: Api) -
     firsts = set[int | None]()
     for account in accounts:
         details = sampled.get(f"/accounts/{account['id']}").json
-        codes = [factor["code"] for factor in details["latest_health_factors"] if factor["impact"] < 0]
+        codes = [
+            factor["code"] for factor in details["latest_health_factors"] if factor["impact"] < 0
+        ]
         answer = sampled.post("/actions/recommend", account_id=account["id"])
         found = recommended(answer)
         assert answer.json["account_id"] == account["id"]
@@ -37,14 +43,24 @@ def test_every_stored_account_gets_what_its_own_factors_call_for(sampled: Api) -
 
 def test_an_account_that_was_never_scored_needs_its_data(service: Api, sql: connection) -> None:
     with sql.cursor() as cursor:
-        cursor.execute("INSERT INTO accounts (name, arr, segment) VALUES ('new', 1, 'SMB') RETURNING id")
+        cursor.execute(
+            "INSERT INTO accounts (name, arr, segment) VALUES ('new', 1, 'SMB') RETURNING id"
+        )
         (account_id,) = cursor.fetchone() or (0,)
-    assert recommended(service.post("/actions/recommend", account_id=account_id))[0].playbook.title == "Data hygiene"
+    assert (
+        recommended(service.post("/actions/recommend", account_id=account_id))[0].playbook.title
+        == "Data hygiene"
+    )
 
 
 def test_codes_and_labels_may_be_sent_in_any_case_without_a_database() -> None:
     answers = [
-        ask(api(), body) for body in (["nps", "ticket_volume"], ["NET PROMOTER SCORE", "Ticket volume"], ["nps", "nps", "ticket_volume"])
+        ask(api(), body)
+        for body in (
+            ["nps", "ticket_volume"],
+            ["NET PROMOTER SCORE", "Ticket volume"],
+            ["nps", "nps", "ticket_volume"],
+        )
     ]
     assert len({answer.text for answer in answers}) == 1
     assert answers[0].json["account_id"] is None
@@ -57,8 +73,14 @@ def test_codes_and_labels_may_be_sent_in_any_case_without_a_database() -> None:
 
 
 def test_the_first_factor_that_is_sent_weighs_most() -> None:
-    assert recommended(ask(api(), ["feature_adoption", "weekly_activity"]))[0].playbook.title == "Feature campaign"
-    assert recommended(ask(api(), ["review_recency", "nps"]))[0].playbook.title != recommended(ask(api(), ["nps"]))[0].playbook.title
+    assert (
+        recommended(ask(api(), ["feature_adoption", "weekly_activity"]))[0].playbook.title
+        == "Feature campaign"
+    )
+    assert (
+        recommended(ask(api(), ["review_recency", "nps"]))[0].playbook.title
+        != recommended(ask(api(), ["nps"]))[0].playbook.title
+    )
 
 
 def test_a_factor_that_is_no_trouble_calls_for_nothing() -> None:
@@ -101,7 +123,9 @@ def test_an_unknown_factor_is_refused_by_its_place_and_not_repeated() -> None:
         (None, {"account": 1}),
     ],
 )
-def test_what_is_neither_an_account_nor_a_list_of_factors_is_refused(body: str | None, query: dict[str, Any]) -> None:
+def test_what_is_neither_an_account_nor_a_list_of_factors_is_refused(
+    body: str | None, query: dict[str, Any]
+) -> None:
     answer = api().post("/actions/recommend", body=body, **query)
     assert answer.status == 422, answer.text
     assert answer.json["errors"]

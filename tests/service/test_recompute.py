@@ -12,11 +12,11 @@ import pytest
 from psycopg2.extensions import connection
 
 from service import deadline
-from service.db import Database
+from service.database.connection import Database
 from service.queries import scores
 from service.queries.numbers import parse_numbers
 from service.queries.scores import Recomputed, recompute, rescore
-from service.schemas import Recomputed as Answered
+from service.schema.responses import Recomputed as Answered
 from service.scoring import Inputs, score
 from service.scoring.rules import SESSION_ROWS
 from tests.service.lambda_api import Api
@@ -60,24 +60,38 @@ def invented(draw: random.Random) -> tuple[Any, ...]:
     )
 
 
-def test_sql_and_python_agree_on_ten_thousand_random_accounts(database: Database, sql: connection) -> None:
+def test_sql_and_python_agree_on_ten_thousand_random_accounts(
+    database: Database, sql: connection
+) -> None:
     draw = random.Random(4)
     accounts = [invented(draw) for _ in range(RANDOM)]
-    minutes = {number: [draw.random() * 60 for _ in range(draw.randrange(3))] for number in range(1, RANDOM + 1, 3)}
+    minutes = {
+        number: [draw.random() * 60 for _ in range(draw.randrange(3))]
+        for number in range(1, RANDOM + 1, 3)
+    }
     with sql.cursor() as cursor:
         for start in range(0, RANDOM, 1000):
             values = [
-                cursor.mogrify(f"(%s, %s, 'SMB'{', %s' * len(COLUMNS)})", (start + place + 1, f"a{start + place}", *account)).decode()
+                cursor.mogrify(
+                    f"(%s, %s, 'SMB'{', %s' * len(COLUMNS)})",
+                    (start + place + 1, f"a{start + place}", *account),
+                ).decode()
                 for place, account in enumerate(accounts[start : start + 1000])
             ]
-            cursor.execute(f"INSERT INTO accounts (id, name, segment, {', '.join(COLUMNS)}) VALUES {', '.join(values)}")
+            cursor.execute(
+                f"INSERT INTO accounts (id, name, segment, {', '.join(COLUMNS)}) VALUES {', '.join(values)}"
+            )
         days = [
             cursor.mogrify("(%s, %s, %s)", (number, TODAY - timedelta(day), value)).decode()
             for number, found in minutes.items()
             for day, value in enumerate(found)
         ]
-        cursor.execute(f"INSERT INTO account_metrics_daily (account_id, date, avg_session_min) VALUES {', '.join(days)}")
-    done = database.write(lambda statements: recompute(statements, after=0, limit=10 * RANDOM, today=TODAY))
+        cursor.execute(
+            f"INSERT INTO account_metrics_daily (account_id, date, avg_session_min) VALUES {', '.join(days)}"
+        )
+    done = database.write(
+        lambda statements: recompute(statements, after=0, limit=10 * RANDOM, today=TODAY)
+    )
     assert done == Recomputed(RANDOM, RANDOM, None)
     with sql.cursor() as cursor:
         cursor.execute(
@@ -97,9 +111,15 @@ def test_sql_and_python_agree_on_ten_thousand_random_accounts(database: Database
             days_to_renewal=renewal and (renewal - TODAY).days,
         ))  # fmt: skip
         assert (bucket, coverage) == (expected.bucket, pytest.approx(expected.coverage)), account
-        assert value == (None if expected.value is None else pytest.approx(expected.value, abs=1e-9)), account
-        for array, right in zip(arrays, (expected.values, expected.points, expected.adjustments), strict=True):
-            assert parse_numbers(array) == [None if number is None else pytest.approx(number, abs=1e-9) for number in right], account
+        assert value == (
+            None if expected.value is None else pytest.approx(expected.value, abs=1e-9)
+        ), account
+        for array, right in zip(
+            arrays, (expected.values, expected.points, expected.adjustments), strict=True
+        ):
+            assert parse_numbers(array) == [
+                None if number is None else pytest.approx(number, abs=1e-9) for number in right
+            ], account
         unscored += value is None
     assert 0 < unscored < RANDOM / 2
 
@@ -131,14 +151,18 @@ def test_scored_again_on_the_same_day_nothing_is_written(service: Api, sql: conn
         assert cursor.fetchall() == before
 
 
-def test_a_day_later_reviews_are_older_and_each_change_is_a_snapshot(service: Api, sql: connection) -> None:
+def test_a_day_later_reviews_are_older_and_each_change_is_a_snapshot(
+    service: Api, sql: connection
+) -> None:
     service.post("/ingest/generate-mock", count=10, seed=1)
     with sql.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM health_snapshots")
         (before,) = cursor.fetchone() or (0,)
         cursor.execute("SELECT count(*) FROM accounts WHERE qbr_last_date > current_date - 119")
         (aging,) = cursor.fetchone() or (0,)
-        done = service.database.write(lambda statements: recompute(statements, after=0, limit=100, today=TODAY + timedelta(1)))
+        done = service.database.write(
+            lambda statements: recompute(statements, after=0, limit=100, today=TODAY + timedelta(1))
+        )
         assert done.snapshots == aging > 0
         cursor.execute("SELECT count(*) FROM health_snapshots")
         assert cursor.fetchone() == (before + aging,)
@@ -151,12 +175,18 @@ def test_a_cursor_leads_through_all_accounts_and_ends(service: Api, sql: connect
     updated, place, steps = 0, 0, 0
     while place is not None:
         answer = service.post("/health/recompute", limit=3, cursor=place).json
-        updated, place, steps = updated + answer["accounts_updated"], answer["next_cursor"], steps + 1
+        updated, place, steps = (
+            updated + answer["accounts_updated"],
+            answer["next_cursor"],
+            steps + 1,
+        )
     assert (updated, steps) == (7, 3)
     assert service.post("/health/recompute").json["accounts_updated"] == 0
 
 
-def test_what_there_is_no_time_for_is_left_to_the_next_request(service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_there_is_no_time_for_is_left_to_the_next_request(
+    service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.post("/ingest/generate-mock", count=5, seed=1)
     with sql.cursor() as cursor:
         cursor.execute("UPDATE accounts SET nps = 100")
@@ -167,22 +197,42 @@ def test_what_there_is_no_time_for_is_left_to_the_next_request(service: Api, sql
     assert answer["next_cursor"] is not None
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 100_001}, {"cursor": -1}, {"cursor": "x"}, {"cursor": 2**63}, {"limits": 1}])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"limit": 0},
+        {"limit": 100_001},
+        {"cursor": -1},
+        {"cursor": "x"},
+        {"cursor": 2**63},
+        {"limits": 1},
+    ],
+)
 def test_what_is_out_of_bounds_is_refused(service: Api, query: dict[str, Any]) -> None:
     assert service.post("/health/recompute", **query).status == 422
 
 
-def test_one_that_scores_does_not_overwrite_what_another_changed_meanwhile(url: str, service: Api, sql: connection) -> None:
+def test_one_that_scores_does_not_overwrite_what_another_changed_meanwhile(
+    url: str, service: Api, sql: connection
+) -> None:
     """Whoever scores waits for the one who changes, and then looks."""
     service.post("/ingest/generate-mock", count=1, seed=1)
     (account,) = service.get("/accounts").json["accounts"]
     with closing(psycopg2.connect(url)) as other, other.cursor() as changing:
-        changing.execute("UPDATE accounts SET arr = arr + 1, nps = 100 WHERE id = %s", (account["id"],))  # takes the health row as well
-        scorer = threading.Thread(target=lambda: Database(url).write(lambda s: recompute(s, after=0, limit=10, today=TODAY)))
+        changing.execute(
+            "UPDATE accounts SET arr = arr + 1, nps = 100 WHERE id = %s", (account["id"],)
+        )  # takes the health row as well
+        scorer = threading.Thread(
+            target=lambda: Database(url).write(
+                lambda s: recompute(s, after=0, limit=10, today=TODAY)
+            )
+        )
         scorer.start()
         while True:
             with sql.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                )
                 if cursor.fetchone() == (1,):
                     break
         other.commit()

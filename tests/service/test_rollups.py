@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.db import Database, Statements
+from service.database.connection import Database, Statements
 from service.queries import rollups, samples
 from service.queries.changes import change
 from service.queries.scores import recompute
@@ -21,7 +21,16 @@ SUMS = "sum(accounts)::bigint, sum(with_renewal)::bigint"
 COUNTS = "count(*), count(h.renewal_date)"
 MEASURES = ", ".join(
     f"sum({name})"
-    for name in ("arr", "score_nanos", "with_seat_use", "seat_use_nanos", "with_feature", "feature_nanos", "tickets", "critical")
+    for name in (
+        "arr",
+        "score_nanos",
+        "with_seat_use",
+        "seat_use_nanos",
+        "with_feature",
+        "feature_nanos",
+        "tickets",
+        "critical",
+    )
 )
 FROM_ROWS = """
     coalesce(sum(a.arr), 0), coalesce(sum((h.score * 1e9)::bigint), 0),
@@ -53,7 +62,11 @@ NAMES = {
 }
 KEYS = {table: len(names.split(", ")) for table, names in NAMES.items()}
 
-SEGMENTS, REGIONS, OWNERS = ("SMB", "Mid-Market", "Enterprise"), ("EMEA", "APAC", None), ("Ada", "Bo", None)
+SEGMENTS, REGIONS, OWNERS = (
+    ("SMB", "Mid-Market", "Enterprise"),
+    ("EMEA", "APAC", None),
+    ("Ada", "Bo", None),
+)
 
 
 def run(sql: connection, statement: str, values: Any = None) -> list[tuple[Any, ...]]:
@@ -64,10 +77,18 @@ def run(sql: connection, statement: str, values: Any = None) -> list[tuple[Any, 
 
 def assert_kept(sql: connection) -> None:
     for table, keys in KEYS.items():
-        kept = {row[:keys]: tuple(map(float, row[keys:])) for row in run(sql, KEPT[table]) if any(row[keys:])}
-        counted = {tuple(row[:keys]): tuple(map(float, row[keys:])) for row in run(sql, COUNTED[table])}
+        kept = {
+            row[:keys]: tuple(map(float, row[keys:]))
+            for row in run(sql, KEPT[table])
+            if any(row[keys:])
+        }
+        counted = {
+            tuple(row[:keys]): tuple(map(float, row[keys:])) for row in run(sql, COUNTED[table])
+        }
         assert kept == counted, table
-    names = "SELECT id, lower(name) FROM accounts EXCEPT SELECT account_id, folded FROM account_names"
+    names = (
+        "SELECT id, lower(name) FROM accounts EXCEPT SELECT account_id, folded FROM account_names"
+    )
     assert run(sql, names) == []
 
 
@@ -149,28 +170,41 @@ def test_emptied_tables_have_no_sums(sql: connection) -> None:
     assert run(sql, "SELECT count(*) FROM portfolio_cells") == [(0,)]
 
 
-def test_writers_side_by_side_leave_the_right_sums(url: str, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writers_side_by_side_leave_the_right_sums(
+    url: str, sql: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ones that patch, add, score again and fold at the same time."""
     monkeypatch.setattr(rollups, "DELTAS", 3)
-    Database(url).write(lambda statements: samples.add(statements, count=30, seed=1, replace=False, today=TODAY))
+    Database(url).write(
+        lambda statements: samples.add(statements, count=30, seed=1, replace=False, today=TODAY)
+    )
     ids = [account_id for (account_id,) in run(sql, "SELECT id FROM accounts")]
     done: list[str] = []
 
     def step(statements: Statements, draw: random.Random, seed: int) -> None:
-        columns = {"active_users": draw.randrange(100), "cs_owner": draw.choice(OWNERS), "region": draw.choice(REGIONS), "arr": seed}
+        columns = {
+            "active_users": draw.randrange(100),
+            "cs_owner": draw.choice(OWNERS),
+            "region": draw.choice(REGIONS),
+            "arr": seed,
+        }
         match draw.randrange(4):
             case 0 | 1:
                 change(statements, draw.choice(ids), columns, TODAY, allowed=lambda present: None)
             case 2:
                 samples.add(statements, count=3, seed=seed, replace=False, today=TODAY)
             case _:
-                recompute(statements, after=0, limit=1000, today=TODAY + timedelta(draw.randrange(3)))
+                recompute(
+                    statements, after=0, limit=1000, today=TODAY + timedelta(draw.randrange(3))
+                )
         rollups.fold(statements)
 
     def work(seed: int) -> None:
         database = Database(url)
         for number in range(15):
-            database.write(partial(step, draw=random.Random(seed * 100 + number), seed=seed * 100 + number))
+            database.write(
+                partial(step, draw=random.Random(seed * 100 + number), seed=seed * 100 + number)
+            )
         database.close()
         done.append("done")
 
@@ -181,4 +215,6 @@ def test_writers_side_by_side_leave_the_right_sums(url: str, sql: connection, mo
         thread.join()
     assert done == ["done"] * 4
     assert_kept(sql)
-    assert run(sql, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == [(0,)]
+    assert run(
+        sql, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    ) == [(0,)]

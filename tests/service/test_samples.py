@@ -10,12 +10,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from service.db import Database
+from service.database.connection import Database
 from service.queries import samples as sample_queries
 from service.queries.scores import rescore
 from service.samples import generate
 from service.samples.generate import DAYS
-from service.schemas import Generated
+from service.schema.responses import Generated
 from service.scoring import Inputs, score
 from tests.service.lambda_api import Api
 
@@ -63,11 +63,19 @@ def test_the_answer_counts_what_was_added_and_names_the_seed(service: Api, sql: 
         "errors": [],
         "seed": 11,
     }
-    assert counts(sql) == {"accounts": 3, "account_health": 3, "account_metrics_daily": 3 * DAYS, "health_snapshots": 3 * 26}
+    assert counts(sql) == {
+        "accounts": 3,
+        "account_health": 3,
+        "account_metrics_daily": 3 * DAYS,
+        "health_snapshots": 3 * 26,
+    }
 
 
 def test_without_parameters_twenty_accounts_of_a_new_seed_are_added(service: Api) -> None:
-    first, second = service.post("/ingest/generate-mock").json, service.post("/ingest/generate-mock").json
+    first, second = (
+        service.post("/ingest/generate-mock").json,
+        service.post("/ingest/generate-mock").json,
+    )
     assert first["accounts_created"] == second["accounts_created"] == 20
     assert first["seed"] != second["seed"]
     assert service.get("/accounts").json["total"] == 40
@@ -84,7 +92,11 @@ def test_a_seed_that_is_there_already_changes_nothing(service: Api, sql: connect
     service.post("/ingest/generate-mock", count=4, seed=5)
     before = content(sql)
     answer = service.post("/ingest/generate-mock", count=4, seed=5).json
-    assert (answer["accounts_created"], answer["accounts_unchanged"], answer["metrics_created"]) == (0, 4, 0)
+    assert (
+        answer["accounts_created"],
+        answer["accounts_unchanged"],
+        answer["metrics_created"],
+    ) == (0, 4, 0)
     assert content(sql) == before
 
 
@@ -108,13 +120,20 @@ def test_replacing_needs_its_confirmation(service: Api, sql: connection) -> None
     assert counts(sql)["accounts"] == 1
 
 
-@pytest.mark.parametrize("query", [{"count": 0}, {"count": 1001}, {"count": "x"}, {"seed": -1}, {"seed": 2**53}, {"sed": 1}])
-def test_what_is_out_of_bounds_is_refused_before_anything_is_written(service: Api, sql: connection, query: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [{"count": 0}, {"count": 1001}, {"count": "x"}, {"seed": -1}, {"seed": 2**53}, {"sed": 1}],
+)
+def test_what_is_out_of_bounds_is_refused_before_anything_is_written(
+    service: Api, sql: connection, query: dict[str, Any]
+) -> None:
     assert service.post("/ingest/generate-mock", **query).status == 422
     assert counts(sql)["accounts"] == 0
 
 
-def test_a_failure_in_the_last_step_leaves_nothing_behind(service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_in_the_last_step_leaves_nothing_behind(
+    service: Api, sql: connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.post("/ingest/generate-mock", count=2, seed=1)
     before = content(sql)
 
@@ -122,7 +141,9 @@ def test_a_failure_in_the_last_step_leaves_nothing_behind(service: Api, sql: con
         raise RuntimeError("in the last step")
 
     monkeypatch.setattr(sample_queries, "rescore", fail)
-    answer = service.post("/ingest/generate-mock", count=3, seed=2, replace="true", confirm="replace-all")
+    answer = service.post(
+        "/ingest/generate-mock", count=3, seed=2, replace="true", confirm="replace-all"
+    )
     assert answer.status == 500
     assert "last step" not in answer.text
     assert content(sql) == before
@@ -135,15 +156,26 @@ def test_two_at_once_with_one_seed_add_its_accounts_once(url: str, sql: connecti
 
     def add() -> None:
         database = Database(url)
-        results.append(database.write(partial(sample_queries.add, count=20, seed=9, replace=False, today=TODAY)))
+        results.append(
+            database.write(
+                partial(sample_queries.add, count=20, seed=9, replace=False, today=TODAY)
+            )
+        )
         database.close()
 
     together(add, add)
     assert sorted(result["accounts_created"] for result in results) == [0, 20]
-    assert counts(sql) == {"accounts": 20, "account_health": 20, "account_metrics_daily": 20 * DAYS, "health_snapshots": 20 * 26}
+    assert counts(sql) == {
+        "accounts": 20,
+        "account_health": 20,
+        "account_metrics_daily": 20 * DAYS,
+        "health_snapshots": 20 * 26,
+    }
 
 
-def test_two_that_replace_at_once_leave_the_accounts_of_one(url: str, service: Api, sql: connection) -> None:
+def test_two_that_replace_at_once_leave_the_accounts_of_one(
+    url: str, service: Api, sql: connection
+) -> None:
     service.post("/ingest/generate-mock", count=20, seed=1)
 
     def replace(seed: int) -> None:
@@ -152,7 +184,10 @@ def test_two_that_replace_at_once_leave_the_accounts_of_one(url: str, service: A
         database.close()
 
     together(lambda: replace(2), lambda: replace(3))
-    names = {sample.name for sample in generate(2, 5, TODAY)}, {sample.name for sample in generate(3, 5, TODAY)}
+    names = (
+        {sample.name for sample in generate(2, 5, TODAY)},
+        {sample.name for sample in generate(3, 5, TODAY)},
+    )
     with sql.cursor() as cursor:
         cursor.execute("SELECT name FROM accounts")
         assert {name for (name,) in cursor.fetchall()} in names
@@ -176,11 +211,26 @@ def test_the_stored_score_is_the_real_score_of_what_is_stored(sampled_sql: conne
             " FROM accounts a JOIN account_health h ON h.account_id = a.id"
         )
         for row in cursor.fetchall():
-            (account_id, arr, seats, active, feature, weekly, value, tickets, critical, breaches, nps, reviewed, phase, renewal, offer) = (
-                row[:15]
-            )
+            (
+                account_id,
+                arr,
+                seats,
+                active,
+                feature,
+                weekly,
+                value,
+                tickets,
+                critical,
+                breaches,
+                nps,
+                reviewed,
+                phase,
+                renewal,
+                offer,
+            ) = row[:15]
             cursor.execute(
-                "SELECT avg_session_min FROM account_metrics_daily WHERE account_id = %s ORDER BY date DESC LIMIT 30", (account_id,)
+                "SELECT avg_session_min FROM account_metrics_daily WHERE account_id = %s ORDER BY date DESC LIMIT 30",
+                (account_id,),
             )
             minutes = [daily for (daily,) in cursor.fetchall() if daily is not None]
             expected = score(
@@ -204,12 +254,19 @@ def test_the_stored_score_is_the_real_score_of_what_is_stored(sampled_sql: conne
             )
             stored, bucket, coverage, points, adjustments = row[15:]
             assert (bucket, coverage) == (expected.bucket, expected.coverage)
-            assert stored == (None if expected.value is None else pytest.approx(expected.value, abs=1e-9))
-            assert points == [None if earned is None else pytest.approx(earned, abs=1e-9) for earned in expected.points]
+            assert stored == (
+                None if expected.value is None else pytest.approx(expected.value, abs=1e-9)
+            )
+            assert points == [
+                None if earned is None else pytest.approx(earned, abs=1e-9)
+                for earned in expected.points
+            ]
             assert adjustments == pytest.approx(list(expected.adjustments), abs=1e-9)
 
 
-def test_scoring_again_on_the_same_day_keeps_no_second_snapshot(url: str, service: Api, sql: connection) -> None:
+def test_scoring_again_on_the_same_day_keeps_no_second_snapshot(
+    url: str, service: Api, sql: connection
+) -> None:
     service.post("/ingest/generate-mock", count=3, seed=4)
     before = content(sql)
     ids = [account["id"] for account in service.get("/accounts").json["accounts"]]

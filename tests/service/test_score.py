@@ -50,8 +50,20 @@ INPUTS = st.builds(
     expansion_oppty_dollar=st.floats(0, 1e12),
 )
 
-BETTER_WHEN_HIGHER = ("active_users", "feature_x_adoption", "weekly_active_pct", "session_minutes", "nps")
-BETTER_WHEN_LOWER = ("time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d", "days_since_review")
+BETTER_WHEN_HIGHER = (
+    "active_users",
+    "feature_x_adoption",
+    "weekly_active_pct",
+    "session_minutes",
+    "nps",
+)
+BETTER_WHEN_LOWER = (
+    "time_to_value_days",
+    "tickets_last_30d",
+    "critical_tickets_90d",
+    "sla_breaches_90d",
+    "days_since_review",
+)
 
 
 def everything(result: Score) -> list[Any]:
@@ -64,14 +76,18 @@ def test_the_worked_example_scores_as_it_is_written_down() -> None:
     assert points["seat_utilisation"] == 16
     assert points["time_to_value"] == pytest.approx(7.2289, abs=5e-5)
     assert points["session_length"] is None
-    assert math.fsum(earned for earned in result.points if earned is not None) == pytest.approx(68.0789, abs=5e-5)
+    assert math.fsum(earned for earned in result.points if earned is not None) == pytest.approx(
+        68.0789, abs=5e-5
+    )
     assert result.value == pytest.approx(75.6432, abs=5e-5)
     assert (result.bucket, result.coverage) == ("Green", 0.9)
 
 
 def test_the_weights_of_all_components_make_a_hundred() -> None:
     assert sum(component.max for component in COMPONENTS) == 100
-    assert len({part.code for part in (*COMPONENTS, *ADJUSTMENTS)}) == len(COMPONENTS) + len(ADJUSTMENTS)
+    assert len({part.code for part in (*COMPONENTS, *ADJUSTMENTS)}) == len(COMPONENTS) + len(
+        ADJUSTMENTS
+    )
 
 
 @given(INPUTS)
@@ -88,7 +104,11 @@ def test_the_contributions_of_all_factors_sum_to_the_score(inputs: Inputs) -> No
 @given(INPUTS)
 def test_a_score_is_told_only_when_three_tenths_are_known(inputs: Inputs) -> None:
     result = score(inputs)
-    known = [component.max for component, earned in zip(COMPONENTS, result.points, strict=True) if earned is not None]
+    known = [
+        component.max
+        for component, earned in zip(COMPONENTS, result.points, strict=True)
+        if earned is not None
+    ]
     assert result.coverage == sum(known) / 100
     assert (result.value is None) == (result.bucket is None) == (result.coverage < 0.3)
 
@@ -100,9 +120,13 @@ def test_every_component_is_among_the_factors_the_weightiest_first(inputs: Input
     codes = [factor.code for factor in found]
     assert {component.code for component in COMPONENTS} <= set(codes)
     assert len(codes) == len(set(codes))
-    assert [abs(factor.impact) for factor in found] == sorted((abs(factor.impact) for factor in found), reverse=True)
+    assert [abs(factor.impact) for factor in found] == sorted(
+        (abs(factor.impact) for factor in found), reverse=True
+    )
     assert all((factor.status == "unknown") == (factor.points is None) for factor in found)
-    assert all(factor.contribution == factor.impact == 0 for factor in found if factor.status == "unknown")
+    assert all(
+        factor.contribution == factor.impact == 0 for factor in found if factor.status == "unknown"
+    )
 
 
 @given(INPUTS, st.data())
@@ -111,7 +135,13 @@ def test_more_of_a_good_thing_never_lowers_the_score(inputs: Inputs, data: st.Da
     value = getattr(inputs, name)
     if value is None:
         return
-    better = inputs._replace(**{name: data.draw(st.integers(value, 2**31 - 1) if isinstance(value, int) else st.floats(value, 1e6))})
+    better = inputs._replace(
+        **{
+            name: data.draw(
+                st.integers(value, 2**31 - 1) if isinstance(value, int) else st.floats(value, 1e6)
+            )
+        }
+    )
     assert known(score(better)) >= known(score(inputs)) - 1e-9
 
 
@@ -131,11 +161,19 @@ def known(result: Score) -> float:
 
 
 @given(INPUTS)
-def test_an_unknown_part_takes_its_weight_out_of_the_coverage_and_leaves_the_others_their_points(inputs: Inputs) -> None:
+def test_an_unknown_part_takes_its_weight_out_of_the_coverage_and_leaves_the_others_their_points(
+    inputs: Inputs,
+) -> None:
     before, after = score(inputs._replace(nps=10)), score(inputs._replace(nps=None))
     assert after.coverage == pytest.approx(before.coverage - 0.15)
-    assert [points for component, points in zip(COMPONENTS, after.points, strict=True) if component.code != "nps"] == [
-        points for component, points in zip(COMPONENTS, before.points, strict=True) if component.code != "nps"
+    assert [
+        points
+        for component, points in zip(COMPONENTS, after.points, strict=True)
+        if component.code != "nps"
+    ] == [
+        points
+        for component, points in zip(COMPONENTS, before.points, strict=True)
+        if component.code != "nps"
     ]
 
 
@@ -162,7 +200,15 @@ def test_a_neutral_account_has_no_factor_with_an_impact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "bucket"), [(75.0, "Green"), (74.999999, "Amber"), (50.0, "Amber"), (49.999999, "Red"), (0.0, "Red"), (100.0, "Green")]
+    ("value", "bucket"),
+    [
+        (75.0, "Green"),
+        (74.999999, "Amber"),
+        (50.0, "Amber"),
+        (49.999999, "Red"),
+        (0.0, "Red"),
+        (100.0, "Green"),
+    ],
 )
 def test_buckets_are_cut_on_the_unrounded_score(value: float, bucket: str) -> None:
     assert bucket_of(value) == bucket
@@ -173,30 +219,68 @@ def test_use_above_all_seats_counts_as_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "days", "points"), [(None, 10, None), (True, None, None), (True, 31, 0), (True, 30, 5), (False, None, 5), (False, 90, 5)]
+    ("phase", "days", "points"),
+    [
+        (None, 10, None),
+        (True, None, None),
+        (True, 31, 0),
+        (True, 30, 5),
+        (False, None, 5),
+        (False, 90, 5),
+    ],
 )
-def test_an_onboarding_is_late_beyond_thirty_days(phase: bool | None, days: int | None, points: float | None) -> None:
-    assert score(WORKED._replace(onboarding_phase=phase, time_to_value_days=days)).points[-1] == points
+def test_an_onboarding_is_late_beyond_thirty_days(
+    phase: bool | None, days: int | None, points: float | None
+) -> None:
+    assert (
+        score(WORKED._replace(onboarding_phase=phase, time_to_value_days=days)).points[-1] == points
+    )
 
 
 @pytest.mark.parametrize(
     ("arr", "opportunity", "expected"),
-    [(100_000, 10_000, 2), (100_000, 50_000, 10), (100_000, 90_000, 10), (0, 10_000, 0), (100_000, 0, 0)],
+    [
+        (100_000, 10_000, 2),
+        (100_000, 50_000, 10),
+        (100_000, 90_000, 10),
+        (0, 10_000, 0),
+        (100_000, 0, 0),
+    ],
 )
-def test_an_opportunity_adds_up_to_ten_points(arr: float, opportunity: float, expected: float) -> None:
-    assert score(WORKED._replace(arr=arr, expansion_oppty_dollar=opportunity)).adjustments[0] == pytest.approx(expected)
+def test_an_opportunity_adds_up_to_ten_points(
+    arr: float, opportunity: float, expected: float
+) -> None:
+    assert score(WORKED._replace(arr=arr, expansion_oppty_dollar=opportunity)).adjustments[
+        0
+    ] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("days", "active", "pressed"), [(0, 49, True), (60, 49, True), (61, 49, False), (-1, 49, False), (30, 50, False), (30, None, False)]
+    ("days", "active", "pressed"),
+    [
+        (0, 49, True),
+        (60, 49, True),
+        (61, 49, False),
+        (-1, 49, False),
+        (30, 50, False),
+        (30, None, False),
+    ],
 )
-def test_a_near_renewal_presses_when_under_half_of_the_seats_are_used(days: int, active: int | None, pressed: bool) -> None:
-    assert score(WORKED._replace(days_to_renewal=days, active_users=active)).adjustments[1] == (-5 if pressed else 0)
+def test_a_near_renewal_presses_when_under_half_of_the_seats_are_used(
+    days: int, active: int | None, pressed: bool
+) -> None:
+    assert score(WORKED._replace(days_to_renewal=days, active_users=active)).adjustments[1] == (
+        -5 if pressed else 0
+    )
 
 
 def test_what_would_pass_the_ends_is_held_by_a_factor_of_its_own() -> None:
-    best = Inputs(arr=1, feature_x_adoption=1, weekly_active_pct=1, nps=100, expansion_oppty_dollar=1)
-    worst = Inputs(arr=1, seats_purchased=10, active_users=0, feature_x_adoption=0, days_to_renewal=1)
+    best = Inputs(
+        arr=1, feature_x_adoption=1, weekly_active_pct=1, nps=100, expansion_oppty_dollar=1
+    )
+    worst = Inputs(
+        arr=1, seats_purchased=10, active_users=0, feature_x_adoption=0, days_to_renewal=1
+    )
     assert (score(best).value, score(best).adjustments) == (100, (10, 0, -10))
     assert (score(worst).value, score(worst).adjustments) == (0, (0, -5, 5))
 
@@ -215,7 +299,9 @@ def test_factors_as_json_are_the_factors(inputs: Inputs) -> None:
         for factor, right in zip(told, expected, strict=True):
             assert list(factor) == list(right._fields)
             assert factor == {
-                name: pytest.approx(value, rel=1e-11, abs=1e-11) if isinstance(value, float) else value
+                name: pytest.approx(value, rel=1e-11, abs=1e-11)
+                if isinstance(value, float)
+                else value
                 for name, value in right._asdict().items()
             }
 

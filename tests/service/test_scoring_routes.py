@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg2.extensions import connection
 
-from service.bodies import WhatIf
-from service.schemas.scoring import Scoring, WhatIfScore
+from service.schema.requests import WhatIf
+from service.schema.responses.scoring import Scoring, WhatIfScore
 from service.scoring import rules
 from service.scoring.score import shown
 from tests.service.lambda_api import Answer, Api, api
@@ -47,10 +47,23 @@ def test_the_scheme_is_the_table_of_constants() -> None:
     assert [(group.name, group.max) for group in found.groups] == [
         ("Adoption", 35), ("Engagement", 20), ("Support", 20), ("Advocacy", 15), ("Process", 10),
     ]  # fmt: skip
-    components = [(group.name, component.code, component.best, component.worst) for group in found.groups for component in group.components]
-    assert components == [(component.group, component.code, component.best, component.worst) for component in rules.COMPONENTS]
-    assert [adjustment.code for adjustment in found.adjustments] == [adjustment.code for adjustment in rules.ADJUSTMENTS]
-    assert [(bucket.name, bucket.min) for bucket in found.buckets] == [("Green", 75), ("Amber", 50), ("Red", 0)]
+    components = [
+        (group.name, component.code, component.best, component.worst)
+        for group in found.groups
+        for component in group.components
+    ]
+    assert components == [
+        (component.group, component.code, component.best, component.worst)
+        for component in rules.COMPONENTS
+    ]
+    assert [adjustment.code for adjustment in found.adjustments] == [
+        adjustment.code for adjustment in rules.ADJUSTMENTS
+    ]
+    assert [(bucket.name, bucket.min) for bucket in found.buckets] == [
+        ("Green", 75),
+        ("Amber", 50),
+        ("Red", 0),
+    ]
     assert found.coverage_min == 0.3
 
 
@@ -72,7 +85,9 @@ def test_days_count_from_today() -> None:
     near = supposed({**idle, "renewal_date": (TODAY + timedelta(days=60)).isoformat()})
     later = supposed({**idle, "renewal_date": (TODAY + timedelta(days=61)).isoformat()})
     assert near.score == pytest.approx((later.score or 0) - 5)
-    assert {factor.code for factor in near.factors} - {factor.code for factor in later.factors} == {"renewal_pressure"}
+    assert {factor.code for factor in near.factors} - {factor.code for factor in later.factors} == {
+        "renewal_pressure"
+    }
     ahead = supposed({"qbr_last_date": "9999-12-31", "avg_session_min": 40, "nps": 100})
     assert ahead.score == 100, "a review that is planned counts as one of today"
 
@@ -91,16 +106,33 @@ def test_a_stored_account_would_be_scored_as_it_is(sampled: Api, sampled_sql: co
         body = {name: account[name] for name in WhatIf.model_fields if name != "avg_session_min"}
         found = supposed({**body, "avg_session_min": minutes})
         assert (found.score, found.bucket) == (account["health_score"], account["health_bucket"])
-        stored = {factor["code"]: factor["contribution"] for factor in account["latest_health_factors"]}
-        assert {factor.code: factor.contribution for factor in found.factors} == pytest.approx(stored, abs=1e-9)
+        stored = {
+            factor["code"]: factor["contribution"] for factor in account["latest_health_factors"]
+        }
+        assert {factor.code: factor.contribution for factor in found.factors} == pytest.approx(
+            stored, abs=1e-9
+        )
         compared += 1
     assert compared == 60
 
 
 def test_one_decimal_is_rounded_as_the_database_rounds_it(sampled_sql: connection) -> None:
-    values = [75.25, 74.95, 0.05, 0.15, 61.349999999999994, 99.95, 1e-300, 100.0, *[number / 40 for number in range(4000)]]
+    values = [
+        75.25,
+        74.95,
+        0.05,
+        0.15,
+        61.349999999999994,
+        99.95,
+        1e-300,
+        100.0,
+        *[number / 40 for number in range(4000)],
+    ]
     with sampled_sql.cursor() as cursor:
-        cursor.execute("SELECT round(value::numeric, 1)::double precision FROM unnest(%s::double precision[]) value", (values,))
+        cursor.execute(
+            "SELECT round(value::numeric, 1)::double precision FROM unnest(%s::double precision[]) value",
+            (values,),
+        )
         assert [shown(value) for value in values] == [rounded for (rounded,) in cursor.fetchall()]
 
 
@@ -149,7 +181,9 @@ def test_what_is_out_of_bounds_or_unknown_is_refused_by_its_name(field: str, val
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
-    assert supposed('{"nps": 40.0, "tickets_last_30d": 3e0}') == supposed({"nps": 40, "tickets_last_30d": 3})
+    assert supposed('{"nps": 40.0, "tickets_last_30d": 3e0}') == supposed(
+        {"nps": 40, "tickets_last_30d": 3}
+    )
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
@@ -160,7 +194,20 @@ def test_what_is_no_finite_number_is_refused_and_not_repeated(field: str, number
     assert number not in answer.text
 
 
-@pytest.mark.parametrize("body", ["", "[]", "null", "nothing", '{"nps": 1', '{"nps": "\\ud800"}', '{"a":' * 3000, '{"\\ud800": 1}', "{}{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "null",
+        "nothing",
+        '{"nps": 1',
+        '{"nps": "\\ud800"}',
+        '{"a":' * 3000,
+        '{"\\ud800": 1}',
+        "{}{}",
+    ],
+)
 def test_what_is_no_object_is_refused(body: str) -> None:
     answer = what_if(body)
     assert answer.status == 422, answer.text

@@ -33,6 +33,13 @@ def send(
     return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
 
 
-def upload(api: Api, content: bytes | str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+def upload(
+    api: Api, content: bytes | str, headers: Mapping[str, str] | None = None, **query: Any
+) -> Answer:
     """A CSV file."""
-    return send(api, body(part(content.encode() if isinstance(content, str) else content)), headers=headers, **query)
+    return send(
+        api,
+        body(part(content.encode() if isinstance(content, str) else content)),
+        headers=headers,
+        **query,
+    )

@@ -6,7 +6,10 @@ generates, so that the generated one can take this one's place.
 
 from pulumi_neon.branch import Branch
 from pulumi_neon.endpoint import Endpoint
-from pulumi_neon.get_branch_role_password import GetBranchRolePasswordResult, get_branch_role_password_output
+from pulumi_neon.get_branch_role_password import (
+    GetBranchRolePasswordResult,
+    get_branch_role_password_output,
+)
 from pulumi_neon.get_project import GetProjectResult, get_project_output
 from pulumi_neon.project import (
     Project,

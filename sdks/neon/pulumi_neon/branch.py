@@ -44,7 +44,13 @@ class Branch(pulumi.CustomResource):
         if project_id is None and not (opts and opts.id):
             raise TypeError("Missing required property 'project_id'")
         properties = _BranchProperties.__new__(_BranchProperties)
-        properties.__dict__.update(project_id=project_id, parent_id=parent_id, name=name, protected=protected, logical_size=None)
+        properties.__dict__.update(
+            project_id=project_id,
+            parent_id=parent_id,
+            name=name,
+            protected=protected,
+            logical_size=None,
+        )
         super().__init__(
             self.pulumi_type,
             resource_name,
@@ -54,6 +60,10 @@ class Branch(pulumi.CustomResource):
         )
 
     @staticmethod
-    def get(resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None) -> "Branch":
+    def get(
+        resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> "Branch":
         """A branch that exists, read and never changed. id: `PROJECT_ID/BRANCH_ID`, as for an import."""
-        return Branch(resource_name, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id)))
+        return Branch(
+            resource_name, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
+        )

@@ -12,9 +12,15 @@ class _EndpointProperties:
     project_id: pulumi.Input[str] | None = pulumi.property("projectId", default=None)
     branch_id: pulumi.Input[str] | None = pulumi.property("branchId", default=None)
     type: pulumi.Input[str] | None = pulumi.property("type", default=None)
-    autoscaling_limit_min_cu: pulumi.Input[float] | None = pulumi.property("autoscalingLimitMinCu", default=None)
-    autoscaling_limit_max_cu: pulumi.Input[float] | None = pulumi.property("autoscalingLimitMaxCu", default=None)
-    suspend_timeout_seconds: pulumi.Input[float] | None = pulumi.property("suspendTimeoutSeconds", default=None)
+    autoscaling_limit_min_cu: pulumi.Input[float] | None = pulumi.property(
+        "autoscalingLimitMinCu", default=None
+    )
+    autoscaling_limit_max_cu: pulumi.Input[float] | None = pulumi.property(
+        "autoscalingLimitMaxCu", default=None
+    )
+    suspend_timeout_seconds: pulumi.Input[float] | None = pulumi.property(
+        "suspendTimeoutSeconds", default=None
+    )
 
 
 class Endpoint(pulumi.CustomResource):

@@ -26,4 +26,6 @@ def get_branch_role_password_output(
     """Ask for the password of a role on a branch. The result is secret."""
     arguments = {"branchId": branch_id, "projectId": project_id, "roleName": role_name}
     token = "neon:index/getBranchRolePassword:getBranchRolePassword"  # noqa: S105 - a function's token
-    return invoke_output(token, arguments, opts=opts, typ=GetBranchRolePasswordResult, package_ref=package())
+    return invoke_output(
+        token, arguments, opts=opts, typ=GetBranchRolePasswordResult, package_ref=package()
+    )

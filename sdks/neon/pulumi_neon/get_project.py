@@ -17,6 +17,14 @@ class GetProjectResult:
     name: str = pulumi.property("name")
 
 
-def get_project_output(id: pulumi.Input[str], opts: pulumi.InvokeOutputOptions | None = None) -> pulumi.Output[GetProjectResult]:
+def get_project_output(
+    id: pulumi.Input[str], opts: pulumi.InvokeOutputOptions | None = None
+) -> pulumi.Output[GetProjectResult]:
     """Look a project up. The result is secret as a whole, because the provider's answer holds the connection URIs."""
-    return invoke_output("neon:index/getProject:getProject", {"id": id}, opts=opts, typ=GetProjectResult, package_ref=package())
+    return invoke_output(
+        "neon:index/getProject:getProject",
+        {"id": id},
+        opts=opts,
+        typ=GetProjectResult,
+        package_ref=package(),
+    )

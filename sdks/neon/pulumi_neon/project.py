@@ -27,9 +27,15 @@ class ProjectBranchArgsDict(TypedDict):
 class ProjectDefaultEndpointSettingsArgs:
     """Compute of the endpoints that the project makes: compute units, and idle seconds until suspension (0: Neon's default)."""
 
-    autoscaling_limit_min_cu: pulumi.Input[float] | None = pulumi.property("autoscalingLimitMinCu", default=None)
-    autoscaling_limit_max_cu: pulumi.Input[float] | None = pulumi.property("autoscalingLimitMaxCu", default=None)
-    suspend_timeout_seconds: pulumi.Input[float] | None = pulumi.property("suspendTimeoutSeconds", default=None)
+    autoscaling_limit_min_cu: pulumi.Input[float] | None = pulumi.property(
+        "autoscalingLimitMinCu", default=None
+    )
+    autoscaling_limit_max_cu: pulumi.Input[float] | None = pulumi.property(
+        "autoscalingLimitMaxCu", default=None
+    )
+    suspend_timeout_seconds: pulumi.Input[float] | None = pulumi.property(
+        "suspendTimeoutSeconds", default=None
+    )
 
 
 class ProjectDefaultEndpointSettingsArgsDict(TypedDict):
@@ -45,14 +51,18 @@ class _ProjectProperties:
     name: pulumi.Input[str] | None = pulumi.property("name", default=None)
     region_id: pulumi.Input[str] | None = pulumi.property("regionId", default=None)
     pg_version: pulumi.Input[float] | None = pulumi.property("pgVersion", default=None)
-    history_retention_seconds: pulumi.Input[float] | None = pulumi.property("historyRetentionSeconds", default=None)
+    history_retention_seconds: pulumi.Input[float] | None = pulumi.property(
+        "historyRetentionSeconds", default=None
+    )
     org_id: pulumi.Input[str] | None = pulumi.property("orgId", default=None)
     store_password: pulumi.Input[str] | None = pulumi.property("storePassword", default=None)
     branch: pulumi.Input[ProjectBranchArgs] | None = pulumi.property("branch", default=None)
-    default_endpoint_settings: pulumi.Input[ProjectDefaultEndpointSettingsArgs] | None = pulumi.property(
-        "defaultEndpointSettings", default=None
+    default_endpoint_settings: pulumi.Input[ProjectDefaultEndpointSettingsArgs] | None = (
+        pulumi.property("defaultEndpointSettings", default=None)
     )
-    default_branch_protected: pulumi.Input[bool] | None = pulumi.property("defaultBranchProtected", default=None)
+    default_branch_protected: pulumi.Input[bool] | None = pulumi.property(
+        "defaultBranchProtected", default=None
+    )
 
 
 class Project(pulumi.CustomResource):
@@ -80,7 +90,9 @@ class Project(pulumi.CustomResource):
     org_id: pulumi.Output[str] = pulumi.property("orgId")
     store_password: pulumi.Output[str] = pulumi.property("storePassword")
     branch: pulumi.Output[Mapping[str, str]] = pulumi.property("branch")
-    default_endpoint_settings: pulumi.Output[Mapping[str, float]] = pulumi.property("defaultEndpointSettings")
+    default_endpoint_settings: pulumi.Output[Mapping[str, float]] = pulumi.property(
+        "defaultEndpointSettings"
+    )
     default_branch_protected: pulumi.Output[bool] = pulumi.property("defaultBranchProtected")
 
     def __init__(
@@ -95,11 +107,18 @@ class Project(pulumi.CustomResource):
         org_id: pulumi.Input[str] | None = None,
         store_password: pulumi.Input[str] | None = None,
         branch: pulumi.Input[ProjectBranchArgs | ProjectBranchArgsDict] | None = None,
-        default_endpoint_settings: pulumi.Input[ProjectDefaultEndpointSettingsArgs | ProjectDefaultEndpointSettingsArgsDict] | None = None,
+        default_endpoint_settings: pulumi.Input[
+            ProjectDefaultEndpointSettingsArgs | ProjectDefaultEndpointSettingsArgsDict
+        ]
+        | None = None,
         default_branch_protected: pulumi.Input[bool] | None = None,
     ) -> None:
         secrets = pulumi.ResourceOptions(
-            additional_secret_outputs=["connection_uri", "connection_uri_pooler", "database_password"],
+            additional_secret_outputs=[
+                "connection_uri",
+                "connection_uri_pooler",
+                "database_password",
+            ],
         )
         properties = _ProjectProperties.__new__(_ProjectProperties)
         properties.__dict__.update(

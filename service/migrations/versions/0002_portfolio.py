@@ -143,7 +143,9 @@ ONLY = {"score_bins": "WHERE score IS NOT NULL", "renewal_days": "WHERE renewal_
 
 def _table(name: str) -> tuple[str, ...]:
     keys, measures = ROLLUPS[name]
-    columns = [f"{key} {KEYS[key][1]}" for key in keys] + [f"{measure} numeric NOT NULL" for measure in measures]
+    columns = [f"{key} {KEYS[key][1]}" for key in keys] + [
+        f"{measure} numeric NOT NULL" for measure in measures
+    ]
     return (
         f"CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, is_delta boolean NOT NULL, {', '.join(columns)})",
         f"CREATE INDEX {name}_{keys[0]}_idx ON {name} ({keys[0]})",
@@ -155,7 +157,11 @@ def _append(name: str, is_delta: str) -> str:
     """What `counted` changes of a rollup. Rows that change nothing are left out, but for the cells: there a change of anything shows."""
     keys, measures = ROLLUPS[name]
     sums = [f"coalesce({MEASURES[measure]}, 0)" for measure in measures]
-    having = "" if name == "portfolio_cells" else f" HAVING {' OR '.join(f'{total} <> 0' for total in sums)}"
+    having = (
+        ""
+        if name == "portfolio_cells"
+        else f" HAVING {' OR '.join(f'{total} <> 0' for total in sums)}"
+    )
     return (
         f"INSERT INTO {name} (is_delta, {', '.join((*keys, *measures))})"
         f" SELECT {is_delta}, {', '.join(KEYS[key][0] for key in keys)}, {', '.join(sums)} FROM counted {ONLY.get(name, '')}"

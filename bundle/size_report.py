@@ -1,0 +1,103 @@
+"""Report: what was built, of what, how large; `report.json` beside the zips, and the table that people read."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """Size of a distribution in bytes; `service` stands for the code."""
+
+    name: str
+    version: str
+    zipped: int
+    unzipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One zip. zipped: bytes of the file. unzipped: bytes of what it holds."""
+
+    sha256: str
+    zipped: int
+    unzipped: int
+    files: int
+    packages: Sequence[Package]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """target, python: what for. bytecode: the CPython with its patch release that compiled it, or None.
+
+    The same lock, service and `bytecode` give the same bytes on every machine. twin: how it was proven.
+    """
+
+    target: str
+    python: str
+    bytecode: str | None
+    layer: Part
+    code: Part
+    twin: str
+
+    @property
+    def packages(self) -> list[Package]:
+        """The largest first."""
+        return sorted(
+            [*self.layer.packages, *self.code.packages],
+            key=lambda package: (-package.zipped, package.name),
+        )
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+    def __str__(self) -> str:
+        compiled = f"bytecode by CPython {self.bytecode}" if self.bytecode else "no bytecode"
+        return "\n".join(
+            [
+                f"Bundle for {self.target}, Python {self.python}, {compiled}",
+                f"  layer.zip  {_summary(self.layer)}",
+                f"  code.zip   {_summary(self.code)}",
+                f"  proof      {self.twin}",
+                table(self.packages, most=12),
+            ]
+        )
+
+
+def part_from(fields: dict[str, Any]) -> Part:
+    """The part that `asdict` made these fields of."""
+    packages = tuple(Package(**package) for package in fields.pop("packages"))
+    return Part(packages=packages, **fields)
+
+
+def table(packages: Iterable[Package], *, most: int = 10) -> str:
+    """The largest packages, in units of 1000."""
+    ordered = sorted(packages, key=lambda package: (-package.zipped, package.name))
+    rows = [
+        (f"{p.name} {p.version}".strip(), _size(p.zipped), _size(p.unzipped))
+        for p in ordered[:most]
+    ]
+    if rest := ordered[most:]:
+        rows.append(
+            (
+                f"{len(rest)} more",
+                _size(sum(p.zipped for p in rest)),
+                _size(sum(p.unzipped for p in rest)),
+            )
+        )
+    width = max([len("package"), *(len(name) for name, _, _ in rows)])
+    return "\n".join(
+        [
+            f"  {'package':<{width}}  {'zipped':>9}  {'unzipped':>9}",
+            *(f"  {name:<{width}}  {zipped:>9}  {unzipped:>9}" for name, zipped, unzipped in rows),
+        ]
+    )
+
+
+def _summary(part: Part) -> str:
+    return f"{_size(part.zipped):>9} zipped  {_size(part.unzipped):>9} unzipped  {part.files:>5} files  sha256 {part.sha256[:12]}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.2f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"

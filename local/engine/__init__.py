@@ -1,1 +1,0 @@
-"""The second way in: Pulumi's own engine, against the same realisers, through a provider that lives in the supervisor."""

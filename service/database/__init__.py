@@ -1,0 +1,1 @@
+"""The connection to PostgreSQL that all requests of an execution environment share."""

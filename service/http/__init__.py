@@ -1,0 +1,1 @@
+"""HTTP around the routes: middleware, problem details, conditional requests, request bodies, the OpenAPI document."""

@@ -1,0 +1,132 @@
+"""What the OpenAPI document says of a route's answers: `service.http.openapi` adds the schemas, so that no request has to load them."""
+
+from typing import Any, Final
+
+from service.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidRequestError,
+    InvalidRowsError,
+    NotFoundError,
+    PreconditionFailedError,
+    ServiceError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
+from service.http.problems import MEDIA_TYPE, problem_body
+
+_PATH: Final = "/accounts/77"
+_UPLOAD_PATH: Final = "/ingest/csv"
+_UPLOAD: Final = (InvalidRowsError, TooLargeError, UnsupportedMediaTypeError)
+_EXAMPLES: Final = (
+    UnauthorizedError(),
+    ForbiddenError(),
+    NotFoundError("There is no account 77."),
+    ConflictError("Another request changed the same data at the same time. Try again."),
+    PreconditionFailedError(
+        "The account has changed since you read it: read it again, then send the change with its new ETag."
+    ),
+    InvalidRequestError(
+        "The request is invalid at query.page: Input should be greater than or equal to 1.",
+        errors=[
+            {
+                "loc": ["query", "page"],
+                "code": "greater_than_equal",
+                "message": "Input should be greater than or equal to 1",
+            }
+        ],
+    ),
+    InvalidRowsError(
+        "Nothing was written. Correct row 3, column renewal_date: A date is expected as year-month-day, such as 2026-12-31.",
+        errors=[
+            {
+                "row": 3,
+                "column": "renewal_date",
+                "code": "date_expected",
+                "message": "A date is expected as year-month-day, such as 2026-12-31.",
+            }
+        ],
+        total=1,
+    ),
+    TooLargeError(
+        "The file has 4194305 bytes; at most 4194304 are taken. Split it, with the header in each part."
+    ),
+    UnsupportedMediaTypeError("Send one part of multipart/form-data named file, with a filename."),
+    UnavailableError("The database cannot be reached at the moment. Try again in a few seconds."),
+)
+
+NO_DATABASE: Final = (InvalidRequestError,)
+HEALTH: Final = (InvalidRequestError, UnavailableError)
+UNSTORED: Final = (UnauthorizedError, InvalidRequestError)
+READ: Final = (UnauthorizedError, InvalidRequestError, UnavailableError)
+WRITE: Final = (
+    UnauthorizedError,
+    ForbiddenError,
+    InvalidRequestError,
+    UnavailableError,
+    ConflictError,
+)
+IMPORT: Final = (
+    UnauthorizedError,
+    ForbiddenError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+    InvalidRowsError,
+    UnavailableError,
+    ConflictError,
+)
+
+
+_ETAG: Final = {
+    "ETag": {"description": "Of this answer, for `If-None-Match`.", "schema": {"type": "string"}}
+}
+
+
+def answers(
+    schema: str, description: str, *errors: type[ServiceError], etag: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: its 200 with a schema of `service.schema.responses`, and the errors that it may give.
+
+    `etag`: it carries one, and may be 304.
+    """
+    documented = _errors(errors)
+    documented[200] = _content(
+        "application/json", {"$ref": f"#/components/schemas/{schema}"}, description
+    )
+    if etag:
+        documented[200]["headers"] = _ETAG
+        documented[304] = {
+            "description": "What `If-None-Match` names is still the answer.",
+            "headers": _ETAG,
+        }
+    return documented
+
+
+def csv_answers(
+    description: str, example: str, *errors: type[ServiceError]
+) -> dict[int | str, dict[str, Any]]:
+    """The same for a route that answers with a file."""
+    return {
+        200: _content("text/csv", {"type": "string"}, description, example=example),
+        **_errors(errors),
+    }
+
+
+def _errors(errors: tuple[type[ServiceError], ...]) -> dict[int | str, dict[str, Any]]:
+    documented: dict[int | str, dict[str, Any]] = {}
+    for example in _EXAMPLES:
+        if type(example) in errors:
+            path = _UPLOAD_PATH if isinstance(example, _UPLOAD) else _PATH
+            body = problem_body(example, path=path, request_id="5f0c9f6d0f5e4c1a8f7b2f6f0a3d9e11")
+            documented[int(example.status)] = _content(
+                MEDIA_TYPE, {"$ref": "#/components/schemas/Problem"}, example.title, example=body
+            )
+    return documented
+
+
+def _content(
+    media_type: str, schema: dict[str, Any], description: str, **more: Any
+) -> dict[str, Any]:
+    return {"description": description, "content": {media_type: {"schema": schema, **more}}}

@@ -1,0 +1,1 @@
+"""The data model: columns, limits, tables, request and response models."""

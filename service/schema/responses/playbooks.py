@@ -1,0 +1,67 @@
+"""Playbooks, and which of them to follow."""
+
+import json
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field, RootModel
+
+from service.playbooks import PLAYBOOKS, recommend
+from service.schema.responses import Ratio
+from service.schema.responses.examples import example
+
+_DETRACTORS: Final = recommend(["nps"])[0]
+
+
+def _json(value: Any) -> Any:
+    """As it is sent: tuples are lists there."""
+    return json.loads(json.dumps(value))
+
+
+class Playbook(BaseModel):
+    """What a success manager can do. Ids stay."""
+
+    model_config = example(_json(PLAYBOOKS[0].as_json()))
+
+    id: int
+    title: str
+    description: str
+    category: str
+    priority: Literal["High", "Medium", "Low"]
+    estimated_effort: str
+    triggers: list[str] = Field(description="Codes of the factors that it answers.")
+    risk_factors: list[str] = Field(description="Their labels.")
+    coverage_below: Ratio | None = Field(
+        description="It answers missing data: when less than this part of the score is known."
+    )
+    steps: list[str]
+
+
+class Playbooks(RootModel[list[Playbook]]):
+    """All of them, by id."""
+
+    model_config = example(_json([playbook.as_json() for playbook in PLAYBOOKS[:2]]))
+
+
+class Recommendation(BaseModel):
+    playbook: Playbook
+    relevance_score: Ratio
+    matching_risk_factors: list[str] = Field(
+        description="Labels of the factors that it answers; or of those that are unknown."
+    )
+
+
+class Recommendations(BaseModel):
+    """The most relevant first, at most five."""
+
+    model_config = example(
+        _json({
+            "account_id": 77,
+            "recommendations": [{**_DETRACTORS._asdict(), "playbook": _DETRACTORS.playbook.as_json()}],
+        })
+    )  # fmt: skip
+
+    account_id: int | None = Field(description="Null when risk factors were sent.")
+    recommendations: list[Recommendation]
+
+
+ANSWERS: Final = (Playbook, Playbooks, Recommendations)

@@ -1,0 +1,114 @@
+"""HTTP APIs as they stand in the store, each served at its stack's port."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from stack.local.apigateway.app import HttpApi
+from stack.local.apigateway.http_api import MAX_TIMEOUT_MS, ApiConfig, RouteConfig
+from stack.local.cloudwatch.logs import LogStore, LogStream
+from stack.local.lambda_.functions import LambdaFunctions
+from stack.local.lambda_.invocation import Invocation
+from stack.local.resources.arns import invoked
+from stack.local.resources.store import Store, stack_of
+from stack.local.system.ports import StackPorts
+from stack.local.system.server_group import Call, HttpServerGroup
+
+
+class NotPermittedError(Exception):
+    """The function's policy does not let the gateway call it; on AWS the client gets 500 and the access log this sentence."""
+
+
+class HttpApis(HttpServerGroup[HttpApi]):
+    """APIs by their ids, with the routes and stages that the store says."""
+
+    def __init__(
+        self,
+        store: Store,
+        lambda_: LambdaFunctions,
+        logs: LogStore,
+        ports: Callable[[str], StackPorts],
+        call: Call,
+    ) -> None:
+        super().__init__(call)
+        self._store = store
+        self._lambda = lambda_
+        self._logs = logs
+        self._ports = ports
+        self._access_logs: dict[str, LogStream] = {}
+
+    async def _configure(self) -> None:
+        records = self._store.find("apis")
+        apps = await self._serve(
+            {identity: self._port(record) for identity, record in records.items()},
+            HttpApi,
+            "the API",
+        )
+        for identity, app in apps.items():
+            app.configure(self._configuration(identity, records[identity]))
+
+    def _configuration(self, identity: str, api: Mapping[str, Any]) -> ApiConfig | None:
+        stages = list(self._store.find("stages", apiId=identity).values())
+        if not stages:
+            return None
+        stage = stages[0]
+        settings, log = (
+            stage.get("defaultRouteSettings") or {},
+            stage.get("accessLogSettings") or {},
+        )
+        overrides = {item["routeKey"]: item for item in stage.get("routeSettings") or []}
+        routes = self._store.find("routes", apiId=identity).values()
+        return ApiConfig(
+            api_id=identity,
+            account_id=api["executionArn"].split(":")[4],
+            domain=f"localhost:{self._port(api)}",
+            routes=[
+                route
+                for record in routes
+                if (route := self._route(record, api, overrides.get(record["routeKey"], {})))
+            ],
+            stage=stage["name"],
+            rate=settings.get("throttlingRateLimit"),
+            burst=settings.get("throttlingBurstLimit"),
+            access_log=self._access_log(log.get("destinationArn", "")),
+            access_log_format=log.get("format", ""),
+        )
+
+    def _route(
+        self, record: Mapping[str, Any], api: Mapping[str, Any], override: Mapping[str, Any]
+    ) -> RouteConfig | None:
+        integration = self._store.get(
+            "integrations", record["target"].removeprefix("integrations/")
+        )
+        if integration is None:
+            return None
+        name, qualifier = invoked(integration["integrationUri"])
+
+        async def invoke(event: bytes, trace: str) -> Invocation:
+            if not self._lambda.permitted(name, qualifier, api["executionArn"]):
+                raise NotPermittedError(
+                    f"The API has no permission to call the function {name}:{qualifier}"
+                )
+            return await self._lambda.answer(name, qualifier, event, trace)
+
+        return RouteConfig(
+            key=record["routeKey"],
+            invoke=invoke,
+            timeout_ms=integration.get("timeoutMilliseconds", MAX_TIMEOUT_MS),
+            rate=override.get("throttlingRateLimit"),
+            burst=override.get("throttlingBurstLimit"),
+        )
+
+    def _access_log(self, group_arn: str) -> Callable[[str], None] | None:
+        """One stream a group for the life of this process, so that old ones expire."""
+        name = group_arn.partition(":log-group:")[2].removesuffix(":*")
+        if not name:
+            return None
+        if name not in self._access_logs:
+            self._access_logs[name] = self._logs.group(name).stream(
+                f"{datetime.now(UTC):%Y/%m/%d/%H-%M-%S}"
+            )
+        return self._access_logs[name].write
+
+    def _port(self, api: Mapping[str, Any]) -> int:
+        return self._ports(stack_of(api["owner"])).api

@@ -1,0 +1,76 @@
+"""The configuration of an HTTP API, and what follows from it for a request: its route, and whether it is throttled."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from stack.local.apigateway.access_log import AccessLogFormat
+from stack.local.apigateway.routes import Router
+from stack.local.apigateway.throttle import TokenBucket
+from stack.local.lambda_.invocation import Invocation
+
+MAX_TIMEOUT_MS = 30_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteConfig:
+    """A route and its Lambda integration. `key` is `$default`, `GET /x`, `ANY /x/{id}`, `GET /{proxy+}`.
+
+    `invoke` takes the event and the value of X-Amzn-Trace-Id; it is cancelled when the integration's time is over.
+    `rate` (requests a second) and `burst` override the stage's.
+    """
+
+    key: str
+    invoke: Callable[[bytes, str], Awaitable[Invocation]]
+    timeout_ms: int = MAX_TIMEOUT_MS
+    rate: float | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiConfig:
+    """An API with its one stage. Without `rate` and `burst` it is not throttled; `access_log` takes lines of `access_log_format`."""
+
+    api_id: str
+    account_id: str
+    domain: str
+    routes: Sequence[RouteConfig]
+    stage: str = "$default"
+    rate: float | None = None
+    burst: int | None = None
+    access_log: Callable[[str], None] | None = None
+    access_log_format: str = ""
+
+
+class Api:
+    """An ApiConfig made ready for requests. ValueError for a route key that AWS would refuse."""
+
+    def __init__(self, config: ApiConfig) -> None:
+        self.config = config
+        self.log_format = AccessLogFormat(config.access_log_format)
+        self._router = Router({route.key: route for route in config.routes})
+        self._shared = _bucket(config.rate, config.burst)
+        self._own = {
+            route.key: _bucket(
+                config.rate if route.rate is None else route.rate,
+                config.burst if route.burst is None else route.burst,
+            )
+            for route in config.routes
+            if (route.rate, route.burst) != (None, None)
+        }
+
+    def route(self, method: str, path: str) -> tuple[RouteConfig, dict[str, str]] | None:
+        """The route for a decoded path and its path parameters. A named stage is the path's first segment."""
+        if self.config.stage != "$default":
+            prefix = f"/{self.config.stage}"
+            if path != prefix and not path.startswith(f"{prefix}/"):
+                return None
+            path = path.removeprefix(prefix) or "/"
+        return self._router.find(method, path)
+
+    def admits(self, route: RouteConfig) -> bool:
+        bucket = self._own.get(route.key, self._shared)
+        return bucket is None or bucket.take()
+
+
+def _bucket(rate: float | None, burst: int | None) -> TokenBucket | None:
+    return None if rate is None and burst is None else TokenBucket(rate or 0, burst or 0)

@@ -1,0 +1,49 @@
+"""Log groups: directories of files."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi_aws as aws
+
+from stack.local.cloudwatch.logs import LogStore
+from stack.local.resources.arns import arn
+from stack.local.resources.base import Context
+from stack.local.resources.stored import Stored
+
+
+class LogGroup(Stored):
+    """A directory; streams that nobody wrote to for the days of its retention are removed at start."""
+
+    sdk = aws.cloudwatch.LogGroup
+    data_loss = "its logs"
+    kind = "log-groups"
+    supported = frozenset({"name", "retentionInDays", "tags"})
+    replaces = frozenset({"name"})
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        return (
+            []
+            if inputs.get("retentionInDays")
+            else ["retentionInDays is missing: logs would be kept, and paid for, for ever"]
+        )
+
+    def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
+        return inputs["name"]
+
+    def describe(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        return {
+            "arn": arn("logs", context.region, f"log-group:{identity}"),
+            "tagsAll": inputs.get("tags", {}),
+        }
+
+    def applied(self, context: Context, identity: str) -> None:
+        record = context.cloud.store.get(self.kind, identity)
+        if record is None:
+            context.cloud.service(LogStore).group(identity).remove()
+        else:
+            context.cloud.service(LogStore).group(identity, record["retentionInDays"])
+
+
+HANDLERS = (LogGroup(),)

@@ -1,0 +1,33 @@
+"""The flags of `stack up`, which the command and the supervisor share."""
+
+import argparse
+
+
+def up_flags() -> argparse.ArgumentParser:
+    """A parser to be given as a parent."""
+    flags = argparse.ArgumentParser(add_help=False)
+    flags.add_argument(
+        "--port",
+        type=int,
+        metavar="N",
+        help="the API's port; the site gets N+1 (default: free ones, kept between runs)",
+    )
+    flags.add_argument(
+        "--no-frontend",
+        dest="frontend",
+        action="store_false",
+        help="leave the dashboard out: no Node is needed",
+    )
+    flags.add_argument("--watch", action="store_true", help="serve a saved change at once")
+    flags.add_argument(
+        "--no-freeze",
+        dest="freeze",
+        action="store_false",
+        help="let idle functions run on, for a debugger",
+    )
+    flags.add_argument(
+        "--strict-concurrency",
+        action="store_true",
+        help="throttle above the concurrency, as Lambda does; do not wait",
+    )
+    return flags

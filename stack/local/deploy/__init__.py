@@ -1,0 +1,1 @@
+"""`stack up`: evaluates the program in process, plans, and applies the changes."""

@@ -1,0 +1,72 @@
+"""Evaluates the program in this process, twice: a preview that plans and refuses, then the update."""
+
+import os
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from stack.local.deploy.passes import Pass, Preview, Update
+from stack.local.deploy.state import StackState
+from stack.local.resources import sdk
+from stack.local.resources.base import Context, Function, ResourceHandler
+from stack.local.system.events import Progress
+
+P = TypeVar("P", bound=Pass)
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """One update of a stack on this machine.
+
+    Raises `UserError` with nothing changed when the preview refuses. When the update fails, what it
+    has provisioned stays, and the next run continues from there.
+    """
+
+    program: sdk.Program
+    state: StackState
+    handlers: Mapping[str, ResourceHandler]
+    context: Callable[[str], Context]
+    functions: Mapping[str, Function] = field(default_factory=dict[str, Function])
+    report: Callable[[Progress], None] = lambda _progress: None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> Mapping[str, Any]:
+        """Preview and update; the stack's outputs, secret ones as `values.Secret`."""
+        self.preview()
+        update = self._evaluate(Update, preview=False)
+        update.delete_leftovers()
+        return update.outputs
+
+    def preview(self) -> Preview:
+        """Run the first pass alone."""
+        preview = self._evaluate(Preview, preview=True)
+        preview.check_deletions()
+        return preview
+
+    def _evaluate(self, kind: type[P], *, preview: bool) -> P:
+        host = kind(
+            program=self.program,
+            state=self.state,
+            handlers=self.handlers,
+            functions=self.functions,
+            context=self.context,
+            report=self.report,
+            cancelled=self.cancelled,
+        )
+        with _working_directory(self.program.path.parent):
+            sdk.run_program(self.program, host, preview=preview)
+        return host
+
+
+@contextmanager
+def _working_directory(directory: Path) -> Generator[None]:
+    """Change to a program's directory, as the CLI does. Only one evaluation runs in a process."""
+    before = Path.cwd()
+    os.chdir(directory)
+    try:
+        yield
+    finally:
+        os.chdir(before)

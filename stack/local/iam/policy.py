@@ -1,0 +1,80 @@
+"""IAM documents: they must parse, and stay within least privilege."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+
+def policy_failures(document: str) -> list[str]:
+    """Sentences on what is wrong with a permission policy: its form, a `*` action, a `*` resource."""
+    statements, failures = _statements(document)
+    for at, statement in enumerate(statements):
+        where = f"statement {at + 1}"
+        actions, resources = _texts(statement.get("Action")), _texts(statement.get("Resource"))
+        if not actions or not resources:
+            failures.append(f"{where} needs Action and Resource")
+        if statement.get("Effect") == "Allow":
+            failures += [
+                f"{where} allows the action {action!r}: name the actions"
+                for action in actions
+                if "*" in action
+            ]
+            failures += [
+                f"{where} allows it on every resource: name the resources"
+                for resource in resources
+                if not resource.strip("*:")
+            ]
+    return failures
+
+
+def trust_failures(document: str) -> list[str]:
+    """Sentences on what is wrong with a trust policy: its form, or somebody but Lambda who may assume the role."""
+    statements, failures = _statements(document)
+    for at, statement in enumerate(statements):
+        where = f"statement {at + 1}"
+        if _texts(statement.get("Action")) != ["sts:AssumeRole"]:
+            failures.append(f"{where} needs the action sts:AssumeRole")
+        principal = statement.get("Principal")
+        if principal not in (
+            {"Service": "lambda.amazonaws.com"},
+            {"Service": ["lambda.amazonaws.com"]},
+        ):
+            failures.append(
+                f"{where} lets {json.dumps(principal)} assume the role: only lambda.amazonaws.com may"
+            )
+    return failures
+
+
+def _statements(document: str) -> tuple[Sequence[Mapping[str, Any]], list[str]]:
+    try:
+        parsed = json.loads(document)
+    except ValueError as error:
+        return [], [f"the policy document is not JSON: {error}"]
+    if (
+        not isinstance(parsed, dict)
+        or cast("Mapping[str, Any]", parsed).get("Version") != "2012-10-17"
+    ):
+        return [], ['the policy document needs "Version": "2012-10-17"']
+    found = cast("Mapping[str, Any]", parsed).get("Statement")
+    statements = cast("list[Any]", found) if isinstance(found, list) else [found]
+    objects = [
+        cast("Mapping[str, Any]", statement)
+        for statement in statements
+        if isinstance(statement, dict)
+    ]
+    failures = (
+        []
+        if objects and len(objects) == len(statements)
+        else ["the policy document needs statements"]
+    )
+    failures += [
+        f"statement {at + 1} has the effect {statement.get('Effect')!r}: Allow or Deny"
+        for at, statement in enumerate(objects)
+        if statement.get("Effect") not in ("Allow", "Deny")
+    ]
+    return objects, failures
+
+
+def _texts(value: Any) -> list[str]:
+    items = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [text for text in items if isinstance(text, str)]

@@ -1,0 +1,58 @@
+"""Zips unpacked by their content, read-only, each once: what functions and layers run from."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+
+
+class Packages:
+    """Directories below `home`, named by the SHA-256 of the zip that they came from."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def unpack(self, archive: Path, digest: str) -> Path:
+        """Return the directory with the zip's files, 0444 in 0555 directories as on Lambda.
+
+        A killed unpacking leaves nothing under its name.
+        """
+        directory = self._home / digest[:16]
+        if directory.is_dir():
+            return directory
+        self._home.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=self._home))
+        with zipfile.ZipFile(archive) as source:
+            for entry in source.infolist():
+                path = Path(source.extract(entry, staging))
+                path.chmod(
+                    0o755
+                    if path.is_dir()
+                    else 0o555
+                    if entry.external_attr >> 16 & 0o111
+                    else 0o444
+                )
+        for path in staging.rglob("*"):
+            if path.is_dir():
+                path.chmod(0o555)
+        staging.chmod(0o755)
+        try:
+            staging.rename(directory)
+        except OSError:  # another thread was first
+            remove(staging)
+        return directory
+
+    def prune(self, keep: Collection[Path]) -> None:
+        """Remove the directories that no function or layer refers to, and what a killed unpacking left."""
+        for directory in self._home.glob("*") if self._home.is_dir() else ():
+            if directory not in keep:
+                remove(directory)
+
+
+def remove(directory: Path) -> None:
+    """Delete a tree whose directories may not be writable."""
+    for path in [directory, *directory.rglob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(directory)

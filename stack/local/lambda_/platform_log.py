@@ -1,0 +1,83 @@
+"""The lines that Lambda itself writes to a function's log, in its text format."""
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def init_start(runtime: str) -> str:
+    return f"INIT_START Runtime Version: {runtime}"
+
+
+def init_report(seconds: float, *, phase: str, status: str, error_type: str = "") -> str:
+    fields = [
+        f"INIT_REPORT Init Duration: {seconds * 1000:.2f} ms",
+        f"Phase: {phase}",
+        f"Status: {status}",
+    ]
+    return "\t".join(fields + ([f"Error Type: {error_type}"] if error_type else []))
+
+
+def start(request_id: str, version: str) -> str:
+    return f"START RequestId: {request_id} Version: {version}"
+
+
+def end(request_id: str) -> str:
+    return f"END RequestId: {request_id}"
+
+
+def timed_out(seconds: float) -> str:
+    return f"Task timed out after {seconds:.2f} seconds"
+
+
+def at(timestamp: float, request_id: str, message: str) -> str:
+    """The form of the timeout's line: time, request, message."""
+    clock = (
+        datetime.fromtimestamp(timestamp, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
+    return f"{clock} {request_id} {message}"
+
+
+def exited(status: int | None) -> str:
+    """`status` as subprocess has it (negative: a signal); None when there is none."""
+    if not status:
+        return "Runtime exited without providing a reason"
+    names = {9: "killed", 11: "segmentation fault", 15: "terminated", 6: "aborted"}
+    reason = f"exit status {status}" if status > 0 else f"signal: {names.get(-status, -status)}"
+    return f"Runtime exited with error: {reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The figures of one invocation. `init_s` only on an environment's first; `status` only when the platform ended it."""
+
+    request_id: str
+    duration_s: float
+    memory_size_mb: int
+    memory_used_mb: int
+    init_s: float | None = None
+    status: str = ""
+    error_type: str = ""
+
+    @property
+    def billed_ms(self) -> int:
+        """Rounded up to 1 ms, init included, as AWS bills since August 2025."""
+        return math.ceil(round((self.duration_s + (self.init_s or 0.0)) * 1000, 2))
+
+    def __str__(self) -> str:
+        fields = [
+            f"REPORT RequestId: {self.request_id}",
+            f"Duration: {self.duration_s * 1000:.2f} ms",
+            f"Billed Duration: {self.billed_ms} ms",
+            f"Memory Size: {self.memory_size_mb} MB",
+            f"Max Memory Used: {self.memory_used_mb} MB",
+        ]
+        if self.init_s is not None:
+            fields.append(f"Init Duration: {self.init_s * 1000:.2f} ms")
+        if self.status:
+            fields.append(f"Status: {self.status}")
+        if self.error_type:
+            fields.append(f"Error Type: {self.error_type}")
+        return "\t".join(fields)

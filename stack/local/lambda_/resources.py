@@ -1,0 +1,282 @@
+"""Invoker, their versions and aliases, layers, permissions, and calls at deployment."""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi_aws as aws
+
+from common.errors import UserError
+from config.function_environment import ENVIRONMENT_LIMIT, environment_size
+from stack.local.lambda_.functions import LambdaFunctions
+from stack.local.lambda_.packages import Packages
+from stack.local.resources.arns import arn, function_arn, invoke_arn
+from stack.local.resources.base import Context, ResourceHandler, all_known
+from stack.local.resources.stored import Stored, digest
+from stack.local.resources.values import Archive
+
+LATEST = "$LATEST"
+VERSIONS_KEPT = 3  # Lambda keeps all; here each is a directory
+# What a published version is made of (LambdaFunctions, PublishVersion); tags and reserved concurrency publish nothing
+_VERSIONED = frozenset(
+    {
+        "code",
+        "layers",
+        "environment",
+        "memorySize",
+        "timeout",
+        "role",
+        "runtime",
+        "handler",
+        "description",
+        "loggingConfig",
+    }
+)
+_OF_VERSION = frozenset(
+    {"version", "qualifiedArn", "qualifiedInvokeArn", "lastModified", "sourceCodeSize"}
+)
+
+
+class LayerVersion(Stored):
+    """A layer: the zip unpacked, read-only. Every change makes another version."""
+
+    sdk = aws.lambda_.LayerVersion
+    kind = "layers"
+    supported = frozenset(
+        {"layerName", "code", "compatibleArchitectures", "compatibleRuntimes", "description"}
+    )
+    replaces = supported
+
+    def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
+        return arn(
+            "lambda",
+            context.region,
+            f"layer:{inputs['layerName']}:{self._version(context, inputs)}",
+        )
+
+    def _version(self, context: Context, inputs: Mapping[str, Any]) -> int:
+        siblings = context.cloud.store.find(self.kind, layerName=inputs["layerName"])
+        mine = {**dict.fromkeys(self.supported), **inputs, "owner": context.urn}
+        same = [
+            record["number"]
+            for record in siblings.values()
+            if all(record.get(key) == value for key, value in mine.items())
+        ]
+        return (
+            same[0]
+            if same
+            else max((record["number"] for record in siblings.values()), default=0) + 1
+        )
+
+    def describe(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        code: Archive = inputs["code"]
+        directory = context.cloud.service(Packages).unpack(context.root / code.path, code.hash)
+        return {
+            "arn": identity,
+            "layerArn": identity.rpartition(":")[0],
+            "version": identity.rpartition(":")[2],
+            "codeSha256": base64.b64encode(bytes.fromhex(code.hash)).decode(),
+            "createdDate": _now(),
+            "signingJobArn": "",
+            "signingProfileVersionArn": "",
+            "sourceCodeSize": (context.root / code.path).stat().st_size,
+            "directory": str(directory),
+            "number": int(identity.rpartition(":")[2]),
+        }
+
+    def read(
+        self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        record = context.cloud.store.get(self.kind, identity)
+        return (
+            super().read(context, identity, inputs, outputs)
+            if record is not None and Path(record["directory"]).is_dir()
+            else None
+        )
+
+
+class Function(Stored):
+    """A function; with `publish` each change of what a version is made of publishes one."""
+
+    sdk = aws.lambda_.Function
+    kind = "functions"
+    supported = frozenset(
+        {
+            "name",
+            "role",
+            "runtime",
+            "architectures",
+            "code",
+            "layers",
+            "handler",
+            "environment",
+            "memorySize",
+            "timeout",
+            "publish",
+            "reservedConcurrentExecutions",
+            "loggingConfig",
+            "description",
+            "tags",
+        }
+    )
+    replaces = frozenset({"name"})
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        failures: list[str] = []
+        if all_known(inputs, "environment"):
+            size = environment_size((inputs.get("environment") or {}).get("variables") or {})
+            if size > ENVIRONMENT_LIMIT:
+                failures.append(
+                    f"the environment is {size} bytes, Lambda allows {ENVIRONMENT_LIMIT}"
+                )
+        if all_known(inputs, "memorySize") and not 128 <= inputs.get("memorySize", 128) <= 10240:
+            failures.append(f"memorySize is {inputs['memorySize']}, allowed are 128 to 10240 MB")
+        if all_known(inputs, "timeout") and not 1 <= inputs.get("timeout", 3) <= 900:
+            failures.append(f"timeout is {inputs['timeout']}, allowed are 1 to 900 s")
+        if all_known(inputs, "loggingConfig") and not (inputs.get("loggingConfig") or {}).get(
+            "logGroup"
+        ):
+            failures.append(
+                "loggingConfig.logGroup is missing: Lambda would make a group of its own, without retention"
+            )
+        return failures
+
+    def recomputed_outputs(self, changed: frozenset[str]) -> frozenset[str]:
+        return _OF_VERSION if changed & _VERSIONED else frozenset()
+
+    def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
+        return inputs["name"]
+
+    def describe(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        code: Archive = inputs["code"]
+        directory = context.cloud.service(Packages).unpack(context.root / code.path, code.hash)
+        layers = [self._layer(context, layer) for layer in inputs.get("layers", [])]
+        present = context.cloud.store.get(self.kind, identity) or {}
+        snapshot = {key: inputs.get(key) for key in sorted(_VERSIONED)}
+        latest = {"configuration": snapshot, "taskRoot": str(directory), "layers": layers}
+        versions: dict[str, Any] = {**present.get("versions", {}), LATEST: latest}
+        version = present.get("version", LATEST)
+        if inputs.get("publish"):
+            if version == LATEST or versions[version]["configuration"] != snapshot:
+                version = str(
+                    max((int(number) for number in versions if number != LATEST), default=0) + 1
+                )
+            versions[version] = latest
+            versions = {number: versions[number] for number in (LATEST, *_newest(versions))}
+        return {
+            "arn": function_arn(context.region, identity),
+            "invokeArn": invoke_arn(context.region, identity),
+            "qualifiedArn": function_arn(context.region, identity, version),
+            "qualifiedInvokeArn": invoke_arn(context.region, identity, version),
+            "responseStreamingInvokeArn": invoke_arn(context.region, identity),
+            "lastModified": _now(),
+            "signingJobArn": "",
+            "signingProfileVersionArn": "",
+            "sourceCodeSize": (context.root / code.path).stat().st_size,
+            "version": version,
+            "tagsAll": inputs.get("tags", {}),
+            "versions": versions,
+        }
+
+    def _layer(self, context: Context, identity: str) -> str:
+        record = context.cloud.store.get(LayerVersion.kind, identity)
+        if record is None:
+            raise UserError(f"there is no layer {identity}")
+        return record["directory"]
+
+    def read(
+        self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        record = context.cloud.store.get(self.kind, identity)
+        if record is None:
+            return None
+        served = record["versions"][record["version"]]
+        whole = all(Path(path).is_dir() for path in (served["taskRoot"], *served["layers"]))
+        return super().read(context, identity, inputs, outputs) if whole else None
+
+    def applied(self, context: Context, identity: str) -> None:
+        context.cloud.service(LambdaFunctions).changed(identity)
+
+
+class Alias(Stored):
+    """A name for a version; requests that are under way end where they began."""
+
+    sdk = aws.lambda_.Alias
+    kind = "aliases"
+    supported = frozenset({"name", "functionName", "functionVersion", "description"})
+    replaces = frozenset({"name", "functionName"})
+
+    def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
+        return f"{inputs['functionName']}:{inputs['name']}"
+
+    def describe(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        name, alias = inputs["functionName"], inputs["name"]
+        return {
+            "arn": function_arn(context.region, name, alias),
+            "invokeArn": invoke_arn(context.region, name, alias),
+        }
+
+    def applied(self, context: Context, identity: str) -> None:
+        context.cloud.service(LambdaFunctions).changed(identity.partition(":")[0])
+
+
+class Permission(Stored):
+    """Who may call a function: the gateway asks before each call."""
+
+    sdk = aws.lambda_.Permission
+    kind = "permissions"
+    supported = frozenset({"action", "principal", "function", "qualifier", "sourceArn"})
+    replaces = supported
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        return (
+            []
+            if inputs.get("sourceArn")
+            else ["sourceArn is missing: any API of any account could call the function"]
+        )
+
+    def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
+        return digest(context.urn, json.dumps(inputs, sort_keys=True))
+
+
+class Invocation(ResourceHandler):
+    """A call at deployment, made once; its triggers make it again. Reading and deleting do nothing."""
+
+    sdk = aws.lambda_.Invocation
+    supported = frozenset({"functionName", "input", "triggers", "qualifier", "lifecycleScope"})
+    replaces = supported
+
+    def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        name, qualifier = inputs["functionName"], inputs.get("qualifier", LATEST)
+        answer = context.cloud.service(LambdaFunctions).invoke(
+            name, qualifier, inputs["input"].encode()
+        )
+        text = answer.payload.decode(errors="replace")
+        if answer.error:
+            raise UserError(
+                f"the function {name} failed ({answer.error}): {text}. Its log: `stack logs`"
+            )
+        return digest(context.urn, json.dumps(inputs, sort_keys=True)), {"result": text}
+
+    def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        pass
+
+
+def _newest(versions: Mapping[str, Any]) -> list[str]:
+    return sorted((number for number in versions if number != LATEST), key=int)[-VERSIONS_KEPT:]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+
+
+HANDLERS = (LayerVersion(), Function(), Alias(), Permission(), Invocation())

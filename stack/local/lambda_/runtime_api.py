@@ -1,0 +1,154 @@
+"""Lambda's Runtime API (2018-06-01): the HTTP server that one execution environment's runtime client talks to.
+
+The client takes only host and port from `AWS_LAMBDA_RUNTIME_API`, no path, so each environment has a listening socket of its own.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Protocol
+
+import httptools
+
+MAX_PAYLOAD = 6_291_556
+"""Bytes of an event or of a response: what AWS's own error messages name for its 6 MB."""
+
+TOO_LARGE = "Function.ResponseSizeTooLarge"
+
+_VERSION = "/2018-06-01/runtime"
+_REASONS = {
+    200: "OK",
+    202: "Accepted",
+    400: "Bad Request",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+}
+
+
+class Listener(Protocol):
+    """What an execution environment hears of its runtime client."""
+
+    def on_next(self) -> None:
+        """The client asks for an event: init is over, or the last invocation is."""
+
+    def on_response(self, request_id: str, payload: bytes) -> None: ...
+
+    def on_error(self, request_id: str, error_type: str, payload: bytes) -> None: ...
+
+    def on_init_error(self, payload: bytes) -> None: ...
+
+
+class RuntimeApi:
+    """`open`, then `send` an event after each `on_next`; `close` ends the connections."""
+
+    def __init__(self, listener: Listener, *, max_response: int = MAX_PAYLOAD) -> None:
+        self.listener, self.max_response = listener, max_response
+        self.connections: set[_Connection] = set()
+        self.polling: _Connection | None = None
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> str:
+        """Listen on a free port of 127.0.0.1; the answer is the value of `AWS_LAMBDA_RUNTIME_API`."""
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(self), "127.0.0.1", 0
+        )
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def send(self, headers: Mapping[str, str], event: bytes) -> None:
+        """Answer the client's question for the next event."""
+        if self.polling is None:
+            raise RuntimeError("the runtime client has not asked for an event")
+        connection, self.polling = self.polling, None
+        connection.answer(200, event, headers)
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.transport.abort()
+
+
+class _Connection(asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, api: RuntimeApi) -> None:
+        self._api = api
+        self._parser = httptools.HttpRequestParser(self)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url, self._error_type = b"", ""
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._api.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._api.connections.discard(self)
+        if self._api.polling is self:
+            self._api.polling = None
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.transport.abort()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"lambda-runtime-function-error-type":
+            self._error_type = value.decode(errors="replace")
+
+    def on_body(self, body: bytes) -> None:
+        self._size += len(body)
+        if self._size <= self._api.max_response:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        path, body, error_type, size = (
+            self._url.decode("latin-1"),
+            b"".join(self._body),
+            self._error_type,
+            self._size,
+        )
+        self._begin()
+        listener = self._api.listener
+        match path.removeprefix(_VERSION).strip("/").split("/"):
+            case ["invocation", "next"]:
+                self._api.polling = self
+                listener.on_next()
+            case ["invocation", request_id, "response"] if size > self._api.max_response:
+                message = f"Response payload size exceeded maximum allowed payload size ({self._api.max_response} bytes)."
+                listener.on_error(request_id, TOO_LARGE, error_document(message, TOO_LARGE))
+                self._status(413, message, "RequestEntityTooLarge")
+            case ["invocation", request_id, "response"]:
+                listener.on_response(request_id, body)
+                self._status(202)
+            case ["invocation", request_id, "error"]:
+                listener.on_error(request_id, error_type, body)
+                self._status(202)
+            case ["init", "error"]:
+                listener.on_init_error(body)
+                self._status(202)
+            case _:
+                self._status(404, f"{path} is not part of the Runtime API here", "NotFound")
+
+    def _status(self, status: int, message: str = "", error_type: str = "") -> None:
+        self.answer(
+            status, error_document(message, error_type) if message else b'{"status":"OK"}', {}
+        )
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
+        self.transport.write(head.encode("latin-1") + body)
+
+
+def error_document(message: str, error_type: str, **more: object) -> bytes:
+    """The JSON document by which Lambda and its runtimes describe an error."""
+    return json.dumps({"errorMessage": message, "errorType": error_type, **more}).encode()

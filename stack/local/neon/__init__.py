@@ -1,0 +1,1 @@
+"""Neon on this machine: projects and branches as databases of an embedded PostgreSQL server."""

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server that stands in for Neon on one machine."""

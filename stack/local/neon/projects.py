@@ -1,0 +1,179 @@
+"""Neon projects: a role with a password and a database on the embedded Postgres server."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi_neon as neon
+
+from common.errors import UserError
+from config.rules import NEON_REGIONS
+from stack.local.neon.postgres.server import Postgres
+from stack.local.resources.base import Context, Function, all_known
+from stack.local.resources.bridged import Bridged
+from stack.local.resources.stored import digest
+
+KIND = "neon-projects"
+
+
+class Project(Bridged):
+    """A project. The one server has one namespace, so two projects need databases and roles of different names."""
+
+    sdk = neon.Project
+    data_loss = "its databases with their data"
+    supported = frozenset(
+        {
+            "name",
+            "regionId",
+            "pgVersion",
+            "historyRetentionSeconds",
+            "storePassword",
+            "branch",
+            "defaultEndpointSettings",
+            "orgId",
+        }
+        | {"defaultBranchProtected"}
+    )
+    replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
+    secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
+
+    def check(self, inputs: Mapping[str, Any]) -> list[str]:
+        failures: list[str] = []
+        offered = [f"aws-{name}" for name in NEON_REGIONS]
+        if all_known(inputs, "regionId") and inputs.get("regionId") not in offered:
+            failures.append(
+                f"regionId is {inputs.get('regionId')!r}, Neon offers {', '.join(offered)}"
+            )
+        if (
+            all_known(inputs, "branch")
+            and not {"roleName", "databaseName"} <= (inputs.get("branch") or {}).keys()
+        ):
+            failures.append("branch needs roleName and databaseName")
+        if inputs.get("historyRetentionSeconds") is None:
+            failures.append(
+                "historyRetentionSeconds is missing: the provider's default is refused on the Free plan"
+            )
+        return failures
+
+    def must_delete_before_create(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> bool:
+        """The one server has one namespace."""
+        record = context.cloud.store.get(KIND, identity)
+        return (
+            record is not None
+            and all_known(inputs, "branch")
+            and record["database"] == inputs["branch"]["databaseName"]
+        )
+
+    def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+        store, postgres = context.cloud.store, context.cloud.service(Postgres)
+        role, database = inputs["branch"]["roleName"], inputs["branch"]["databaseName"]
+        mine = store.find(KIND, owner=context.urn, database=database, role=role)
+        for record in store.find(KIND, database=database).values():
+            if record["owner"] != context.urn:
+                raise UserError(
+                    f"the database {database!r} belongs to {record['owner'].split('::')[-1]!r} already: give this one another name"
+                )
+        identity, known = next(iter(mine.items()), (f"local-{secrets.token_hex(4)}", {}))
+        if known and not postgres.database_exists(database):
+            store.remove(KIND, identity)  # the data has gone: another database is another project
+            identity, known = f"local-{secrets.token_hex(4)}", {}
+        password = known.get("password") or secrets.token_urlsafe(24)
+        protected = bool(inputs.get("defaultBranchProtected"))
+        record = {
+            "owner": context.urn,
+            "role": role,
+            "database": database,
+            "password": password,
+            "protected": protected,
+        }
+        store.put(KIND, identity, {**record, "name": inputs.get("name", "")})
+        postgres.create_role(role, password)
+        postgres.create_database(database, role)
+        return identity, _outputs(context, identity, role, database, password)
+
+    def update(
+        self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        record = context.cloud.store.get(KIND, identity) or {}
+        protected = bool(inputs.get("defaultBranchProtected"))
+        context.cloud.store.put(
+            KIND, identity, {**record, "protected": protected, "name": inputs.get("name", "")}
+        )
+        return _outputs(context, identity, record["role"], record["database"], record["password"])
+
+    def read(
+        self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        record = context.cloud.store.get(KIND, identity)
+        if record is None or not context.cloud.service(Postgres).database_exists(
+            record["database"]
+        ):
+            return None
+        return {
+            **outputs,
+            **_outputs(context, identity, record["role"], record["database"], record["password"]),
+        }
+
+    def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        record = context.cloud.store.get(KIND, identity)
+        if record is None:
+            return
+        others = [
+            other
+            for other in context.cloud.store.find(KIND, database=record["database"])
+            if other != identity
+        ]
+        if not others:
+            context.cloud.service(Postgres).drop_database(record["database"])
+            context.cloud.service(Postgres).drop_role(record["role"])
+        context.cloud.store.remove(KIND, identity)
+
+
+def _outputs(
+    context: Context, identity: str, role: str, database: str, password: str
+) -> Mapping[str, Any]:
+    host = f"localhost:{context.cloud.service(Postgres).port}"
+    # Not escaped, as Neon's own are not.
+    uri = f"postgres://{role}:{password}@{host}/{database}"
+    return {
+        "connectionUri": uri,
+        "connectionUriPooler": uri,
+        "databaseHost": host,
+        "databaseHostPooler": host,
+        "databaseName": database,
+        "databasePassword": password,
+        "databaseUser": role,
+        "defaultBranchId": default_branch(identity),
+        "defaultEndpointId": f"ep-{digest(identity, 'endpoint')}",
+    }
+
+
+def default_branch(project: str) -> str:
+    return f"br-{digest(project, 'branch')}"
+
+
+class GetProject(Function):
+    """Looks up a project of any stack of this machine."""
+
+    token = "neon:index/getProject:getProject"  # noqa: S105 - a function's
+    results = frozenset({"name"}) | (Project().computed - {"defaultEndpointId"})
+    secrets = Project.secrets
+
+    def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        record = context.cloud.store.get(KIND, arguments["id"])
+        if record is None:
+            raise UserError(
+                f"there is no Neon project {arguments['id']!r} on this machine: `stack outputs neon_project_id` has the id of one"
+            )
+        found = _outputs(
+            context, arguments["id"], record["role"], record["database"], record["password"]
+        )
+        return {"name": record.get("name", ""), **found}
+
+
+HANDLERS = (Project(),)
+
+
+FUNCTIONS = (GetProject(),)

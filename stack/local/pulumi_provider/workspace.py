@@ -1,0 +1,147 @@
+"""`.local/pulumi/`: what the pulumi CLI finds instead of its own places, so that nothing of a cloud is read or written.
+
+project/     a `Pulumi.yaml` that points at the checkout, and the stacks' configuration as it is on this machine, written anew each time
+state/       the file backend
+home/        the CLI's own settings
+passphrase   what secrets in state and configuration are encrypted with
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import psutil
+import yaml
+
+from common.yaml_file import read_mapping
+from config.stack_config import LOCAL_CLOUD_VARIABLE, LOCAL_STACK, SECRET_KEYS
+from stack.local.deploy import stack_config
+from stack.local.system.files import write_private
+from stack.local.system.paths import Home
+
+PROGRAM_PATH = Path(__file__).with_name("program")
+PACKAGES = ("aws", "vercel", "terraform-provider")  # the last is the bridge that Neon comes through
+
+
+class Workspace:
+    """What one checkout's `stack pulumi` runs in."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._path = home.path / "pulumi"
+        self.project_directory = self._path / "project"
+        self._document = read_mapping(home.root / "Pulumi.yaml")
+        self._project = str(self._document["name"])
+
+    def environment(self, inherited: Mapping[str, str], *, port: int | None) -> dict[str, str]:
+        """The CLI's environment; with `port`, where the provider answers for every package."""
+        attached = (
+            {}
+            if port is None
+            else {"PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in PACKAGES)}
+        )
+        return {
+            **inherited,
+            LOCAL_CLOUD_VARIABLE: str(self._home.socket),
+            "PULUMI_HOME": str(self._path / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self._path / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._path / "passphrase"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # there is none to acquire, and looking takes seconds
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(PROGRAM_PATH), inherited.get("PYTHONPATH")))
+            ),
+            **attached,
+        }
+
+    def make(self) -> None:
+        """Everything but a stack's configuration."""
+        for directory in ("home", "state", "project"):
+            (self._path / directory).mkdir(parents=True, exist_ok=True)
+        passphrase = self._path / "passphrase"
+        if not passphrase.exists():
+            write_private(passphrase, secrets.token_urlsafe(32))
+        runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+        document = {**self._document, "main": str(self._home.root), "runtime": runtime}
+        write_private(
+            self.project_directory / "Pulumi.yaml",
+            yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
+            sync=False,
+        )
+
+    def configure(self, stack: str, config_overrides: Mapping[str, str]) -> Mapping[str, str]:
+        """Write the stack's configuration, all layers in one; `config_overrides` wins. Return the secrets by full key: only the CLI can write them.
+
+        Raises `UserError` as `stack_config.layers` does.
+        """
+        found = stack_config.layers(
+            self._home.root, self._project, dict.fromkeys((LOCAL_STACK, stack))
+        )
+        merged = {
+            stack_config.qualify(key, self._project): value
+            for key, value in {**found, **config_overrides}.items()
+            if value is not None
+        }
+        secret = {
+            key: str(merged.pop(key))
+            for key in (stack_config.qualify(key, self._project) for key in SECRET_KEYS)
+            if key in merged
+        }
+        path = self.project_directory / f"Pulumi.{stack}.yaml"
+        salt = read_mapping(path).get("encryptionsalt") if path.exists() else None
+        document = {**({"encryptionsalt": salt} if salt else {}), "config": merged}
+        write_private(
+            path, yaml.safe_dump(document, sort_keys=False, allow_unicode=True), sync=False
+        )
+        return secret
+
+    def has(self, stack: str) -> bool:
+        """Whether the backend knows the stack."""
+        return any(
+            (self._backend / "stacks" / self._project / f"{stack}.json{packed}").exists()
+            for packed in ("", ".gz")
+        )
+
+    def unlock(self, stack: str) -> list[int]:
+        """Remove the locks of processes that have been killed; return their pids."""
+        gone: list[int] = []
+        for path in (self._backend / "locks").glob(f"*/{self._project}/{stack}/*.json"):
+            pid = _dead(path)
+            if pid is not None:
+                path.unlink(missing_ok=True)
+                gone.append(pid)
+        return gone
+
+    def forget(self, stack: str) -> None:
+        """Delete what the CLI keeps of a stack that it has removed: history, backups, logs."""
+        for copy in (self._backend / "stacks" / self._project).glob(f"{stack}.json.*"):
+            copy.unlink()
+        for directory in list(self._backend.glob(f"**/{self._project}/{stack}")):
+            shutil.rmtree(directory, ignore_errors=True)
+        log = re.compile(rf".*\+{re.escape(stack)}-\d+T\d+\.log")
+        for path in (self._path / "home/logs").glob("*.log"):
+            if log.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+    @property
+    def _backend(self) -> Path:
+        return self._path / "state/.pulumi"
+
+
+def _dead(lock: Path) -> int | None:
+    """The process that made a lock on this machine, when it is no longer there."""
+    try:
+        held = cast("Mapping[str, Any]", json.loads(lock.read_text(encoding="utf-8")))
+        pid = int(held["pid"])
+        here = held["hostname"] == socket.gethostname()
+        alive = psutil.pid_exists(pid) and psutil.Process(pid).name().startswith("pulumi")
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+    return pid if here and not alive and pid != os.getpid() else None

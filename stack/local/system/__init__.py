@@ -1,0 +1,1 @@
+"""Processes, ports, files and servers of this machine; knows nothing of resources."""

@@ -1,0 +1,110 @@
+"""An ASGI application served on this machine's loopback addresses, within the running event loop."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+
+from stack.local.system.ports import loopback, taken
+
+_IDLE_S = 75  # browsers and proxies keep connections for about a minute
+_LEAVE_S = 2  # for requests that are under way when the server stops
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the supervisor, and says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class Server:
+    """Binds its sockets when it is made, so that a port that is taken is known before anything starts.
+
+    `what` is for that error ("the API"). UserError when the port is taken. Port 0 takes a free one, `port` says which.
+    """
+
+    def __init__(self, app: Any, port: int, what: str = "the API") -> None:
+        self._app = app
+        self._sockets = _bind(port, what)
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._server: _Uvicorn | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when connections are accepted."""
+        config = uvicorn.Config(
+            self._app,
+            http="httptools",
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_IDLE_S,
+            timeout_graceful_shutdown=_LEAVE_S,
+        )
+        self._server = _Uvicorn(config)
+        self._task = asyncio.create_task(self._server.serve(sockets=self._sockets))
+        listening = asyncio.create_task(self._server.listening.wait())
+        await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            listening.cancel()
+            await self._task
+
+    async def stop(self) -> None:
+        """Accept nothing more, let requests finish for a moment, close."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        for listener in self._sockets:
+            listener.close()
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    """Of the protocol TCP by name: asyncio sets TCP_NODELAY on no other, and answers in two writes would take 40 ms each."""
+    listener = socket.socket(
+        socket.AF_INET6 if ":" in address else socket.AF_INET,
+        socket.SOCK_STREAM,
+        socket.IPPROTO_TCP,
+    )
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind((address, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _bind(port: int, what: str) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for address in loopback():
+            sockets.append(_listen(address, sockets[0].getsockname()[1] if sockets else port))
+    except OSError as error:
+        for bound in sockets:
+            bound.close()
+        if error.errno == errno.EADDRINUSE:
+            raise taken(port, what) from None
+        raise
+    return sockets

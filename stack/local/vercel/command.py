@@ -1,0 +1,81 @@
+"""One step of a build as a child process: its lines as progress, its end as the error."""
+
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import UserError
+from stack.local.system.processes import AbandonedError, Guard
+
+LIMIT_S = 900.0
+TAIL = 30
+"""How many of the last lines an error shows."""
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Command:
+    """`name` is what it is called in messages; `environment` is all that the child sees."""
+
+    name: str
+    argv: Sequence[str | Path]
+    directory: Path
+    environment: Mapping[str, str]
+
+    def run(
+        self, guard: Guard, progress: Callable[[str], None], cancelled: threading.Event
+    ) -> None:
+        """Returns when it has ended well. Raises UserError with its last lines, AbandonedError once `cancelled` is set."""
+        process = guard.spawn(
+            [str(part) for part in self.argv],
+            what=self.name,
+            stop=signal.SIGTERM,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.directory,
+            env=dict(self.environment),
+        )
+        lines: deque[str] = deque(maxlen=TAIL)
+        reader = threading.Thread(
+            target=_read, args=(process, lines, progress), name=self.name, daemon=True
+        )
+        reader.start()
+        deadline = time.monotonic() + LIMIT_S
+        try:
+            while process.poll() is None:
+                if cancelled.wait(0.05):
+                    raise AbandonedError(f"`{self.name}` was given up")
+                if time.monotonic() > deadline:
+                    raise UserError(
+                        f"`{self.name}` in {self.directory} did not end within {LIMIT_S:.0f} s{_tail(lines)}"
+                    )
+        finally:
+            guard.end(process)
+            reader.join(timeout=2)
+        if process.returncode:
+            raise UserError(
+                f"`{self.name}` in {self.directory} ended with {process.returncode}{_tail(lines)}"
+            )
+
+
+def _read(
+    process: subprocess.Popen[bytes], lines: deque[str], progress: Callable[[str], None]
+) -> None:
+    assert process.stdout is not None
+    with process.stdout as stream:
+        for raw in stream:
+            line = _CONTROL.sub("", raw.decode(errors="replace")).rstrip()
+            if line:
+                lines.append(line)
+                progress(line)
+
+
+def _tail(lines: deque[str]) -> str:
+    return ":\n" + "\n".join(f"  {line}" for line in lines) if lines else ", and said nothing"

@@ -1,0 +1,253 @@
+"""The real layer: the same bytes wherever it is made, small enough, and whole for whoever imports it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bundle import Bundle, Target, build, elf
+from bundle.cache import exclusive
+from bundle.interpreter import Interpreter, find_interpreter
+from common.errors import UserError
+from tests.support.bundle_projects import FASTAPI_HANDLER, HOST, LOCK, ROOT, make_project, write
+
+
+def project(root: Path) -> Path:
+    make_project(root, handler=FASTAPI_HANDLER, lock=LOCK)
+    write(root, "service/queries/accounts.sql", "select 1")
+    write(
+        root,
+        "service/shared.py",
+        'NAMES = {"one", "two", "three"}\nNESTED = (lambda: frozenset(NAMES))()\n',
+    )
+    return root
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One project for all test processes: the first one's build is the others' nothing to do."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "bundle-shared"
+    with exclusive(shared.with_suffix(".lock"), lambda: None):
+        return shared if shared.exists() else project(shared)
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> Interpreter:
+    """Of the default Python of the program where this machine has it, else of this one."""
+    try:
+        return find_interpreter("3.13")
+    except UserError:
+        return find_interpreter(HOST.python)
+
+
+@pytest.fixture(scope="session")
+def target(interpreter: Interpreter) -> Target:
+    return Target(architecture="arm64", python=interpreter.minor)
+
+
+@pytest.fixture(scope="session")
+def bundle(root: Path, target: Target) -> Bundle:
+    return build(root, target)
+
+
+@pytest.fixture
+def layer(root: Path, bundle: Bundle) -> Iterator[zipfile.ZipFile]:
+    with zipfile.ZipFile(root / bundle.layer) as file:
+        yield file
+
+
+@pytest.fixture
+def run(root: Path, bundle: Bundle, interpreter: Interpreter) -> Callable[[str], str]:
+    """Run a program on the layer's twin for this machine and the standard library alone."""
+    (twin,) = (root / bundle.layer).parent.glob("twin-*/python")
+
+    def run(program: str) -> str:
+        text = f"import sys; sys.path.insert(0, {str(twin)!r})\n{program}"
+        answer = subprocess.run(
+            [interpreter.path, "-I", "-S", "-B", "-c", text],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    return run
+
+
+def test_the_bytes_are_the_same_in_another_directory_shell_and_run(
+    root: Path, bundle: Bundle, target: Target, tmp_path: Path
+) -> None:
+    other = project(tmp_path / "another place ü")
+    for path in [*other.rglob("*")]:
+        path.chmod(0o700)
+        os.utime(path, (1_000_000_000, 2_000_000_000))
+    shell = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "" if os.environ.get("PYTHONDONTWRITEBYTECODE") else "1",
+        "PYTHONHASHSEED": "4711",
+        "PYTHONOPTIMIZE": "1",
+        "TZ": "Pacific/Chatham",
+        "LC_ALL": "C",
+        "SOURCE_DATE_EPOCH": "1",
+        "UV_COMPILE_BYTECODE": "1",
+        "UV_LINK_MODE": "copy",
+    }
+    program = (
+        "import os, sys; os.umask(0o077)\n"
+        "from pathlib import Path; from bundle import Target, build\n"
+        "build(Path.cwd(), Target(architecture=sys.argv[1], python=sys.argv[2]))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, target.architecture, target.python],
+        cwd=other,
+        env=shell,
+        check=True,
+    )
+    assert (other / bundle.code).read_bytes() == (root / bundle.code).read_bytes()
+    assert (other / bundle.layer).read_bytes() == (root / bundle.layer).read_bytes()
+
+
+def test_the_layer_with_its_bytecode_fits_into_22_megabytes(bundle: Bundle) -> None:
+    assert bundle.report.layer.zipped <= 22e6
+    assert bundle.report.bytecode is not None
+
+
+def test_bytecode_is_unchecked_and_shows_lambdas_paths(
+    root: Path, bundle: Bundle, run: Callable[[str], str]
+) -> None:
+    program = "import marshal\nfrom pathlib import Path\ndata = Path({!r}).read_bytes()\n"
+    program += "print(data[4:8].hex(), marshal.loads(data[16:]).co_filename)"
+    tag = f"cpython-{bundle.report.python.replace('.', '')}"
+    for archive, name, path in (
+        (
+            bundle.layer,
+            "python/fastapi/__pycache__/applications",
+            "/opt/python/fastapi/applications.py",
+        ),
+        (bundle.code, "service/__pycache__/shared", "/var/task/service/shared.py"),
+    ):
+        with zipfile.ZipFile(root / archive) as file:
+            data = write(root.parent, f"{archive.stem}.pyc", file.read(f"{name}.{tag}.pyc"))
+        assert run(program.format(str(data))).split() == ["01000000", path]
+
+
+def test_what_a_request_imports_has_bytecode_and_what_it_does_not_has_none(
+    layer: zipfile.ZipFile,
+) -> None:
+    compiled = {name.split("/")[1] for name in layer.namelist() if name.endswith(".pyc")}
+    assert {"fastapi", "starlette", "pydantic", "mangum", "psycopg2", "anyio"} <= compiled
+    assert compiled.isdisjoint({"openai", "sqlalchemy", "sqlmodel", "alembic", "mako", "httpx2"})
+
+
+def test_what_never_runs_on_lambda_is_left_out(layer: zipfile.ZipFile) -> None:
+    listed = layer.namelist()
+    assert layer.testzip() is None
+    assert all(name.startswith("python/") for name in listed)
+    wrong = (
+        "/tests/",
+        "/bin/",
+        ".dist-info/RECORD",
+        ".dist-info/INSTALLER",
+        "sqlalchemy/testing/",
+        "dialects/oracle/",
+        "/.agents/",
+    )
+    assert not [
+        name
+        for name in listed
+        if name.endswith((".pyi", ".c", ".pxd", ".lock", "py.typed"))
+        or any(part in name for part in wrong)
+    ]
+    assert any(name.endswith("licenses/LICENSE") for name in listed)
+
+
+def test_debug_sections_of_binaries_are_empty(layer: zipfile.ZipFile) -> None:
+    module = layer.read(
+        next(
+            name
+            for name in layer.namelist()
+            if "sqlalchemy/engine/_row_cy" in name and name.endswith(".so")
+        )
+    )
+    assert b".debug_info\0" in module
+    assert elf.without_debug(module) == module
+    assert len(zlib.compress(module)) < len(module) / 4
+
+
+def test_modules_with_emptied_debug_sections_load(run: Callable[[str], str]) -> None:
+    modules = [
+        "psycopg2",
+        "pydantic_core",
+        "jiter",
+        "markupsafe._speedups",
+        "sqlalchemy.engine._row_cy",
+        "sqlalchemy.util._collections_cy",
+    ]
+    assert (
+        run(
+            f"import importlib\nfor name in {modules}: print(importlib.import_module(name).__name__)"
+        ).split()
+        == modules
+    )
+
+
+def test_metadata_of_the_distributions_can_be_read(run: Callable[[str], str]) -> None:
+    program = """
+import json
+from importlib import metadata
+found = {d.name: d.version for d in metadata.distributions()}
+print(json.dumps([found, metadata.version("psycopg2-binary"), len(metadata.entry_points(group="opentelemetry_context")),
+    metadata.files("pydantic"), metadata.metadata("fastapi")["Requires-Python"]]))
+"""
+    found, psycopg, entry_points, files, requires = json.loads(run(program))
+    locked = dict(re.findall(r"^(\S+)==(\S+)", LOCK, re.MULTILINE))
+    locked.pop("httpx2-jsfetch", None)  # for browsers only
+    assert {name.lower().replace("_", "-"): version for name, version in found.items()} == locked
+    assert psycopg == locked["psycopg2-binary"]
+    assert entry_points == 1
+    assert files is None
+    assert requires.startswith(">=3.")
+
+
+def test_alembic_and_sqlmodel_work_without_what_was_left_out(
+    run: Callable[[str], str], tmp_path: Path
+) -> None:
+    versions = tmp_path / "migrations" / "versions"
+    write(
+        versions.parent,
+        "env.py",
+        "from alembic import context\ncontext.configure(dialect_name='postgresql')\ncontext.run_migrations()\n",
+    )
+    write(
+        versions,
+        "0001.py",
+        "from alembic import op\nimport sqlalchemy as sa\nrevision, down_revision = '0001', None\n"
+        "def upgrade():\n    op.create_table('accounts', sa.Column('id', sa.BigInteger, primary_key=True), sa.Column('x', sa.JSON))\n",
+    )
+    program = f"""
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlmodel import Field, SQLModel
+class Account(SQLModel, table=True):
+    id: int = Field(primary_key=True)
+create_engine("postgresql+psycopg2://u:p@localhost/x")
+config = Config()
+config.set_main_option("script_location", {str(versions.parent)!r})
+command.upgrade(config, "head", sql=True)
+"""
+    assert "CREATE TABLE accounts" in run(program)
+
+
+def test_openai_can_be_imported_from_source(run: Callable[[str], str]) -> None:
+    assert run("import openai; print(openai.OpenAI(api_key='x').base_url)").startswith("https://")

@@ -1,0 +1,316 @@
+"""The workflows: what each may do, whom it trusts, what it is given, and that the linter agrees."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from config.stack_config import SECRET_KEYS
+from stack.local.deploy import stack_config
+from tests.support.checkout import ROOT
+
+GITHUB = ROOT / ".github"
+FILES = sorted(GITHUB.rglob("*.yml"))
+WORKFLOWS = {
+    path.stem: yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    for path in (GITHUB / "workflows").glob("*.yml")
+}
+JOBS = {
+    f"{name}/{key}": job
+    for name, workflow in WORKFLOWS.items()
+    for key, job in workflow["jobs"].items()
+}
+SETUP = yaml.load(
+    (GITHUB / "actions/setup/action.yml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader
+)
+TRUSTED = {
+    "actions/checkout",
+    "actions/setup-python",
+    "actions/upload-artifact",
+    "aws-actions/configure-aws-credentials",
+    "pulumi/actions",
+}
+CLOUD = {
+    "preview/preview",
+    "deploy/deploy",
+    "environment/up",
+    "environment/down",
+    "environment/sweep",
+}
+SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+
+
+def steps(job: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from job["steps"]
+
+
+def every_step() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield from (("setup", step) for step in SETUP["runs"]["steps"])
+    yield from ((name, step) for name, job in JOBS.items() for step in steps(job))
+
+
+def given(name: str) -> dict[str, str]:
+    """Everything in the environment of a job's steps."""
+    workflow = WORKFLOWS[name.partition("/")[0]]
+    found = dict(workflow.get("env", {})) | dict(JOBS[name].get("env", {}))
+    for step in steps(JOBS[name]):
+        found |= step.get("env", {})
+    return found
+
+
+def test_there_are_these_workflows() -> None:
+    assert WORKFLOWS.keys() == {"test", "report", "comment", "preview", "deploy", "environment"}
+
+
+def test_the_linter_finds_nothing() -> None:
+    linted = subprocess.run(
+        [Path(sys.executable).parent / "zizmor", "--offline", "--persona=auditor", "--color=never", str(GITHUB)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert "(1 ignored)" in linted.stdout + linted.stderr, "the waiver of comment.yml alone"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
+def test_an_action_is_pinned_by_its_full_hash_with_the_version_beside_it(file: Path) -> None:
+    for use in re.findall(r"uses: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
+        if not use.startswith("$/"):
+            action, _, pin = use.partition("@")
+            assert action in TRUSTED, f"{action} is another party to trust"
+            assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", pin), use
+
+
+def test_one_action_has_one_version() -> None:
+    pins = {
+        use
+        for file in FILES
+        for use in re.findall(r"uses: ([^$\s]\S+@\S+)", file.read_text(encoding="utf-8"))
+    }
+    assert len(pins) == len({pin.partition("@")[0] for pin in pins})
+
+
+def test_a_workflow_may_do_nothing_and_each_job_what_it_says_with_a_reason() -> None:
+    for name, workflow in WORKFLOWS.items():
+        assert workflow["permissions"] == {}, name
+    writes = {
+        name: {key for key, value in job["permissions"].items() if value == "write"}
+        for name, job in JOBS.items()
+    }
+    assert {name: found for name, found in writes.items() if found} == {
+        "comment/comment": {"pull-requests"},
+        **{name: {"id-token"} for name in CLOUD},
+    }
+    for file in (GITHUB / "workflows").glob("*.yml"):
+        for line in re.findall(
+            r"^ +(?:contents|actions|pull-requests|id-token): \w+.*$",
+            file.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        ):
+            assert " # to " in line, f"{file.name}: {line.strip()}"
+
+
+def test_no_trigger_runs_a_strangers_code_with_a_token_that_may_write() -> None:
+    triggers = {name: set(workflow["on"]) for name, workflow in WORKFLOWS.items()}
+    assert not [
+        name for name, found in triggers.items() if found & {"pull_request_target", "issue_comment"}
+    ]
+    assert [name for name, found in triggers.items() if "workflow_run" in found] == ["comment"]
+    (checkout, run) = steps(JOBS["comment/comment"])
+    assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+    assert run["run"] == "python3 -m stack.report.comment"
+    assert not [
+        step
+        for step in steps(JOBS["comment/comment"])
+        if "download-artifact" in step.get("uses", "")
+    ]
+
+
+def test_the_waiver_has_its_reason() -> None:
+    text = (GITHUB / "workflows/comment.yml").read_text(encoding="utf-8")
+    assert re.search(r"# zizmor: ignore\[dangerous-triggers\] \w+.{60}", text)
+    assert sum("zizmor: ignore" in file.read_text(encoding="utf-8") for file in FILES) == 1
+
+
+def test_what_needs_no_credentials_is_given_none() -> None:
+    for name in ("test/test", "report/report"):
+        assert "secrets." not in json.dumps(JOBS[name])
+        assert JOBS[name]["permissions"] == {"contents": "read"}
+        assert "environment" not in JOBS[name]
+
+
+def test_a_preview_is_given_nothing_that_changes_anything() -> None:
+    job = JOBS["preview/preview"]
+    assert SAME_REPOSITORY in job["if"]
+    assert job["environment"] == "production-preview"
+    found = given("preview/preview")
+    assert found["NEON_API_KEY"] == "placeholder"
+    assert re.fullmatch(r"[a-z0-9]{24}", found["VERCEL_API_TOKEN"]), (
+        "Vercel's provider asks for this form"
+    )
+    assert {name for name, value in found.items() if "secrets." in value} == {
+        "PULUMI_CONFIG_PASSPHRASE"
+    }
+    (run,) = [step["run"] for step in steps(job) if "run" in step]
+    assert run == "pulumi preview --stack prod --non-interactive --refresh=false"
+
+
+def test_production_is_deployed_from_main_one_at_a_time_within_a_limit() -> None:
+    workflow, job = WORKFLOWS["deploy"], JOBS["deploy/deploy"]
+    assert workflow["on"] == {"push": {"branches": ["main"]}}
+    assert workflow["concurrency"] == {"group": "deploy-prod", "cancel-in-progress": "false"}
+    (step,) = [step for step in steps(job) if "pulumi up" in step.get("run", "")]
+    assert int(step["timeout-minutes"]) < int(job["timeout-minutes"]) <= 60, (
+        "the role's session lasts an hour"
+    )
+
+
+def test_an_environment_is_made_by_the_label_for_this_repositorys_branches_and_ends_with_the_pull_request() -> (
+    None
+):
+    assert set(WORKFLOWS["environment"]["on"]["pull_request"]["types"]) == {
+        "labeled",
+        "unlabeled",
+        "synchronize",
+        "reopened",
+        "closed",
+    }
+    assert WORKFLOWS["environment"]["on"]["schedule"]
+    for name in ("up", "down"):
+        job = JOBS[f"environment/{name}"]
+        assert SAME_REPOSITORY in job["if"]
+        assert job["concurrency"] == {
+            "group": "environment-pr-${{ github.event.pull_request.number }}",
+            "cancel-in-progress": "false",
+        }
+    assert (
+        "contains(github.event.pull_request.labels.*.name, 'environment')"
+        in JOBS["environment/up"]["if"]
+    )
+    runs = [
+        step["run"]
+        for name in ("up", "down", "sweep")
+        for step in steps(JOBS[f"environment/{name}"])
+        if "run" in step
+    ]
+    assert runs == [
+        f".venv/bin/python scripts/environments.py {what}"
+        for what in ('up "$STACK"', 'down "$STACK"', "sweep")
+    ]
+
+
+def test_what_destroys_runs_no_code_of_the_head() -> None:
+    checkout = next(steps(JOBS["environment/down"]))
+    assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+def test_each_github_environment_has_keys_of_its_own() -> None:
+    names = {name: job["environment"] for name, job in JOBS.items() if "environment" in job}
+    assert names.keys() == CLOUD
+    named = {name: env if isinstance(env, str) else env["name"] for name, env in names.items()}
+    assert named["preview/preview"] == "production-preview"
+    assert named["deploy/deploy"] == "production"
+    assert {named[name] for name in CLOUD if name.startswith("environment/")} == {"pull-request"}
+
+
+@pytest.mark.parametrize("name", sorted(CLOUD))
+def test_aws_is_reached_by_a_role_and_never_by_a_key(name: str) -> None:
+    (step,) = [
+        step for step in steps(JOBS[name]) if step.get("uses", "").startswith("aws-actions/")
+    ]
+    assert step["with"]["role-to-assume"] == "${{ vars.AWS_ROLE }}"
+    assert not [
+        key
+        for key in (*given(name), *step["with"])
+        if "ACCESS_KEY" in key.upper() or "access-key" in key
+    ]
+    assert given(name)["GITHUB_TOKEN"] == "${{ github.token }}", (
+        "plugins are downloaded from GitHub"
+    )
+    assert "vars.DEPLOYS == 'true'" in JOBS[name]["if"], (
+        "a copy of the repository without accounts stays quiet"
+    )
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_ends_and_leaves_no_credentials_in_the_checkout(name: str) -> None:
+    assert int(JOBS[name]["timeout-minutes"]) <= 120
+    checkouts = [
+        step for step in steps(JOBS[name]) if step.get("uses", "").startswith("actions/checkout@")
+    ]
+    assert [step["with"]["persist-credentials"] for step in checkouts] == ["false"]
+    assert JOBS[name]["runs-on"] == "ubuntu-24.04"
+
+
+def test_no_shell_is_given_an_expression() -> None:
+    assert [
+        (name, step["run"]) for name, step in every_step() if "${{" in step.get("run", "")
+    ] == []
+
+
+def test_workflows_of_pull_requests_end_their_predecessors_and_no_update_is_ever_ended() -> None:
+    for name in ("report", "preview", "comment"):
+        assert WORKFLOWS[name]["concurrency"]["cancel-in-progress"] == "true"
+    assert JOBS["environment/sweep"]["concurrency"]["cancel-in-progress"] == "false"
+
+
+def test_the_cli_has_the_version_of_the_sdk() -> None:
+    (version,) = [
+        step["with"]["pulumi-version"]
+        for step in SETUP["runs"]["steps"]
+        if "pulumi-version" in step.get("with", {})
+    ]
+    assert f"pulumi=={version}\n" in (ROOT / "requirements/all.in").read_text(encoding="utf-8")
+
+
+def test_python_is_the_functions_so_that_its_bytecode_can_be_compiled() -> None:
+    (version,) = [
+        step["with"]["python-version"]
+        for step in SETUP["runs"]["steps"]
+        if "python-version" in step.get("with", {})
+    ]
+    assert (
+        version
+        == stack_config.load(ROOT, "prod", config_overrides={}, personal=False).config[
+            "ai-success-insights:python"
+        ]
+    )
+
+
+def texts(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_a_role_is_trusted_to_one_environment_of_one_repository_without_a_wildcard() -> None:
+    policy = json.loads((ROOT / "docs/github-trust-policy.json").read_text(encoding="utf-8"))
+    for statement in policy["Statement"]:
+        assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
+        (condition,) = statement["Condition"].items()
+        assert condition[0] == "StringEquals", "StringLike would take a pattern"
+        subject = condition[1]["token.actions.githubusercontent.com:sub"]
+        assert subject == "repo:REPOSITORY:environment:ENVIRONMENT"
+        assert condition[1]["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+        assert "*" not in json.dumps(statement)
+
+
+def test_the_role_of_a_preview_reads_the_state_and_nothing_else() -> None:
+    policy = json.loads((ROOT / "docs/preview-policy.json").read_text(encoding="utf-8"))
+    actions = {action for statement in policy["Statement"] for action in texts(statement["Action"])}
+    assert actions == {"s3:GetObject", "s3:ListBucket"}
+    assert {statement["Resource"].partition("/")[0] for statement in policy["Statement"]} == {
+        "arn:aws:s3:::STATE_BUCKET"
+    }
+
+
+def test_the_template_of_pull_requests_has_no_secret_and_no_host_without_the_stacks_name() -> None:
+    template = (ROOT / "Pulumi.preview.yaml").read_text(encoding="utf-8")
+    config = yaml.safe_load(template)["config"]
+    assert not [key for key in config if key.partition(":")[2] in SECRET_KEYS]
+    assert "ai-success-insights:siteDomain: yourcompany-{stack}-success.vercel.app" in template, (
+        "the example to uncomment"
+    )

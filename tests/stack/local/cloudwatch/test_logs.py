@@ -1,0 +1,184 @@
+"""Log groups and streams as files."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from stack.local.cloudwatch.logs import LogStore, Record
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LogStore:
+    return LogStore(tmp_path / "logs")
+
+
+def test_a_group_is_a_directory_a_stream_a_file_and_a_record_a_line_with_its_time(
+    store: LogStore,
+) -> None:
+    stream = store.group("/aws/lambda/api").stream("2026/11/23/[$LATEST]0f3c")
+    stream.write("hello\n", 1_795_440_000.25)
+    stream.close()
+    assert stream.path == store.home / "aws/lambda/api/2026-11-23-$LATEST-0f3c.log"
+    assert stream.path.read_text() == "2026-11-23T13:20:00.250000Z hello\n"
+    assert stream.path.stat().st_mode & 0o077 == 0, "logs are nobody else's"
+
+
+def test_a_stream_without_records_has_no_file(store: LogStore) -> None:
+    stream = store.group("/aws/lambda/api").stream("empty")
+    stream.close()
+    assert list(store.records()) == []
+    assert not stream.path.exists()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "one line",
+        "two\nlines",
+        "an empty\n\nline",
+        "\ttabs\n\tand more",
+        "2026-11-23T00:00:00Z like a time",
+        "",
+    ],
+)
+def test_records_are_read_as_they_were_written(store: LogStore, message: str) -> None:
+    stream = store.group("/group").stream("stream")
+    for number, text in enumerate(["before", message, "after"]):
+        stream.write(text, 1000.5 + number)
+    stream.close()
+    expected = [
+        Record(1000.5 + number, "/group", "stream", text)
+        for number, text in enumerate(["before", message, "after"])
+    ]
+    assert list(store.records()) == expected
+
+
+def test_carriage_returns_become_lines_of_one_record(store: LogStore) -> None:
+    stream = store.group("/group").stream("stream")
+    stream.write("[ERROR]\rTraceback\r\nend\r\n")
+    stream.close()
+    assert [record.message for record in store.records()] == ["[ERROR]\nTraceback\nend"]
+
+
+def test_streams_of_all_groups_are_merged_by_time(store: LogStore) -> None:
+    for name, times in {
+        "/aws/lambda/api": (1, 4),
+        "/aws/lambda/migrate": (2,),
+        "/aws/apigateway/api": (3, 5),
+    }.items():
+        stream = store.group(name).stream("stream")
+        for moment in times:
+            stream.write(str(moment), moment)
+        stream.close()
+    assert [record.message for record in store.records()] == ["1", "2", "3", "4", "5"]
+
+
+def test_following_shows_what_was_there_and_then_what_other_processes_write_into_old_and_new_streams(
+    store: LogStore,
+) -> None:
+    stream = store.group("/group").stream("old")
+    stream.write("there before", 1)
+    stop, seen = threading.Event(), list[str]()
+
+    def follow() -> None:
+        seen.extend(
+            record.message
+            for record in store.follow(poll_s=0.01, stop=stop)
+            if not (record.message == "last" and stop.set())
+        )
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    source = f"""
+from pathlib import Path
+from stack.local.cloudwatch.logs import LogStore
+store = LogStore(Path({str(store.home)!r}))
+for name in ("old", "new"):
+    stream = store.group("/group").stream(name)
+    stream.write(f"to the {{name}} one")
+    stream.close()
+stream = store.group("/another").stream("new")
+stream.write("last")
+"""
+    subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[4])
+    follower.join(10)
+    stream.close()
+    assert not follower.is_alive()
+    assert seen[0] == "there before"
+    assert {*seen} == {"there before", "to the old one", "to the new one", "last"}
+    assert len(seen) == 4
+
+
+def test_a_line_is_shown_when_it_is_complete_and_a_file_that_began_anew_is_read_from_its_start(
+    store: LogStore,
+) -> None:
+    path = store.home / "group" / "stream.log"
+    path.parent.mkdir(parents=True)
+    path.write_text("2026-11-23T00:00:00.000000Z whole\n2026-11-23T00:00:01.000000Z ha")
+    stop = threading.Event()
+    records = store.follow(poll_s=0.01, stop=stop)
+    assert next(records).message == "whole"
+    with path.open("a") as file:
+        file.write("lf\n")
+    assert next(records).message == "half"
+    path.write_text("2026-11-23T00:00:02.000000Z anew\n")
+    assert next(records).message == "anew"
+    path.unlink()
+    stop.set()
+    assert list(records) == []
+
+
+def test_streams_older_than_the_groups_retention_are_removed_when_the_group_is_opened(
+    store: LogStore,
+) -> None:
+    for age_days in (0, 29, 31):
+        stream = store.group("/group").stream(f"{age_days}-days")
+        stream.write("x")
+        stream.close()
+        then = time.time() - age_days * 86_400
+        os.utime(stream.path, (then, then))
+    other = store.group("/other").stream("old")
+    other.write("x")
+    other.close()
+    os.utime(other.path, (0, 0))
+    store.group("/group", retention_days=30)
+    assert sorted(record.stream for record in store.records()) == ["0-days", "29-days", "old"]
+
+
+@pytest.mark.parametrize("name", ["/../outside", "a//b", "", "/", "/a/", "/a b", "/a/./b"])
+def test_a_group_name_that_aws_refuses_or_that_leaves_the_directory_is_refused(
+    store: LogStore, name: str
+) -> None:
+    with pytest.raises(ValueError, match="log group"):
+        store.group(name)
+
+
+def test_a_group_that_is_removed_is_gone_with_its_directories_and_begins_anew_with_the_next_record(
+    store: LogStore,
+) -> None:
+    stream, neighbour = (
+        store.group("/aws/lambda/api").stream("s"),
+        store.group("/aws/lambda/other").stream("s"),
+    )
+    stream.write("before")
+    neighbour.write("stays")
+    store.group("/aws/lambda/api").remove()
+    assert not (store.home / "aws/lambda/api").exists()
+    assert [record.message for record in store.records()] == ["stays"]
+    stream.write("after")
+    assert sorted(record.message for record in store.records()) == ["after", "stays"]
+    for group in ("/aws/lambda/api", "/aws/lambda/other"):
+        store.group(group).remove()
+    assert list(store.home.rglob("*")) == []
+
+
+def test_a_group_below_another_one_stays_when_that_is_removed(store: LogStore) -> None:
+    store.group("/a").stream("s").write("above")
+    store.group("/a/b").stream("s").write("below")
+    store.group("/a").remove()
+    assert [record.message for record in store.records()] == ["below"]

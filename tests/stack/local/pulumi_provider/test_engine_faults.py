@@ -1,0 +1,189 @@
+"""Pulumi's own engine when something goes wrong: what has gone is seen, what failed or was killed is gone on with."""
+
+import contextlib
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+
+from stack.local.lambda_.packages import remove
+from tests.support.checkout import PATIENCE_S, get_json, request
+from tests.support.engine import Engine, engine, needs_pulumi
+
+pytestmark = [needs_pulumi, pytest.mark.xdist_group("engine-faults")]
+
+MIGRATION = '''"""For a test."""
+
+import pathlib
+import time
+
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    {what}
+'''
+OF_THE_DATABASE = {
+    "database-project",
+    "service-migrate-function",
+    "service-migration",
+    "service-api-function",
+    "service-live",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with engine(tmp_path_factory.mktemp("faults")) as made:
+        made.up()
+        yield made
+
+
+@pytest.fixture
+def stack(shared: Engine) -> Iterator[Engine]:
+    """The stack `local` as the program says, before and after."""
+    yield shared
+    shared.up()
+
+
+def migration(stack: Engine, what: str) -> contextlib.AbstractContextManager[None]:
+    """One migration more than the program has."""
+    head = max(
+        path.name[:4] for path in (stack.root / "service/migrations/versions").glob("[0-9]*.py")
+    )
+    return stack.added(
+        "service/migrations/versions/9999_test.py", MIGRATION.format(head=head, what=what)
+    )
+
+
+def accounts(stack: Engine) -> int:
+    return get_json(stack.outputs()["api_url"] + "/accounts")["total"]
+
+
+def test_what_was_deleted_behind_its_back_is_seen_by_a_refresh_and_made_by_the_next_update(
+    stack: Engine,
+) -> None:
+    remove(stack.root / ".local/packages")
+    gone = {
+        "service-layer": "delete",
+        "service-migrate-function": "delete",
+        "service-api-function": "delete",
+    }
+    assert stack.up("refresh") == gone
+    made = stack.up()
+    assert made.items() >= dict.fromkeys(gone, "create").items()
+    assert "database-project" not in made
+    assert request(stack.outputs()["api_url"] + "/health/ready")[0] == 200
+    assert stack.up("refresh") == {}
+
+
+def test_a_database_that_has_gone_is_made_and_migrated_again_and_nothing_else_is_published(
+    stack: Engine,
+) -> None:
+    before = stack.outputs()
+    with contextlib.closing(
+        psycopg2.connect(
+            before["database_url"].replace(f"/{before['database_name']}?", "/postgres?")
+        )
+    ) as link:
+        link.autocommit = True
+        with link.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{before["database_name"]}" WITH (FORCE)')
+    assert stack.up("refresh") == {"database-project": "delete"}
+    assert stack.up().keys() == OF_THE_DATABASE
+    after = stack.outputs()
+    assert after["neon_project_id"] != before["neon_project_id"]
+    assert accounts(stack) == 0, "it has been migrated"
+
+
+def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_published(
+    stack: Engine,
+) -> None:
+    before = stack.outputs()
+    assert request(before["api_url"] + "/ingest/generate-mock?count=2&seed=1", "POST")[0] == 200
+    with stack.configured(postgresVersion=16):
+        previewed = stack.preview()
+        assert previewed["database-project"] == "replace"
+        done = stack.up()
+        after = stack.outputs()
+        assert done.keys() == OF_THE_DATABASE
+        assert "update" not in done["database-project"] + done["service-migration"]
+        assert done["service-api-function"] == done["service-live"] == "update"
+        assert after["neon_project_id"] != before["neon_project_id"]
+        assert after["api_url"] == before["api_url"]
+        assert accounts(stack) == 0, "it is another database, which has been migrated"
+        assert stack.preview() == {}
+
+
+def test_a_migration_that_fails_publishes_nothing_and_the_next_update_runs_it_again(
+    stack: Engine,
+) -> None:
+    alias = stack.resources()["service-live"]["inputs"]["functionVersion"]
+    with migration(stack, 'op.execute("SELECT * FROM no_such_table")'):
+        text = stack.run("up", "--yes", "--skip-preview", code=1)
+        assert "42P01" in text
+        assert "no_such_table" not in text, "nothing of the statement"
+        assert "KeyboardInterrupt" not in text
+        assert stack.resources()["service-live"]["inputs"]["functionVersion"] == alias, (
+            "no version is published"
+        )
+        assert accounts(stack) >= 0, "the old one serves on"
+        assert "42P01" in stack.run("up", "--yes", "--skip-preview", code=1), "it is run again"
+    with migration(stack, 'op.execute("SELECT 1")'):
+        done = stack.up()
+        assert done["service-api-function"] == done["service-live"] == "update"
+        assert "create" in done["service-migration"]
+    assert stack.up().keys() >= {"service-migration"}, (
+        "a database ahead of the bundle, as after a rollback, is no failure"
+    )
+
+
+def test_an_update_that_is_killed_with_the_provider_is_gone_on_with(
+    stack: Engine, tmp_path: Path
+) -> None:
+    fresh = Engine(stack.copy, "pr-3")
+    marker = tmp_path / "migrating"
+    tmp_path.chmod(0o777)
+    with migration(stack, f"pathlib.Path({str(marker)!r}).touch(); time.sleep(600)"):
+        process = fresh.copy.start(
+            "pulumi", "--no-frontend", "up", "--yes", "--skip-preview", "--stack", fresh.name
+        )
+        wait_for(marker)
+        tree = psutil.Process(process.pid).children(recursive=True)
+        for victim in [*tree, psutil.Process(fresh.copy.supervisor())]:
+            victim.send_signal(signal.SIGKILL)
+        process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 1
+        psutil.wait_procs(tree, timeout=PATIENCE_S)
+    made = fresh.records()
+    assert made, "what had been made is there"
+    text = fresh.run("up", "--yes", "--skip-preview")
+    assert re.search(r"The lock of process \d+, which was killed, has been removed", text)
+    assert "pending operations" in text
+    assert "service-migration" in text
+    after = fresh.records()
+    assert all(after[kind] >= made[kind] for kind in made), "what was there has been adopted"
+    assert all(
+        len(after[kind]) == 1 for kind in ("neon-projects", "apis", "layers", "vercel-projects")
+    ), "and not made twice"
+    assert request(fresh.outputs()["api_url"] + "/health/ready")[0] == 200
+    fresh.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    assert not fresh.export().get("pending_operations")
+    assert fresh.preview() == {}
+    fresh.run("destroy", "--yes", "--skip-preview")
+    assert not fresh.records()
+
+
+def wait_for(marker: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not marker.exists():
+        assert time.monotonic() < deadline, "the migration has not begun"
+        time.sleep(0.05)

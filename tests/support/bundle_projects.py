@@ -1,0 +1,66 @@
+"""Projects small enough to be bundled in a test: a lock, a service, nothing else."""
+
+import re
+import zipfile
+from pathlib import Path
+
+from bundle import Target
+
+ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "requirements" / "service.txt").read_text(encoding="utf-8")
+HOST = Target.host()
+ABROAD = Target(
+    architecture="x86_64" if HOST.architecture == "arm64" else "arm64", python=HOST.python
+)
+"""Lambda's other platform with this Python: never this machine, and never in want of an interpreter."""
+
+PLAIN_HANDLER = """
+import markupsafe
+from typing_extensions import override
+
+def handler(event, context):
+    assert event["requestContext"]["http"]["method"] == "GET" and context.aws_request_id
+    return {"statusCode": 200, "body": str(markupsafe.escape("<ok>"))}
+"""
+
+FASTAPI_HANDLER = """
+import psycopg2
+from fastapi import FastAPI
+from mangum import Mangum
+
+app = FastAPI()
+
+
+@app.get("/")
+async def root() -> dict[str, str]:
+    return {"driver": psycopg2.__version__}
+
+
+handler = Mangum(app, lifespan="off")
+"""
+
+
+def locked(*packages: str) -> str:
+    """The part of the project's own lock that names these packages."""
+    blocks = re.split(r"\n(?=[a-z0-9])", LOCK)
+    return "\n".join(block for block in blocks if block.split("==")[0] in packages) + "\n"
+
+
+def make_project(root: Path, *, handler: str = PLAIN_HANDLER, lock: str | None = None) -> Path:
+    """A project whose service answers `GET /`, by default without a framework and with two packages, one of them compiled."""
+    write(root, "service/__init__.py", "")
+    write(root, "service/handler.py", handler)
+    write(root, "requirements/service.txt", lock or locked("markupsafe", "typing-extensions"))
+    return root
+
+
+def write(root: Path, name: str, content: str | bytes) -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def names(archive: Path) -> list[str]:
+    with zipfile.ZipFile(archive) as file:
+        return file.namelist()

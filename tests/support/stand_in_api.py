@@ -1,0 +1,196 @@
+"""A stand-in for the service's API on a loopback port: answers what a test tells it to, with CORS for one origin."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+METRICS = "/portfolio/metrics"
+ACCOUNTS = "/accounts"
+SAMPLES = "/ingest/generate-mock"
+
+
+@dataclass
+class Answer:
+    """`gate`: the answer waits for it. `drop`: the connection is closed without one."""
+
+    body: object
+    status: int = 200
+    gate: threading.Event | None = None
+    drop: bool = False
+    kind: str = "application/json"
+
+
+@dataclass
+class StandInApi:
+    """`answers` by path; `requests` is what came in, as `METHOD path?query`."""
+
+    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    requests: list[str] = field(default_factory=list[str])
+    origin: str = ""
+    port: int = 0
+
+    def posts(self) -> list[str]:
+        return [line for line in self.requests if line.startswith("POST")]
+
+    def fill(self) -> None:
+        accounts = [account(number) for number in range(1, 11)]
+        self.answers = {METRICS: Answer(metrics()), ACCOUNTS: Answer(page(accounts, total=120))}
+
+    def empty(self) -> None:
+        nothing = metrics(
+            total_accounts=0,
+            total_arr=0,
+            at_risk_arr=0,
+            red_arr=0,
+            amber_arr=0,
+            renewals_next_60d=0,
+        )
+        buckets = dict.fromkeys(("Green", "Amber", "Red", "Unscored"), 0)
+        nothing |= {
+            "arr_by_bucket": buckets,
+            "accounts_by_risk": buckets,
+            "avg_health_score": None,
+            "median_health_score": None,
+        }
+        self.answers = {METRICS: Answer(nothing), ACCOUNTS: Answer(page([], total=0))}
+
+
+def metrics(**changes: Any) -> dict[str, Any]:
+    return {
+        "total_accounts": 120,
+        "total_arr": 18_452_300.0,
+        "arr_by_bucket": {
+            "Green": 11_200_000.0,
+            "Amber": 5_120_300.0,
+            "Red": 1_980_000.0,
+            "Unscored": 152_000.0,
+        },
+        "arr_by_segment": {
+            "SMB": 1_000_000.0,
+            "Mid-Market": 7_452_300.0,
+            "Enterprise": 10_000_000.0,
+        },
+        "accounts_by_risk": {"Green": 66, "Amber": 35, "Red": 16, "Unscored": 3},
+        "risk_breakdown": {"Green": 55.0, "Amber": 29.2, "Red": 13.3, "Unscored": 2.5},
+        "avg_health_score": 71.4,
+        "median_health_score": 76.05,
+        "renewals_next_60d": 14,
+        "at_risk_arr": 7_100_300.0,
+        "red_arr": 1_980_000.0,
+        "amber_arr": 5_120_300.0,
+        "as_of": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        **changes,
+    }
+
+
+def account(number: int, **changes: Any) -> dict[str, Any]:
+    """Of every kind there is: all buckets, unknown owner, score and renewal, a renewal that has passed, a name without a break."""
+    names = {
+        2: "Mackenzie, O'Brien & Sons Consolidated International Holdings",
+        3: "Donaudampfschifffahrtsgesellschaft" * 2,
+    }
+    score, bucket = [(82.4, "Green"), (61.0, "Amber"), (38.7, "Red"), (None, None)][number % 4]
+    return {
+        "id": number,
+        "name": names.get(number, f"Northwind {number}"),
+        "segment": ["SMB", "Mid-Market", "Enterprise"][number % 3],
+        "arr": 1_250_000.0 - number * 98_765,
+        "cs_owner": None if number == 4 else f"Dana Whitfield {number}",
+        "renewal_date": None
+        if number == 5
+        else (date.today() + timedelta(days=number * 23 - 40)).isoformat(),
+        "health_score": score,
+        "health_bucket": bucket,
+        **changes,
+    }
+
+
+def page(accounts: list[dict[str, Any]], *, total: int) -> dict[str, Any]:
+    return {"total": total, "page": 1, "page_size": 10, "accounts": accounts}
+
+
+def problem(detail: str, *, status: int = 503, request_id: str = "req-4711") -> Answer:
+    body = {
+        "type": "about:blank",
+        "title": "Unavailable",
+        "status": status,
+        "detail": detail,
+        "request_id": request_id,
+    }
+    return Answer(body, status=status, kind="application/problem+json")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    api: StandInApi
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(200)
+        self._finish(b"")
+
+    def _answer(self) -> None:
+        api = cast(_Server, self.server).api
+        api.requests.append(f"{self.command} {self.path}")
+        answer = api.answers.get(urlsplit(self.path).path) or problem(
+            "There is nothing here.", status=404
+        )
+        if answer.gate is not None:
+            answer.gate.wait(30)
+        if answer.drop:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self._finish(
+            answer.body.encode()
+            if isinstance(answer.body, str)
+            else json.dumps(answer.body).encode()
+        )
+
+    def _finish(self, body: bytes) -> None:
+        self.send_header("Access-Control-Allow-Origin", cast(_Server, self.server).api.origin)
+        self.send_header("Access-Control-Allow-Headers", "Idempotency-Key, X-API-Key")
+        self.send_header("Vary", "Origin")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # the page gave up waiting
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def stand_in_api() -> Generator[StandInApi]:
+    api = StandInApi()
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.api = api
+    api.port = server.server_port
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    )
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
