@@ -9,10 +9,10 @@ from starlette.middleware import Middleware
 
 from service.database.connection import Database
 from service.errors import ServiceError
-from service.http.api_keys import Keys
+from service.http.api_keys import ApiKeyMiddleware
 from service.http.cors import Cors
-from service.http.exception_handlers import Failures, handle
-from service.http.request_middleware import Edge
+from service.http.exception_handlers import ExceptionMiddleware, handle
+from service.http.request_middleware import RequestContextMiddleware
 from service.routes import ROUTES
 from service.settings import Settings
 
@@ -41,10 +41,10 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         middleware=[
-            Middleware(Edge),
+            Middleware(RequestContextMiddleware),
             Middleware(Cors, settings),
-            Middleware(Failures),
-            Middleware(Keys, settings),
+            Middleware(ExceptionMiddleware),
+            Middleware(ApiKeyMiddleware, settings),
         ],
         exception_handlers={
             ServiceError: handle,

@@ -9,9 +9,9 @@ def today() -> date:
 
 def now() -> str:
     """ISO 8601 with `Z`."""
-    return moment(datetime.now(UTC))
+    return iso_utc(datetime.now(UTC))
 
 
-def moment(time: datetime) -> str:
+def iso_utc(time: datetime) -> str:
     """An aware time as ISO 8601 with `Z`, to the microsecond."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

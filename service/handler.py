@@ -15,7 +15,7 @@ with quick_imports():
 
     from service import logs
     from service.app import create_app
-    from service.http.lambda_event import is_http, tidy
+    from service.http.lambda_event import is_http, sanitize_event
     from service.http.problems import MEDIA_TYPE
     from service.settings import Settings
 
@@ -36,7 +36,7 @@ def make_handler(app: FastAPI) -> Handler:
     def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if is_http(event):
             asyncio.set_event_loop(_loop)  # whatever else ran in this thread may have set its own
-            return http(tidy(event), context)
+            return http(sanitize_event(event), context)
         if event.get("source") == "keep-warm":
             return {"warm": True}
         raise ValueError(

@@ -22,7 +22,7 @@ _NOBODY: Final = ApiKey(scope="", digest=bytes(32))
 
 
 @dataclass(frozen=True)
-class Keys:
+class ApiKeyMiddleware:
     """ASGI middleware, inside of CORS and of what answers errors. Without keys everything is open."""
 
     app: ASGIApp

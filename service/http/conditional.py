@@ -30,7 +30,7 @@ def strong_etag(body: str) -> str:
     return f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
 
 
-def answer(body: str, if_none_match: str | None) -> Response:
+def json_response(body: str, if_none_match: str | None) -> Response:
     """A JSON text with a strong ETag, or 304."""
     return _answer(body, strong_etag(body), if_none_match)
 

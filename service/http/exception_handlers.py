@@ -23,7 +23,7 @@ from service.http.problems import invalid, problem
 from service.logs import log
 
 
-class Failures:
+class ExceptionMiddleware:
     """ASGI middleware: bounds the request by its deadline and answers what nobody else did."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,11 +47,11 @@ class Failures:
         except Exception as error:
             if started:
                 raise
-            response = answer(Request(scope), out_of_time() if bound.expired() else error)
+            response = error_response(Request(scope), out_of_time() if bound.expired() else error)
             await response(scope, receive, send)
 
 
-def answer(request: Request, error: Exception) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
     """The problem details for `error`; what is not an error for clients is logged and hidden."""
     return problem(
         _meant(request, error), path=request.scope["path"], request_id=request.state.request_id
@@ -60,7 +60,7 @@ def answer(request: Request, error: Exception) -> Response:
 
 async def handle(request: Request, error: Exception) -> Response:
     """For the framework's table of exception handlers."""
-    return answer(request, error)
+    return error_response(request, error)
 
 
 def _meant(request: Request, error: Exception) -> ServiceError:

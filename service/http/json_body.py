@@ -23,7 +23,7 @@ async def read(request: Request, model: type[M]) -> M:
     raise invalid([{**each, "loc": ("body", *each["loc"])} for each in found])
 
 
-def documented(schema: str, *, required: bool) -> dict[str, Any]:
+def request_body(schema: str, *, required: bool) -> dict[str, Any]:
     """For a route's `openapi_extra`: its body, with a schema of `service.schema.requests`."""
     return {
         "requestBody": {

@@ -12,7 +12,7 @@ def is_http(event: Mapping[str, Any]) -> bool:
     return event.get("version") == "2.0" and "http" in event.get("requestContext", {})
 
 
-def tidy(event: Mapping[str, Any]) -> dict[str, Any]:
+def sanitize_event(event: Mapping[str, Any]) -> dict[str, Any]:
     """The event with text that can be encoded and a host that can be taken apart; header names in lower case, cookies left out."""
     headers = {
         _encodable(name).lower(): _encodable(value)

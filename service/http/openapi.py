@@ -10,17 +10,17 @@ from service.http.multipart import MAX_BYTES, MULTIPART, PART
 from service.importing.cells import expected
 from service.schema import responses
 from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, Column
-from service.schema.requests import BODIES
+from service.schema.requests import REQUEST_MODELS
 from service.schema.responses import histories, insights, playbooks, portfolio, scoring
 from service.settings import Settings
 
-ANSWERS: Final = (
-    *responses.ANSWERS,
-    *histories.ANSWERS,
-    *portfolio.ANSWERS,
-    *scoring.ANSWERS,
-    *playbooks.ANSWERS,
-    *insights.ANSWERS,
+RESPONSE_MODELS: Final = (
+    *responses.RESPONSE_MODELS,
+    *histories.RESPONSE_MODELS,
+    *portfolio.RESPONSE_MODELS,
+    *scoring.RESPONSE_MODELS,
+    *playbooks.RESPONSE_MODELS,
+    *insights.RESPONSE_MODELS,
 )
 _REFERENCE = "#/components/schemas/{model}"
 _KEY: Final = {
@@ -34,8 +34,8 @@ _KEY: Final = {
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """The document, with the schemas that routes name, and a file's columns. Adding them again changes nothing."""
     models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
-        *((model, "serialization") for model in ANSWERS),
-        *((model, "validation") for model in BODIES),
+        *((model, "serialization") for model in RESPONSE_MODELS),
+        *((model, "validation") for model in REQUEST_MODELS),
     ]
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])

@@ -84,7 +84,7 @@ _ETAG: Final = {
 }
 
 
-def answers(
+def json_responses(
     schema: str, description: str, *errors: type[ServiceError], etag: bool = False
 ) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: its 200 with a schema of `service.schema.responses`, and the errors that it may give.
@@ -104,7 +104,7 @@ def answers(
     return documented
 
 
-def csv_answers(
+def csv_responses(
     description: str, example: str, *errors: type[ServiceError]
 ) -> dict[int | str, dict[str, Any]]:
     """The same for a route that answers with a file."""

@@ -13,7 +13,7 @@ from service.logs import log
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
-class Edge:
+class RequestContextMiddleware:
     """ASGI middleware. The id is the caller's `X-Request-ID` when it is sane, and stands in `scope["state"]["request_id"]`."""
 
     def __init__(self, app: ASGIApp) -> None:

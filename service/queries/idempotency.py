@@ -27,7 +27,7 @@ _FORGET: Final = f"""
 """
 
 
-class Answer(NamedTuple):
+class WriteResult(NamedTuple):
     """What was answered with 200: a JSON text and the headers beside it."""
 
     body: str
@@ -40,14 +40,14 @@ def take(statements: cursor, key: bytes) -> bool:
     return bool((statements.fetchone() or (False,))[0])
 
 
-def find(statements: cursor, key: bytes) -> tuple[bytes, Answer] | None:
+def find(statements: cursor, key: bytes) -> tuple[bytes, WriteResult] | None:
     """The request (its SHA-256) that this key was used for, and its answer."""
     statements.execute(_FIND, {"key": key})
     row = statements.fetchone()
-    return row and (bytes(row[0]), Answer(row[1], json.loads(row[2])))
+    return row and (bytes(row[0]), WriteResult(row[1], json.loads(row[2])))
 
 
-def keep(statements: cursor, key: bytes, request: bytes, answer: Answer) -> None:
+def keep(statements: cursor, key: bytes, request: bytes, answer: WriteResult) -> None:
     statements.execute(_FORGET)
     statements.execute(
         _KEEP,

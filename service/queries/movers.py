@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg2.extensions import cursor
 
-from service.clock import moment
+from service.clock import iso_utc
 from service.database.connection import Database, Row
 from service.queries.numbers import money, shown
 
@@ -106,5 +106,5 @@ def _told(row: Row) -> dict[str, Any]:
         "from": earlier,
         "to": later,
         "change": change,
-        "since": moment(since),
+        "since": iso_utc(since),
     }

@@ -12,13 +12,13 @@ from service.database.connection import Statements
 from service.errors import NotFoundError, PreconditionFailedError
 from service.http import json_body
 from service.http.account_path import AccountId, no_account
-from service.http.conditional import IfMatch, IfNoneMatch, answer, require_match, strong_etag
-from service.http.openapi_responses import READ, WRITE, answers, csv_answers
+from service.http.conditional import IfMatch, IfNoneMatch, json_response, require_match, strong_etag
+from service.http.openapi_responses import READ, WRITE, csv_responses, json_responses
 from service.http.responses import JsonText
 from service.http.strict_query import router as new_router
 from service.queries import accounts, histories
 from service.queries.filters import Filter
-from service.queries.idempotency import Answer
+from service.queries.idempotency import WriteResult
 from service.queries.pagination import DEFAULT_SORT, Sort
 from service.routes.idempotent_write import IdempotencyKey, write
 from service.schema import limits
@@ -77,7 +77,7 @@ async def account_filter(
 
 @router.get(
     "/accounts",
-    responses=answers("AccountPage", "A page of accounts, with five factors each.", *READ),
+    responses=json_responses("AccountPage", "A page of accounts, with five factors each.", *READ),
     response_model=None,
 )
 async def list_accounts(
@@ -100,7 +100,7 @@ async def list_accounts(
 
 @router.get(
     "/accounts/export.csv",
-    responses=csv_answers("The accounts, by name.", EXPORTED, *READ),
+    responses=csv_responses("The accounts, by name.", EXPORTED, *READ),
     response_class=Response,
 )
 async def export_accounts(
@@ -120,7 +120,7 @@ async def export_accounts(
 
 @router.get(
     ACCOUNT,
-    responses=answers("Account", "The account.", *READ, NotFoundError, etag=True),
+    responses=json_responses("Account", "The account.", *READ, NotFoundError, etag=True),
     response_model=None,
 )
 async def get_account(
@@ -130,16 +130,16 @@ async def get_account(
     account = accounts.find(request.app.state.database, account_id)
     if account is None:
         raise no_account(account_id)
-    return answer(account, if_none_match)
+    return json_response(account, if_none_match)
 
 
 @router.patch(
     ACCOUNT,
-    responses=answers(
+    responses=json_responses(
         "Account", "The account as it is now.", *WRITE, NotFoundError, PreconditionFailedError
     ),
     response_model=None,
-    openapi_extra=json_body.documented("AccountChange", required=True),
+    openapi_extra=json_body.request_body("AccountChange", required=True),
 )
 async def change_account(
     request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
@@ -150,7 +150,7 @@ async def change_account(
 
     columns = (await json_body.read(request, AccountChange)).model_dump(exclude_unset=True)
 
-    def work(statements: Statements) -> Answer:
+    def work(statements: Statements) -> WriteResult:
         changed = change(
             statements,
             account_id,
@@ -160,14 +160,14 @@ async def change_account(
         )
         if changed is None:
             raise no_account(account_id)
-        return Answer(changed, {"ETag": strong_etag(changed)})
+        return WriteResult(changed, {"ETag": strong_etag(changed)})
 
     return write(request, key, work, content=await request.body())
 
 
 @router.get(
     f"{ACCOUNT}/health-history",
-    responses=answers("HealthHistory", "The snapshots.", *READ, NotFoundError),
+    responses=json_responses("HealthHistory", "The snapshots.", *READ, NotFoundError),
     response_model=None,
 )
 async def health_history(
@@ -182,7 +182,7 @@ async def health_history(
 
 @router.get(
     f"{ACCOUNT}/metrics-history",
-    responses=answers("MetricsHistory", "The days.", *READ, NotFoundError),
+    responses=json_responses("MetricsHistory", "The days.", *READ, NotFoundError),
     response_model=None,
 )
 async def metrics_history(

@@ -3,7 +3,7 @@
 from fastapi import Request
 from starlette.responses import JSONResponse
 
-from service.http.openapi_responses import HEALTH, NO_DATABASE, answers
+from service.http.openapi_responses import HEALTH, NO_DATABASE, json_responses
 from service.http.strict_query import router as new_router
 from service.queries.health import ping
 from service.settings import SERVICE_NAME
@@ -12,7 +12,9 @@ router = new_router()
 
 
 @router.get(
-    "/", responses=answers("Service", "The service answers.", *NO_DATABASE), response_model=None
+    "/",
+    responses=json_responses("Service", "The service answers.", *NO_DATABASE),
+    response_model=None,
 )
 @router.head("/", include_in_schema=False, response_model=None)
 async def describe(request: Request) -> JSONResponse:
@@ -30,7 +32,7 @@ async def describe(request: Request) -> JSONResponse:
 
 @router.get(
     "/health/live",
-    responses=answers("Alive", "The process is alive.", *NO_DATABASE),
+    responses=json_responses("Alive", "The process is alive.", *NO_DATABASE),
     response_model=None,
 )
 @router.head("/health/live", include_in_schema=False, response_model=None)
@@ -41,7 +43,7 @@ async def live() -> JSONResponse:
 
 @router.get(
     "/health/ready",
-    responses=answers("Ready", "The database answers too.", *HEALTH),
+    responses=json_responses("Ready", "The database answers too.", *HEALTH),
     response_model=None,
 )
 @router.head("/health/ready", include_in_schema=False, response_model=None)

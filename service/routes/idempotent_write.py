@@ -12,7 +12,7 @@ from service.database.connection import Statements
 from service.errors import ConflictError, InvalidRequestError
 from service.http.responses import JsonText
 from service.queries import idempotency, rollups
-from service.queries.idempotency import Answer
+from service.queries.idempotency import WriteResult
 
 IdempotencyKey = Annotated[
     str | None,
@@ -31,7 +31,7 @@ REPLAYED: Final = {"Idempotent-Replayed": "true"}
 def write(
     request: Request,
     key: str | None,
-    work: Callable[[Statements], dict[str, Any] | Answer],
+    work: Callable[[Statements], dict[str, Any] | WriteResult],
     *,
     content: bytes = b"",
 ) -> Response:
@@ -42,7 +42,7 @@ def write(
     """
     name, fingerprint = _key(request, key or ""), _fingerprint(request, content)
 
-    def once(statements: Statements) -> tuple[Answer, bool]:
+    def once(statements: Statements) -> tuple[WriteResult, bool]:
         if key is not None:
             earlier = _earlier(statements, name, fingerprint)
             if earlier is not None:
@@ -50,8 +50,8 @@ def write(
         done = work(statements)
         answer = (
             done
-            if isinstance(done, Answer)
-            else Answer(json.dumps(done, separators=(",", ":")), {})
+            if isinstance(done, WriteResult)
+            else WriteResult(json.dumps(done, separators=(",", ":")), {})
         )
         rollups.fold(statements)
         if key is not None:
@@ -62,7 +62,7 @@ def write(
     return JsonText(answer.body, headers={**answer.headers, **(REPLAYED if replayed else {})})
 
 
-def _earlier(statements: Statements, key: bytes, fingerprint: bytes) -> Answer | None:
+def _earlier(statements: Statements, key: bytes, fingerprint: bytes) -> WriteResult | None:
     if not idempotency.take(statements, key):
         raise ConflictError(
             "A request with this Idempotency-Key is still running. Send it again in a few seconds.",

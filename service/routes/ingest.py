@@ -10,7 +10,7 @@ from starlette.responses import Response
 from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError
 from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
-from service.http.openapi_responses import IMPORT, WRITE, answers
+from service.http.openapi_responses import IMPORT, WRITE, json_responses
 from service.http.strict_query import router as new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 
@@ -26,7 +26,7 @@ router = new_router()
 
 @router.post(
     "/ingest/generate-mock",
-    responses=answers("Generated", "What was added.", *WRITE),
+    responses=json_responses("Generated", "What was added.", *WRITE),
     response_model=None,
 )
 async def generate_mock(
@@ -70,7 +70,7 @@ async def generate_mock(
 
 @router.post(
     "/ingest/csv",
-    responses=answers("Imported", "What was written, or would be.", *IMPORT),
+    responses=json_responses("Imported", "What was written, or would be.", *IMPORT),
     response_model=None,
     openapi_extra={"requestBody": REQUEST_BODY},
 )

@@ -11,7 +11,7 @@ from service.clock import now, today
 from service.deadline import remaining
 from service.errors import NotFoundError, UnavailableError
 from service.http.account_path import AccountId, no_account
-from service.http.openapi_responses import WRITE, answers
+from service.http.openapi_responses import WRITE, json_responses
 from service.http.strict_query import router as new_router
 from service.logs import log
 
@@ -29,7 +29,7 @@ router = new_router()
 
 @router.post(
     "/insights/portfolio",
-    responses=answers("PortfolioInsight", "The insight.", *WRITE),
+    responses=json_responses("PortfolioInsight", "The insight.", *WRITE),
     response_model=None,
 )
 async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONResponse:
@@ -49,7 +49,7 @@ async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONR
 
 @router.post(
     "/insights/account/{account_id}",
-    responses=answers("AccountInsight", "The insight.", *WRITE, NotFoundError),
+    responses=json_responses("AccountInsight", "The insight.", *WRITE, NotFoundError),
     response_model=None,
 )
 async def account_insight(

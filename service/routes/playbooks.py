@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from service.errors import InvalidRequestError, NotFoundError
 from service.http import json_body
 from service.http.account_path import no_account
-from service.http.openapi_responses import READ, UNSTORED, answers
+from service.http.openapi_responses import READ, UNSTORED, json_responses
 from service.http.problems import invalid
 from service.http.strict_query import router as new_router
 from service.schema import limits
@@ -21,7 +21,7 @@ router = new_router()
 
 @router.get(
     "/playbooks",
-    responses=answers("Playbooks", "All playbooks, by id.", *UNSTORED),
+    responses=json_responses("Playbooks", "All playbooks, by id.", *UNSTORED),
     response_model=None,
 )
 async def list_playbooks() -> JSONResponse:
@@ -33,7 +33,7 @@ async def list_playbooks() -> JSONResponse:
 
 @router.get(
     "/playbooks/{playbook_id}",
-    responses=answers("Playbook", "The playbook.", *UNSTORED, NotFoundError),
+    responses=json_responses("Playbook", "The playbook.", *UNSTORED, NotFoundError),
     response_model=None,
 )
 async def get_playbook(playbook_id: Id) -> JSONResponse:
@@ -48,11 +48,11 @@ async def get_playbook(playbook_id: Id) -> JSONResponse:
 
 @router.post(
     "/actions/recommend",
-    responses=answers(
+    responses=json_responses(
         "Recommendations", "The most relevant playbooks first.", *READ, NotFoundError
     ),
     response_model=None,
-    openapi_extra=json_body.documented("RiskFactors", required=False),
+    openapi_extra=json_body.request_body("RiskFactors", required=False),
 )
 async def recommend(
     request: Request,

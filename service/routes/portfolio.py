@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from service.clock import now, today
 from service.http.conditional import IfNoneMatch, answer_of
-from service.http.openapi_responses import READ, answers
+from service.http.openapi_responses import READ, json_responses
 from service.http.strict_query import router as new_router
 from service.queries import attention, movers, portfolio
 
@@ -16,12 +16,14 @@ router = new_router()
 
 @router.get(
     "/portfolio/metrics",
-    responses=answers("PortfolioMetrics", "The numbers.", *READ, etag=True),
+    responses=json_responses("PortfolioMetrics", "The numbers.", *READ, etag=True),
     response_model=None,
 )
 @router.get(
     "/portfolio/summary",
-    responses=answers("PortfolioMetrics", "The same as /portfolio/metrics.", *READ, etag=True),
+    responses=json_responses(
+        "PortfolioMetrics", "The same as /portfolio/metrics.", *READ, etag=True
+    ),
     response_model=None,
 )
 async def metrics(request: Request, if_none_match: IfNoneMatch = None) -> Response:
@@ -33,7 +35,7 @@ async def metrics(request: Request, if_none_match: IfNoneMatch = None) -> Respon
 
 @router.get(
     "/portfolio/attention",
-    responses=answers("Attention", "The accounts.", *READ, etag=True),
+    responses=json_responses("Attention", "The accounts.", *READ, etag=True),
     response_model=None,
 )
 async def accounts_that_need_someone(
@@ -55,7 +57,7 @@ async def accounts_that_need_someone(
 
 @router.get(
     "/portfolio/renewals",
-    responses=answers("Renewals", "The months.", *READ, etag=True),
+    responses=json_responses("Renewals", "The months.", *READ, etag=True),
     response_model=None,
 )
 async def renewals(
@@ -71,7 +73,7 @@ async def renewals(
 
 @router.get(
     "/portfolio/movers",
-    responses=answers("Movers", "The accounts.", *READ, etag=True),
+    responses=json_responses("Movers", "The accounts.", *READ, etag=True),
     response_model=None,
 )
 async def accounts_that_moved(

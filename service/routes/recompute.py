@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from service.clock import today
 from service.database.connection import Statements
-from service.http.openapi_responses import WRITE, answers
+from service.http.openapi_responses import WRITE, json_responses
 from service.http.strict_query import router as new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 from service.schema.limits import INT8_MAX
@@ -21,7 +21,7 @@ router = new_router()
 
 @router.post(
     "/health/recompute",
-    responses=answers("Recomputed", "What was scored again.", *WRITE),
+    responses=json_responses("Recomputed", "What was scored again.", *WRITE),
     response_model=None,
 )
 async def recompute_health(

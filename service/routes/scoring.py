@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse
 
 from service.clock import today
 from service.http import json_body
-from service.http.openapi_responses import UNSTORED, answers
+from service.http.openapi_responses import UNSTORED, json_responses
 from service.http.strict_query import router as new_router
 from service.scoring import factors, score
 
@@ -14,7 +14,7 @@ router = new_router()
 
 @router.get(
     "/scoring",
-    responses=answers("Scoring", "The table of constants.", *UNSTORED),
+    responses=json_responses("Scoring", "The table of constants.", *UNSTORED),
     response_model=None,
 )
 async def scoring() -> JSONResponse:
@@ -26,9 +26,9 @@ async def scoring() -> JSONResponse:
 
 @router.post(
     "/scoring/what-if",
-    responses=answers("WhatIfScore", "The score, and all of its factors.", *UNSTORED),
+    responses=json_responses("WhatIfScore", "The score, and all of its factors.", *UNSTORED),
     response_model=None,
-    openapi_extra=json_body.documented("WhatIf", required=True),
+    openapi_extra=json_body.request_body("WhatIf", required=True),
 )
 async def what_if(request: Request) -> JSONResponse:
     """The score of an account that would be so. Nothing is stored."""

@@ -149,4 +149,4 @@ class RiskFactors(RootModel[list[RiskFactor]]):
     root: Annotated[list[RiskFactor], Field(min_length=1, max_length=MAX_REASONS)]
 
 
-BODIES: Final = (AccountChange, WhatIf, RiskFactors)
+REQUEST_MODELS: Final = (AccountChange, WhatIf, RiskFactors)

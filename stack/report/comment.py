@@ -134,7 +134,7 @@ def pull_request(api: Api, repository: str, number: str, head: str, head_reposit
     return int(found["number"])
 
 
-def tame(text: str) -> str:
+def neutralize_markdown(text: str) -> str:
     """The text, in which nothing is a tag, a mention, a link, an image or a reference any more; tables, headings and code stay."""
     return _ACTIVE.sub(
         lambda found: f"{found[0]}{JOINER}", text.replace("\0", "").replace("<", "\u2039")
@@ -175,7 +175,9 @@ def main(environment: Mapping[str, str]) -> int:
             api, repository, read["number"], environment["HEAD_SHA"], environment["HEAD_REPOSITORY"]
         )
         note = f"*Made by the code of this pull request for {environment['HEAD_SHA'][:12]}: read it as its author's word.*"
-        post(api, repository, number, f"{MARKER}\n{note}\n\n{tame(read['report.md'])}")
+        post(
+            api, repository, number, f"{MARKER}\n{note}\n\n{neutralize_markdown(read['report.md'])}"
+        )
     except RefusedError as error:
         sys.stderr.write(f"nothing is posted: {error}\n")
         return 1

@@ -21,7 +21,7 @@ SEED = int(os.environ.get("FUZZ_SEED") or (random.randrange(2**32) if LONG else 
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     content: bytes
@@ -48,9 +48,9 @@ class Deployed:
         *,
         body: bytes | None = None,
         **query: Any,
-    ) -> Answer:
+    ) -> Response:
         keyed = {"x-api-key": self.key, **(headers or {})}
-        return Answer(
+        return Response(
             *request(
                 f"{self.url}{path}?{urlencode(query, doseq=True)}", method, headers=keyed, body=body
             )

@@ -14,7 +14,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from tests.deployed.conftest import Answer, Deployed
+from tests.deployed.conftest import Deployed, Response
 from tests.service.database_faults import BACKENDS, locked, meanwhile, run, terminate, until_waiting
 from tests.service.uploads import MULTIPART, body, part
 
@@ -30,7 +30,7 @@ def sql(deployed: Deployed) -> Iterator[connection]:
         yield opened
 
 
-def write(deployed: Deployed, name: str, key: str) -> Answer:
+def write(deployed: Deployed, name: str, key: str) -> Response:
     content = (
         f"name,arr,segment,date,logins\n{name},1,SMB,2026-01-01,1\n{name},,,2026-01-02,2\n".encode()
     )
@@ -45,9 +45,9 @@ def write(deployed: Deployed, name: str, key: str) -> Answer:
 def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_in_the_middle(
     deployed: Deployed, sql: connection
 ) -> None:
-    answers: list[Answer] = []
+    answers: list[Response] = []
 
-    def ended_under(table: str, *request: Any, **query: Any) -> Answer:
+    def ended_under(table: str, *request: Any, **query: Any) -> Response:
         with locked(deployed.database_url, table) as holder:
             asking = meanwhile(lambda: answers.append(deployed(*request, **query)))
             until_waiting(sql)

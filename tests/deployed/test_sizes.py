@@ -16,7 +16,7 @@ from service.schema.limits import (
     OWNER_LENGTH,
     REGION_LENGTH,
 )
-from tests.deployed.conftest import Answer, Deployed
+from tests.deployed.conftest import Deployed, Response
 from tests.service.uploads import MULTIPART, body, part
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -25,7 +25,7 @@ LARGEST_ENVELOPE = 5_500_000
 """Of an answer; Lambda takes 6,291,556 bytes."""
 
 
-def upload(deployed: Deployed, content: bytes) -> Answer:
+def upload(deployed: Deployed, content: bytes) -> Response:
     return deployed("POST", "/ingest/csv", {"content-type": MULTIPART}, body=body(part(content)))
 
 

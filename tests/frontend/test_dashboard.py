@@ -17,7 +17,7 @@ from tests.support.stand_in_api import (
     ACCOUNTS,
     METRICS,
     SAMPLES,
-    Answer,
+    Response,
     StandInApi,
     account,
     metrics,
@@ -163,10 +163,10 @@ def test_what_is_not_known_is_said_and_not_shown_as_zero(dashboard: Dashboard) -
     nobody = account(
         1, name="Blank", cs_owner=None, renewal_date=None, health_score=None, health_bucket=None
     )
-    dashboard.api.answers[METRICS] = Answer(
+    dashboard.api.answers[METRICS] = Response(
         metrics(avg_health_score=None, median_health_score=None)
     )
-    dashboard.api.answers[ACCOUNTS] = Answer(page([nobody], total=1))
+    dashboard.api.answers[ACCOUNTS] = Response(page([nobody], total=1))
     tab = dashboard.open("Blank")
     row = tab.get_by_role("row").filter(has_text="Blank")
     expect(row.get_by_text("Unknown")).to_have_count(2)
@@ -209,7 +209,7 @@ def test_an_empty_database_gets_guidance_and_sample_data_on_request(dashboard: D
     tab = dashboard.open("No accounts yet")
     expect(tab.get_by_text("$0")).to_have_count(0)
     gate = threading.Event()
-    dashboard.api.answers[SAMPLES] = Answer(
+    dashboard.api.answers[SAMPLES] = Response(
         {"message": "done", "accounts_created": 20, "accounts_updated": 0}, gate=gate
     )
     tab.get_by_role("button", name="Add 20 sample accounts").click()
@@ -239,7 +239,7 @@ def test_sample_data_that_is_refused_says_why_and_can_be_tried_again(dashboard: 
     )
     expect(tab.get_by_text("req-9")).to_be_visible()
     dashboard.api.fill()
-    dashboard.api.answers[SAMPLES] = Answer(
+    dashboard.api.answers[SAMPLES] = Response(
         {"message": "done", "accounts_created": 20, "accounts_updated": 0}
     )
     tab.get_by_role("button", name="Try again").click()
@@ -248,12 +248,12 @@ def test_sample_data_that_is_refused_says_why_and_can_be_tried_again(dashboard: 
 
 def test_sample_data_whose_answer_was_lost_is_not_added_twice(dashboard: Dashboard) -> None:
     dashboard.api.empty()
-    dashboard.api.answers[SAMPLES] = Answer({}, drop=True)
+    dashboard.api.answers[SAMPLES] = Response({}, drop=True)
     tab = dashboard.open("No accounts yet")
     tab.get_by_role("button", name="Add 20 sample accounts").click()
     expect(alerts(tab)).to_contain_text("The API cannot be reached")
     dashboard.api.fill()
-    dashboard.api.answers[SAMPLES] = Answer(
+    dashboard.api.answers[SAMPLES] = Response(
         {"message": "done", "accounts_created": 0, "accounts_updated": 0}
     )
     tab.get_by_role("button", name="Try again").click()
@@ -334,16 +334,16 @@ def test_a_site_that_the_api_does_not_know_is_told_so(dashboard: Dashboard) -> N
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (Answer({"message": "Service Unavailable"}, status=503), "Service Unavailable"),
+        (Response({"message": "Service Unavailable"}, status=503), "Service Unavailable"),
         (
-            Answer("<h1>Bad gateway</h1>", status=502, kind="text/html"),
+            Response("<h1>Bad gateway</h1>", status=502, kind="text/html"),
             f"http://{API_HOST} answered 502 with something other than JSON.",
         ),
-        (Answer({}, status=500), "The API answered 500."),
+        (Response({}, status=500), "The API answered 500."),
     ],
 )
 def test_errors_of_what_stands_before_the_service_are_shown_too(
-    dashboard: Dashboard, answer: Answer, sentence: str
+    dashboard: Dashboard, answer: Response, sentence: str
 ) -> None:
     dashboard.api.answers[METRICS] = answer
     tab = dashboard.open("Northwind 1")
@@ -360,7 +360,7 @@ def test_numbers_stay_when_a_refresh_fails(dashboard: Dashboard) -> None:
         expect(tab.get_by_text("Northwind 1", exact=True)).to_be_visible()
     finally:
         tab.context.set_offline(False)
-    dashboard.api.answers[METRICS] = Answer(metrics(total_arr=19_000_000))
+    dashboard.api.answers[METRICS] = Response(metrics(total_arr=19_000_000))
     tab.get_by_role("button", name="Refresh").click()
     expect(tab.get_by_text("$19M")).to_be_visible()
     expect(alerts(tab)).to_have_count(0)

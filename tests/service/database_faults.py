@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg2
 from psycopg2.extensions import connection
 
-from tests.service.lambda_api import Answer
+from tests.service.lambda_api import Response
 
 BACKENDS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ai-success-insights'"
 
@@ -31,7 +31,7 @@ def terminate(sql: connection) -> int:
     return len(run(sql, f"SELECT pg_terminate_backend(pid, 5000) {BACKENDS}"))
 
 
-def assert_unavailable(answer: Answer) -> None:
+def assert_unavailable(answer: Response) -> None:
     assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.json["detail"]

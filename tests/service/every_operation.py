@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Final
 
-from tests.service.lambda_api import Answer, Api, api
+from tests.service.lambda_api import Api, Response, api
 from tests.service.uploads import upload
 
 CSV: Final = "name,arr,segment,date,logins\nEvery Operation,1,SMB,2026-01-01,5\n"
 
-REQUESTS: Final[dict[str, Callable[[Api, int], Answer]]] = {
+REQUESTS: Final[dict[str, Callable[[Api, int], Response]]] = {
     "GET /": lambda service, _: service.get("/"),
     "GET /health/live": lambda service, _: service.get("/health/live"),
     "GET /health/ready": lambda service, _: service.get("/health/ready"),

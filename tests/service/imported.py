@@ -7,7 +7,7 @@ from psycopg2.extensions import connection
 
 from service.queries.scores import rescore
 from service.schema.responses import Imported
-from tests.service.lambda_api import Answer
+from tests.service.lambda_api import Response
 
 TODAY = datetime.now(UTC).date()
 TABLES = ("accounts", "account_health", "account_metrics_daily", "health_snapshots")
@@ -27,7 +27,7 @@ def everything(sql: connection) -> dict[str, list[Any]]:
     }
 
 
-def counts(answer: Answer) -> tuple[int, ...]:
+def counts(answer: Response) -> tuple[int, ...]:
     """Accounts created, updated, unchanged; days created, updated."""
     assert answer.status == 200, answer.text
     found = Imported.model_validate_json(answer.text, strict=True, extra="forbid")

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection
 
 from service.clock import today
 from service.queries.scores import rescore
-from tests.service.lambda_api import Answer, Api, api
+from tests.service.lambda_api import Api, Response, api
 from tests.support.stand_in_openai import StandInOpenAI
 
 KEY = "sk-stand-in-4711"
@@ -62,7 +62,7 @@ def rescored(sql: connection, account_id: int) -> None:
         cursor.execute("COMMIT")
 
 
-def insight(answer: Answer, source: str) -> Any:
+def insight(answer: Response, source: str) -> Any:
     assert answer.status == 200, answer.text
     assert answer.json["source"] == source, answer.text
     return answer.json

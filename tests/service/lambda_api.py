@@ -60,7 +60,7 @@ def event(
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: dict[str, str]
     text: str
@@ -93,28 +93,28 @@ class Api:
         age: float = 0,
         body: str | None = None,
         **query: Any,
-    ) -> Answer:
+    ) -> Response:
         """`query`: a list is a repeated name. `body`: JSON."""
         more = {} if body is None else {"body": body}
         return self.send(
             event(method, path, urlencode(query, doseq=True), headers, age=age, **more)
         )
 
-    def send(self, sent: dict[str, Any]) -> Answer:
+    def send(self, sent: dict[str, Any]) -> Response:
         answered = self.handler(sent, None)
         body = answered.get("body", "")
         text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
-        return Answer(answered["statusCode"], answered["headers"], text)
+        return Response(answered["statusCode"], answered["headers"], text)
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Response:
         return self("GET", path, headers, **query)
 
     def patch(
         self, path: str, content: Any, headers: Mapping[str, str] | None = None, **query: Any
-    ) -> Answer:
+    ) -> Response:
         return self("PATCH", path, headers, body=json.dumps(content), **query)
 
-    def post(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+    def post(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Response:
         return self("POST", path, headers, **query)
 
 

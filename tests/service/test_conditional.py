@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from tests.service.database_faults import locked, run, until_waiting
-from tests.service.lambda_api import ORIGIN, Answer, Api, api
+from tests.service.lambda_api import ORIGIN, Api, Response, api
 
 TODAY = datetime.now(UTC).date()
 PORTFOLIO = (
@@ -32,7 +32,7 @@ def read(request: pytest.FixtureRequest, path: str) -> str:
     return path if request.param == "an account" else request.param
 
 
-def assert_not_modified(answer: Answer, etag: str) -> None:
+def assert_not_modified(answer: Response, etag: str) -> None:
     assert (answer.status, answer.text, answer.headers["etag"]) == (304, "", etag)
     assert answer.headers["x-request-id"]
 
@@ -149,7 +149,7 @@ def test_of_two_changes_at_once_that_saw_the_same_one_is_refused(
     assert run(sql, "SELECT count(*) FROM accounts") == [(3,)]
 
 
-def changed(url: str, path: str, nps: int, headers: dict[str, str]) -> Answer:
+def changed(url: str, path: str, nps: int, headers: dict[str, str]) -> Response:
     service = api(url)
     answer = service.patch(path, {"nps": nps}, headers)
     service.close()

@@ -22,7 +22,7 @@ from tests.service.database_faults import (
     until_waiting,
 )
 from tests.service.every_operation import REQUESTS
-from tests.service.lambda_api import Answer, Api
+from tests.service.lambda_api import Api, Response
 
 
 def test_a_connection_is_kept_from_request_to_request(service: Api, sql: connection) -> None:
@@ -72,8 +72,8 @@ def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(
 
 
 def ended_in_the_middle(
-    url: str, sql: connection, table: str, request: Callable[[], Answer], *, release: bool
-) -> Answer:
+    url: str, sql: connection, table: str, request: Callable[[], Response], *, release: bool
+) -> Response:
     """The answer to a request whose backend is ended while it waits for the table; with `release` the next one waits for nothing."""
     with locked(url, table) as holder:
 

@@ -13,7 +13,7 @@ from service.http.multipart import MAX_BYTES
 from service.http.problems import MEDIA_TYPE
 from service.schema.responses import Problem
 from service.settings import ApiKey, Settings, SettingsError
-from tests.service.lambda_api import ORIGIN, Answer, Api, api
+from tests.service.lambda_api import ORIGIN, Api, Response, api
 from tests.service.uploads import MULTIPART, body, part, send
 
 PREFLIGHT = {
@@ -39,7 +39,7 @@ def alone() -> Api:
     return api()
 
 
-def problem(answer: Answer) -> Problem:
+def problem(answer: Response) -> Problem:
     assert answer.headers["content-type"] == MEDIA_TYPE
     return Problem.model_validate_json(answer.text, strict=True, extra="forbid")
 

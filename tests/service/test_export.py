@@ -13,7 +13,7 @@ from psycopg2.extensions import connection
 from service.http import downloads
 from service.importing.formulas import protected
 from service.schema.columns import ACCOUNT_COLUMNS
-from tests.service.lambda_api import Answer, Api, event
+from tests.service.lambda_api import Api, Response, event
 from tests.service.uploads import upload
 
 NAMES = (
@@ -34,7 +34,7 @@ NAMES = (
 )
 
 
-def exported(api: Api, headers: Mapping[str, str] | None = None, **query: Any) -> Answer:
+def exported(api: Api, headers: Mapping[str, str] | None = None, **query: Any) -> Response:
     answer = api.get("/accounts/export.csv", headers, **query)
     assert answer.status == 200, answer.text
     return answer

@@ -22,13 +22,13 @@ from tests.service.database_faults import (
     with_part,
 )
 from tests.service.every_operation import CSV
-from tests.service.lambda_api import ORIGIN, Answer, Api, api
+from tests.service.lambda_api import ORIGIN, Api, Response, api
 from tests.service.uploads import upload
 
 KEY = {"idempotency-key": "a key, of blanks too"}
 
 
-Sender = Callable[[Api, int, dict[str, str]], Answer]
+Sender = Callable[[Api, int, dict[str, str]], Response]
 WRITES: dict[str, tuple[Sender, Sender]] = {
     "POST /ingest/csv": (
         lambda service, _, headers: upload(service, CSV, headers),
@@ -72,7 +72,7 @@ def records(sql: connection) -> int:
     return run(sql, "SELECT count(*) FROM idempotency_records")[0][0]
 
 
-def replayed(answer: Answer) -> bool:
+def replayed(answer: Response) -> bool:
     return answer.headers.get("idempotent-replayed") == "true"
 
 
@@ -158,7 +158,7 @@ def test_two_at_once_with_one_key_are_done_once(service: Api, url: str, sql: con
     assert run(sql, "SELECT count(*) FROM accounts") == [(2,)]
 
 
-def in_another_environment(url: str) -> Answer:
+def in_another_environment(url: str) -> Response:
     service = api(url)
     answer = service.post("/ingest/generate-mock", KEY, count=2, seed=1)
     service.close()

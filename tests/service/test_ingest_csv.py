@@ -17,7 +17,7 @@ from service.queries.scores import rescore
 from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
 from service.schema.responses import Account, Problem
 from tests.service.imported import counts, everything, fetch, stale
-from tests.service.lambda_api import Answer, Api, api
+from tests.service.lambda_api import Api, Response, api
 from tests.service.uploads import MULTIPART, body, part, send, upload
 
 FIRST = "name,arr,segment,nps,cs_owner,expansion_oppty_dollar\nAcme,1200,SMB,5,Lena,300\nBeta,50,Enterprise,,,\n"
@@ -30,7 +30,7 @@ def account(sql: connection, name: str, *columns: str) -> Any:
         return cursor.fetchone()
 
 
-def refused(answer: Answer) -> list[tuple[int, str | None, str]]:
+def refused(answer: Response) -> list[tuple[int, str | None, str]]:
     assert answer.status == 422, answer.text
     found = Problem.model_validate_json(answer.text, strict=True, extra="forbid")
     assert found.detail.startswith("Nothing was written. Correct row ")

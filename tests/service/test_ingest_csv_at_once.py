@@ -17,7 +17,7 @@ from service.database.connection import Database
 from service.importing import read_file
 from service.queries.imports import load
 from tests.service.imported import TODAY, counts, fetch, stale
-from tests.service.lambda_api import Answer, Api
+from tests.service.lambda_api import Api, Response
 from tests.service.test_database_faults import until_waiting
 from tests.service.uploads import upload
 
@@ -87,9 +87,9 @@ def unfinished(url: str, content: bytes) -> Iterator[connection]:
 
 
 @contextmanager
-def meanwhile(service: Api, sql: connection, content: bytes) -> Iterator[list[Answer]]:
+def meanwhile(service: Api, sql: connection, content: bytes) -> Iterator[list[Response]]:
     """An upload that waits for a lock inside, and whose answer is there afterwards."""
-    answers: list[Answer] = []
+    answers: list[Response] = []
     thread = threading.Thread(target=lambda: answers.append(upload(service, content)))
     thread.start()
     until_waiting(sql)

@@ -13,7 +13,7 @@ from service.schema.responses.insights import AccountInsight, PortfolioInsight
 from service.scoring.factors import LABELS
 from service.scoring.score import shown
 from tests.service.insights import add, insight, numbers, reasons
-from tests.service.lambda_api import Answer, Api
+from tests.service.lambda_api import Api, Response
 
 
 def told(content: dict[str, Any]) -> str:
@@ -27,7 +27,7 @@ def told(content: dict[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def of(service: Api, account_id: int) -> Answer:
+def of(service: Api, account_id: int) -> Response:
     return service.post(f"/insights/account/{account_id}")
 
 

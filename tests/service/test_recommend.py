@@ -8,17 +8,17 @@ from psycopg2.extensions import connection
 
 from service.playbooks import best
 from service.schema.responses.playbooks import Recommendations
-from tests.service.lambda_api import Answer, Api, api
+from tests.service.lambda_api import Api, Response, api
 
 
-def recommended(answer: Answer) -> list[Any]:
+def recommended(answer: Response) -> list[Any]:
     assert answer.status == 200, answer.text
     return Recommendations.model_validate_json(
         answer.text, strict=True, extra="forbid"
     ).recommendations
 
 
-def ask(service: Api, body: Any, **query: Any) -> Answer:
+def ask(service: Api, body: Any, **query: Any) -> Response:
     return service.post(
         "/actions/recommend", body=body if isinstance(body, str) else json.dumps(body), **query
     )

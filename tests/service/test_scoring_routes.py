@@ -11,7 +11,7 @@ from service.schema.requests import WhatIf
 from service.schema.responses.scoring import Scoring, WhatIfScore
 from service.scoring import rules
 from service.scoring.score import shown
-from tests.service.lambda_api import Answer, Api, api
+from tests.service.lambda_api import Api, Response, api
 
 TODAY = datetime.now(UTC).date()
 WORKED: dict[str, Any] = {
@@ -31,7 +31,7 @@ WORKED: dict[str, Any] = {
 """The example by hand that the interface gives: 75.6432."""
 
 
-def what_if(body: Any) -> Answer:
+def what_if(body: Any) -> Response:
     return api().post("/scoring/what-if", body=body if isinstance(body, str) else json.dumps(body))
 
 

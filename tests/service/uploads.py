@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.service.lambda_api import Answer, Api, event
+from tests.service.lambda_api import Api, Response, event
 
 BOUNDARY = "----boundary7MA4YWxkTrZu0gW"
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
@@ -27,7 +27,7 @@ def send(
     path: str = "/ingest/csv",
     headers: Mapping[str, str] | None = None,
     **query: Any,
-) -> Answer:
+) -> Response:
     """A request with a body of its own making."""
     sent = event("POST", path, urlencode(query), {"content-type": content_type, **(headers or {})})
     return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
@@ -35,7 +35,7 @@ def send(
 
 def upload(
     api: Api, content: bytes | str, headers: Mapping[str, str] | None = None, **query: Any
-) -> Answer:
+) -> Response:
     """A CSV file."""
     return send(
         api,

@@ -17,7 +17,7 @@ SAMPLES = "/ingest/generate-mock"
 
 
 @dataclass
-class Answer:
+class Response:
     """`gate`: the answer waits for it. `drop`: the connection is closed without one."""
 
     body: object
@@ -31,7 +31,7 @@ class Answer:
 class StandInApi:
     """`answers` by path; `requests` is what came in, as `METHOD path?query`."""
 
-    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    answers: dict[str, Response] = field(default_factory=dict[str, Response])
     requests: list[str] = field(default_factory=list[str])
     origin: str = ""
     port: int = 0
@@ -41,7 +41,7 @@ class StandInApi:
 
     def fill(self) -> None:
         accounts = [account(number) for number in range(1, 11)]
-        self.answers = {METRICS: Answer(metrics()), ACCOUNTS: Answer(page(accounts, total=120))}
+        self.answers = {METRICS: Response(metrics()), ACCOUNTS: Response(page(accounts, total=120))}
 
     def empty(self) -> None:
         nothing = metrics(
@@ -59,7 +59,7 @@ class StandInApi:
             "avg_health_score": None,
             "median_health_score": None,
         }
-        self.answers = {METRICS: Answer(nothing), ACCOUNTS: Answer(page([], total=0))}
+        self.answers = {METRICS: Response(nothing), ACCOUNTS: Response(page([], total=0))}
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def page(accounts: list[dict[str, Any]], *, total: int) -> dict[str, Any]:
     return {"total": total, "page": 1, "page_size": 10, "accounts": accounts}
 
 
-def problem(detail: str, *, status: int = 503, request_id: str = "req-4711") -> Answer:
+def problem(detail: str, *, status: int = 503, request_id: str = "req-4711") -> Response:
     body = {
         "type": "about:blank",
         "title": "Unavailable",
@@ -124,7 +124,7 @@ def problem(detail: str, *, status: int = 503, request_id: str = "req-4711") -> 
         "detail": detail,
         "request_id": request_id,
     }
-    return Answer(body, status=status, kind="application/problem+json")
+    return Response(body, status=status, kind="application/problem+json")
 
 
 class _Server(ThreadingHTTPServer):

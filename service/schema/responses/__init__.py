@@ -236,7 +236,7 @@ class Problem(BaseModel):
     total_errors: int | None = None
 
 
-ANSWERS: Final = (
+RESPONSE_MODELS: Final = (
     Service,
     Alive,
     Ready,

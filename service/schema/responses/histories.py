@@ -53,4 +53,4 @@ class MetricsHistory(RootModel[list[DailyMetrics]]):
     })  # fmt: skip
 
 
-ANSWERS: Final = (HealthHistory, MetricsHistory)
+RESPONSE_MODELS: Final = (HealthHistory, MetricsHistory)

@@ -82,4 +82,4 @@ class PortfolioInsight(About):
     opportunities: list[str] = Field(description="The accounts with the largest opportunity.")
 
 
-ANSWERS: Final = (AccountInsight, PortfolioInsight)
+RESPONSE_MODELS: Final = (AccountInsight, PortfolioInsight)

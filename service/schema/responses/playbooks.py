@@ -64,4 +64,4 @@ class Recommendations(BaseModel):
     recommendations: list[Recommendation]
 
 
-ANSWERS: Final = (Playbook, Playbooks, Recommendations)
+RESPONSE_MODELS: Final = (Playbook, Playbooks, Recommendations)

@@ -178,4 +178,4 @@ class Movers(BaseModel):
     up: list[Mover]
 
 
-ANSWERS: Final = (PortfolioMetrics, Attention, Renewals, Movers)
+RESPONSE_MODELS: Final = (PortfolioMetrics, Attention, Renewals, Movers)

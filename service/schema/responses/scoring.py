@@ -79,4 +79,4 @@ class WhatIfScore(BaseModel):
     factors: list[Factor] = Field(description="All of them, the weightiest first.")
 
 
-ANSWERS: Final = (Scoring, WhatIfScore)
+RESPONSE_MODELS: Final = (Scoring, WhatIfScore)

@@ -210,7 +210,7 @@ def test_an_answer_of_github_that_is_an_error_is_told_by_its_status(
     ],
 )  # fmt: skip
 def test_text_of_the_artifact_mentions_links_and_shows_nothing_of_elsewhere(active: str) -> None:
-    tamed = comment.tame(active)
+    tamed = comment.neutralize_markdown(active)
     assert tamed.replace(comment.JOINER, "").replace("\u2039", "<") == active, (
         "it still reads the same"
     )
@@ -220,7 +220,7 @@ def test_text_of_the_artifact_mentions_links_and_shows_nothing_of_elsewhere(acti
 
 def test_the_form_of_the_report_stays() -> None:
     text = "# Head\n\n| a | b |\n| --- | ---: |\n| `x` | **1** |\n\n```diff\n+ a\n```\n"
-    assert comment.tame(text) == text
+    assert comment.neutralize_markdown(text) == text
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
