@@ -1,14 +1,13 @@
-"""`make bench`: every benchmark, or those that are named, one after the other."""
+"""`make bench` runs every benchmark, or those that are named, one after the other."""
 
 import importlib
 import sys
 
 BENCHMARKS = {
-    "bundle": "build of the bundle: full, code changed, nothing to do; sizes",
-    "init": "init of the function against a bare handler",
-    "local_cloud": "what gateway and runtime client add to a handler; throughput",
-    "service": "the whole service at 1,000 to 1,000,000 accounts, against what it may take",
-    "requests": "a request through gateway, runtime client, service and database, beside the handler alone",
+    "bundle": "build of the bundle: full, code changed, unchanged; sizes",
+    "init": "init of the function beside that of a bare handler",
+    "service": "every read and the bulk writes at 1,000 to 1,000,000 accounts, with growth",
+    "requests": "one request through the local cloud, beside the handler called directly",
     "up": "evaluation of the program, warm `stack up`, a saved change",
 }
 

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.bundle`: how long the bundle takes to make, and how large it is, on a copy of this project's service.
+"""`python -m benchmarks.bundle` times the build of the bundle and prints its sizes.
 
-For Lambda's default (arm64, Python 3.13) and for this machine. "full" has warm package caches and nothing else; it includes
-the twin's installation and boot.
+It builds a copy of this project's service, for Lambda's default (arm64, Python 3.13) and for this
+machine. "full" starts with warm package caches and nothing else, and includes the smoke test on a
+host build.
 """
 
 import shutil
@@ -37,7 +38,8 @@ def measure(root: Path, target: Target) -> None:
     bundle = seconds(root, target)[1]
     for what, times in {"full": full, "code changed": changed, "nothing to do": nothing}.items():
         print(
-            f"{what:<14} median {statistics.median(times):7.3f} s   worst {max(times):7.3f} s   of {len(times)}"
+            f"{what:<14} median {statistics.median(times):7.3f} s   worst "
+            f"{max(times):7.3f} s   of {len(times)}"
         )
     print(f"{bundle.report}\n")
 

@@ -1,13 +1,18 @@
-"""CSV files of invented accounts, for benchmarks and tests: the same arguments make the same bytes."""
+"""CSV files of generated accounts, for benchmarks and tests.
+
+The same arguments give the same bytes.
+"""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
 
 HEADER = (
-    "name", "arr", "segment", "industry", "region", "cs_owner", "renewal_date", "qbr_last_date", "active_users", "seats_purchased",
-    "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "nps", "onboarding_phase",
-)  # fmt: skip
+    *("name", "arr", "segment", "industry", "region", "cs_owner"),
+    *("renewal_date", "qbr_last_date", "active_users", "seats_purchased"),
+    *("feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d"),
+    *("critical_tickets_90d", "nps", "onboarding_phase"),
+)
 METRICS = (
     "date",
     "logins",
@@ -33,13 +38,16 @@ FIRST_DAY = date(2026, 1, 1)
 
 
 def accounts_csv(count: int, *, seed: int = 1, start: int = 0) -> bytes:
-    """`count` accounts of 17 columns, about 120 bytes each, named from number `start` on; another seed gives them other values."""
+    """Returns `count` accounts of 17 columns, about 120 bytes each, numbered from `start`.
+
+    Another seed gives other values under the same names.
+    """
     draw = Random(seed)
     return _csv(HEADER, (_account(draw, start + number) for number in range(count)))
 
 
 def days_csv(accounts: int, days: int, *, seed: int = 1) -> bytes:
-    """One row for each account and day, with the account's name, ARR and segment in each."""
+    """Returns one row for each account and day, with name, ARR and segment in each."""
     draw = Random(seed)
     rows = (
         (
@@ -78,5 +86,5 @@ def _account(draw: Random, number: int) -> tuple[object, ...]:
 
 
 def _csv(header: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> bytes:
-    """No value of these needs a quote."""
+    """Joins the cells; none of them needs quotes."""
     return "".join(f"{','.join(map(str, row))}\n" for row in (header, *rows)).encode()

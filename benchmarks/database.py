@@ -1,14 +1,9 @@
-"""An embedded Postgres for measurements, with the settings of the local cloud's own.
-
-`python -m benchmarks.database` keeps an empty database until Ctrl-C, and prints its URL: for a peer to be measured beside this service.
-"""
+"""An embedded PostgreSQL server for benchmarks, with the settings of the local cloud."""
 
 import secrets
-import signal
 import tempfile
-import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from service.migrate import migrate
@@ -20,17 +15,17 @@ from stack.local.system.processes import Guard
 ROLE = "service"
 PASSWORD = secrets.token_urlsafe(12)
 COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
-"""Lets statements be counted; what it costs while they are not is not measurable."""
+"""Loads the statement counter, which costs nothing measurable while it is off."""
 
 
 @contextmanager
 def server(home: Path, settings: Mapping[str, str] | None = None) -> Generator[Postgres]:
-    """A server whose data stays in `home`, for one process at a time."""
+    """Runs a server whose data stays in `home`; one process at a time may use it."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o711)
     lock = Lock(home / "lock")
     if not lock.acquire():
-        raise SystemExit(f"another benchmark uses {home}: wait for it, or leave --keep out")
+        raise SystemExit(f"another benchmark uses {home}: wait for it, or omit --keep")
     try:
         guard = Guard(home / "run")
         guard.start()
@@ -55,7 +50,7 @@ def server(home: Path, settings: Mapping[str, str] | None = None) -> Generator[P
 
 @contextmanager
 def short_lived_home() -> Generator[Path]:
-    """A home for `server`, deleted afterwards."""
+    """Yields a directory for `server` and deletes it afterwards."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
         home = Path(directory)
         home.chmod(0o711)
@@ -70,7 +65,7 @@ def url_of(running: Postgres, name: str) -> str:
 
 
 def migrated(running: Postgres, name: str) -> str:
-    """The URL of a database at the head of this checkout, made when it is not there."""
+    """Returns the URL of a database at the newest migration; creates it when it is missing."""
     running.create_database(name, ROLE)
     migrate(url_of(running, name))
     return url_of(running, name)
@@ -78,25 +73,6 @@ def migrated(running: Postgres, name: str) -> str:
 
 @contextmanager
 def database() -> Generator[str]:
-    """The URL of a server's migrated, empty database."""
+    """Yields the URL of a migrated, empty database on a server of its own."""
     with short_lived_home() as home, server(home) as running:
         yield migrated(running, "service")
-
-
-def main() -> None:
-    with short_lived_home() as home, server(home, COUNTING) as running:
-        running.create_database("peer", ROLE)
-        with running.admin("peer") as admin, admin.cursor() as statements:
-            statements.execute(
-                f"CREATE EXTENSION pg_stat_statements; GRANT pg_read_all_stats TO {ROLE}"
-            )
-            statements.execute(f"GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO {ROLE}")
-        print(url_of(running, "peer"), flush=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with suppress(KeyboardInterrupt):
-            while True:
-                time.sleep(3600)
-
-
-if __name__ == "__main__":
-    main()

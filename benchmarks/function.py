@@ -1,4 +1,4 @@
-"""The function as it is deployed: this machine's bundle, AWS's runtime client, and events as the HTTP API sends them."""
+"""The deployed function: this machine's bundle, the runtime client, events of the HTTP API."""
 
 import base64
 import compileall
@@ -22,7 +22,11 @@ BOUNDARY = "boundary-of-a-benchmark"
 
 @dataclass(frozen=True)
 class Function:
-    """`code` as Lambda has it at /var/task, `layer` as at /opt; `client` is the runtime client's directory."""
+    """The directories of one function.
+
+    `code` is what Lambda has at /var/task, `layer` what it has at /opt, `client` the runtime
+    client.
+    """
 
     code: Path
     layer: Path
@@ -47,7 +51,7 @@ def event(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> dict[str, Any]:
-    """In payload format 2.0, with a body in base64."""
+    """Returns an event in payload format 2.0, with its body in base64."""
     content = {} if body is None else {"body": base64.b64encode(body).decode()}
     return {
         "version": "2.0",
@@ -74,36 +78,40 @@ def event(
 
 
 def form(content: bytes) -> tuple[dict[str, str], bytes]:
-    """Headers and body of a multipart request with one CSV file."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="accounts.csv"\r\nContent-Type: text/csv\r\n\r\n'
-    return {
-        "content-type": f"multipart/form-data; boundary={BOUNDARY}"
-    }, head.encode() + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    """Returns headers and body of a multipart request with one CSV file."""
+    lines = (
+        f"--{BOUNDARY}",
+        'Content-Disposition: form-data; name="file"; filename="accounts.csv"',
+        "Content-Type: text/csv",
+    )
+    head = "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+    body = head + content + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}, body
 
 
 def compiled(directory: Path) -> Path:
-    """With bytecode that is not checked against its source, as in the bundle."""
+    """Compiles a directory as the bundle does: the bytecode is not checked against its source."""
     compileall.compile_dir(
         directory, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
     )
     return directory
 
 
-def unpacked(place: Path) -> tuple[Path, Path]:
-    """Code and layer of this machine's bundle, which is built when it is out of date."""
+def unpacked(directory: Path) -> tuple[Path, Path]:
+    """Unpacks code and layer of this machine's bundle, which is built when it is out of date."""
     bundle = build(ROOT, Target.host(), progress=print)
     for archive, name in ((bundle.code, "code"), (bundle.layer, "layer")):
         with zipfile.ZipFile(ROOT / archive) as opened:
-            opened.extractall(place / name)
-    return place / "code", place / "layer"
+            opened.extractall(directory / name)
+    return directory / "code", directory / "layer"
 
 
 def core() -> int | None:
-    """The one that a measured function has for itself, where cores can be chosen."""
+    """Returns the core that a measured function runs on alone, where affinity can be set."""
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def pin(pid: int) -> None:
-    """Puts a process that runs already on that core; threads that it has started stay where they are."""
+    """Pins a running process to that core; threads that exist already stay where they are."""
     if (chosen := core()) is not None:
         os.sched_setaffinity(pid, {chosen})

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.init`: the function's cold start beside a bare handler's, and with its first `GET /accounts`.
+"""`python -m benchmarks.init` times the function's cold start beside that of a bare handler.
 
-Both are started A B A B by the real runtime client, alone on one core, with bytecode; medians. The function is the built bundle of this
-machine, or what `--code` and `--layer` name (directories as Lambda has them at /var/task and /opt).
+Both are started in turn by the real runtime client, alone on one core, with bytecode; the figures
+are medians. The function is this machine's bundle, or what `--code` and `--layer` name (directories
+as Lambda has them at /var/task and /opt).
 """
 
 import argparse
@@ -19,15 +20,17 @@ from stack.local.lambda_.function_version import install_runtime_client
 BARE = 'def handler(event, context):\n    return {"statusCode": 200, "body": "{}"}\n'
 ACCOUNTS = 100
 LIMITS = {"init": 9.0, "init + first GET /accounts": 10.0}
-"""Times a bare handler's init."""
+"""Limits, as multiples of a bare handler's init."""
 
 
-def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds by what was measured."""
-    bare = place / "bare"
+def measure(
+    directory: Path, code: Path, layer: Path, url: str, rounds: int
+) -> dict[str, list[float]]:
+    """Returns seconds by name of the figure."""
+    bare = directory / "bare"
     bare.mkdir()
     (bare / "handler.py").write_text(BARE, encoding="utf-8")
-    function, pinned = Function(code, layer, install_runtime_client(place / "client")), core()
+    function, pinned = Function(code, layer, install_runtime_client(directory / "client")), core()
     with function.start(url, core=pinned) as started:
         generated, _ = started.invoke(
             event("POST", "/ingest/generate-mock", f"count={ACCOUNTS}&seed=1")
@@ -45,10 +48,10 @@ def measure(place: Path, code: Path, layer: Path, url: str, rounds: int) -> dict
             times["bare"].append(started.init)
         with function.start(url, core=pinned) as started:
             times["init"].append(started.init)
-            took, answer = started.invoke(event("GET", "/accounts"))
-            if answer["statusCode"] != 200 or json.loads(answer["body"])["total"] != ACCOUNTS:
+            took, response = started.invoke(event("GET", "/accounts"))
+            if response["statusCode"] != 200 or json.loads(response["body"])["total"] != ACCOUNTS:
                 raise RuntimeError(
-                    f"GET /accounts answered {answer['statusCode']}: {answer['body'][:500]}"
+                    f"GET /accounts returned {response['statusCode']}: {response['body'][:500]}"
                 )
             times["first GET /accounts"].append(took)
     return times
@@ -58,7 +61,8 @@ def report(times: dict[str, list[float]]) -> None:
     for what, taken in times.items():
         milliseconds = [1000 * second for second in taken]
         print(
-            f"{what:<26} median {statistics.median(milliseconds):7.1f} ms   least {min(milliseconds):7.1f} ms   of {len(taken)}"
+            f"{what:<26} median {statistics.median(milliseconds):7.1f} ms   least "
+            f"{min(milliseconds):7.1f} ms   of {len(taken)}"
         )
     bare = statistics.median(times["bare"])
     sums = [
@@ -81,11 +85,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     )
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as directory, database() as url:
-        place = Path(directory)
+        root = Path(directory)
         code, layer = (
-            (options.code, options.layer) if options.code and options.layer else unpacked(place)
+            (options.code, options.layer) if options.code and options.layer else unpacked(root)
         )
-        report(measure(place, code, layer, url, options.rounds))
+        report(measure(root, code, layer, url, options.rounds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""`GET /accounts/{id}` on the real service and its database: through gateway and runtime client, beside the handler called directly.
+"""Times `GET /accounts/{id}` through the local cloud, and with the handler called directly.
 
-Both ask the same database with the same code; rounds of both are interleaved.
+Both read the same database with the same code, in alternating rounds.
 """
 
 import json
@@ -40,25 +40,27 @@ def _compare(api: str, database_url: str) -> None:
         account["id"]
         for account in json.loads(request(f"{api}/accounts?page_size=100")[2])["accounts"]
     ]
-    ways = {
+    paths = {
         "the handler called directly": _direct(database_url),
         "through gateway and runtime client": _through(api),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {path_name: [] for path_name in paths}
     for _ in range(ROUNDS):
-        for way, ask in ways.items():
+        for path_name, ask in paths.items():
             for number in range(REQUESTS):
-                begun = time.perf_counter()
+                started = time.perf_counter()
                 assert ask(f"/accounts/{ids[number % len(ids)]}") == 200
-                seconds[way].append(time.perf_counter() - begun)
-    medians = {way: statistics.median(found) * 1000 for way, found in seconds.items()}
-    for way, median in medians.items():
+                seconds[path_name].append(time.perf_counter() - started)
+    medians = {path_name: statistics.median(found) * 1000 for path_name, found in seconds.items()}
+    for path_name, median in medians.items():
         print(
-            f"GET /accounts/{{id}} {way}: p50 {median:.2f} ms, p95 {statistics.quantiles(seconds[way], n=20)[-1] * 1000:.2f} ms"
+            f"GET /accounts/{{id}} {path_name}: p50 {median:.2f} ms, p95 "
+            f"{statistics.quantiles(seconds[path_name], n=20)[-1] * 1000:.2f} ms"
         )
     direct, through = medians.values()
     print(
-        f"the local cloud adds {through - direct:.2f} ms at p50 ({len(seconds['the handler called directly'])} requests each)"
+        f"the local cloud adds {through - direct:.2f} ms at p50 "
+        f"({len(seconds['the handler called directly'])} requests each)"
     )
 
 
@@ -90,17 +92,17 @@ def _direct(database_url: str) -> Callable[[str], int]:
 
 
 def _through(api: str) -> Callable[[str], int]:
-    """Over one connection, by a client that costs next to nothing: what is measured is not the client."""
+    """Sends requests over one connection, with a client that costs almost nothing."""
     host = urlsplit(api).netloc
     connection = socket.create_connection(("127.0.0.1", urlsplit(api).port or 80))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def ask(path: str) -> int:
         connection.sendall(f"GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += connection.recv(65536)
-        head, _, body = answer.partition(b"\r\n\r\n")
+        response = b""
+        while b"\r\n\r\n" not in response:
+            response += connection.recv(65536)
+        head, _, body = response.partition(b"\r\n\r\n")
         left = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]) - len(body)
         while left > 0:
             left -= len(connection.recv(65536))

@@ -1,7 +1,7 @@
-"""A minimal Runtime API, enough to time one execution environment from its start to its answers.
+"""A minimal Runtime API that times one execution environment.
 
-It stands in for Lambda's data plane in measurements only: one environment, one invocation at a time, the real runtime client on the
-other end.
+It replaces Lambda's data plane in benchmarks only: one environment, one invocation at a time, with
+the real runtime client.
 """
 
 import http.server
@@ -17,13 +17,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:000000000000:function:measured"
 PATIENCE = 60.0
 """Seconds to wait for an environment before its measurement counts as failed."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # otherwise an event waits up to 40 ms behind its headers for the client's acknowledgement
+    # otherwise an event waits up to 40 ms behind its headers for the client's acknowledgement
+    disable_nagle_algorithm = True
 
     @property
     def api(self) -> "RuntimeApi":
@@ -36,22 +38,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if event is None:
             self.close_connection = True
             return
-        self._answer(
+        self._respond(
             200,
             event,
             {
                 "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000000",
                 "Lambda-Runtime-Deadline-Ms": str(int((time.time() + 29) * 1000)),
-                "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:measured",
+                "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
             },
         )
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.api.reports.put((self.path.rsplit("/", 1)[-1], time.perf_counter(), body))
-        self._answer(202, b"{}", {})
+        self._respond(202, b"{}", {})
 
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+    def _respond(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         for name, value in {
             "Content-Type": "application/json",
@@ -63,7 +65,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Measurements print their own lines."""
+        """Benchmarks print their own lines."""
 
 
 class RuntimeApi(http.server.ThreadingHTTPServer):
@@ -91,7 +93,7 @@ class RuntimeApi(http.server.ThreadingHTTPServer):
 
 
 class Environment:
-    """One started function. `init` is the time in seconds from its start to its first request for an event."""
+    """A started function. `init` is the time in seconds until it requests its first event."""
 
     def __init__(self, api: RuntimeApi, process: subprocess.Popen[bytes], started: float) -> None:
         self._api = api
@@ -103,7 +105,7 @@ class Environment:
         return self._process.pid
 
     def invoke(self, event: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
-        """Seconds from the event's departure to the arrival of its response, and the response."""
+        """Invokes the function; returns the seconds until its response, and the response."""
         encoded = json.dumps(event).encode()
         sent = time.perf_counter()
         self._api.events.put(encoded)
@@ -118,12 +120,14 @@ class Environment:
                 got, at, body = self._api.reports.get(timeout=0.25)
                 if got != kind:
                     raise RuntimeError(
-                        f"the environment sent {got!r} instead of {kind!r}: {body.decode(errors='replace')[:2000]}"
+                        f"the environment sent {got!r} instead of {kind!r}: "
+                        f"{body.decode(errors='replace')[:2000]}"
                     )
                 return at, body
             if self._process.poll() is not None:
                 raise RuntimeError(
-                    f"the environment ended with code {self._process.returncode} before its {kind!r}"
+                    f"the environment ended with code {self._process.returncode} before "
+                    f"its {kind!r}"
                 )
         raise RuntimeError(f"no {kind!r} from the environment within {PATIENCE:.0f} s")
 
@@ -138,7 +142,7 @@ def environment(
     python: str = sys.executable,
     core: int | None = None,
 ) -> Generator[Environment]:
-    """Starts `handler` under the real runtime client, alone on `core` when one is given (Linux), and ends it afterwards."""
+    """Runs `handler` under the real runtime client, alone on `core` where one is given (Linux)."""
     api = RuntimeApi()
     api.start()
     settings = {
@@ -172,7 +176,7 @@ def environment(
 
 @contextmanager
 def _pinned(core: int | None) -> Generator[None]:
-    """A child inherits the affinity of the thread that starts it."""
+    """Sets the affinity of this thread, which a child process inherits."""
     if core is None or not hasattr(os, "sched_setaffinity"):
         yield
         return

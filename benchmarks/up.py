@@ -1,4 +1,4 @@
-"""How long a person waits: evaluation of the program, a warm `stack up`, a saved change, the run after a `kill -9`.
+"""Times what a developer waits for: evaluation, `stack up`, a saved change, a restart.
 
 Each figure is the median of some runs in a copy of the checkout, with the pages built once.
 """
@@ -19,12 +19,12 @@ from tests.support.checkout import Checkout, request
 RUNS = 5
 EVALUATE = """
 import os, sys, time
-begun = time.perf_counter()
+started = time.perf_counter()
 sys.dont_write_bytecode = False
 from pathlib import Path
 from benchmarks.evaluate import evaluate
 evaluate(Path(sys.argv[1]))
-print(time.perf_counter() - begun)
+print(time.perf_counter() - started)
 """
 
 
@@ -41,22 +41,26 @@ def main() -> None:
             [_evaluation(copy) for _ in range(RUNS)],
         )
         _report("warm `stack up` to the first 200", [_warm(copy) for _ in range(RUNS)])
-        _report("`stack up` after kill -9 to the first 200", [_killed(copy) for _ in range(RUNS)])
-        _report("a saved .py to the first answer of the new code", _saved(copy))
+        _report(
+            "`stack up` after kill -9 to the first 200",
+            [_restarted_after_kill(copy) for _ in range(RUNS)],
+        )
+        _report("a saved .py to the first response of the new code", _reloaded(copy))
         copy.run("reset", "--yes")
 
 
 def _report(what: str, seconds: list[float]) -> None:
     print(
-        f"{what}: median {statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f}, {len(seconds)} runs)",
+        f"{what}: median {statistics.median(seconds):.2f} s ({min(seconds):.2f} to "
+        f"{max(seconds):.2f}, {len(seconds)} runs)",
         flush=True,
     )
 
 
 def _timed(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     work()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def _evaluation(copy: Checkout) -> float:
@@ -70,17 +74,17 @@ def _evaluation(copy: Checkout) -> float:
     return float(done.stdout.splitlines()[-1])
 
 
-def _up_to_first_answer(copy: Checkout, *arguments: str) -> tuple[float, subprocess.Popen[str]]:
-    """Asked as a person would: from the start of the command until the API answers 200 with its database."""
+def _up_until_ready(copy: Checkout, *arguments: str) -> tuple[float, subprocess.Popen[str]]:
+    """Times from the start of the command until the API returns 200 with data."""
     api = copy.outputs()["api_url"]
-    begun = time.perf_counter()
+    started = time.perf_counter()
     process = copy.start("up", *arguments)
-    while not _answers(api):
+    while not _is_ready(api):
         time.sleep(0.005)
-    return time.perf_counter() - begun, process
+    return time.perf_counter() - started, process
 
 
-def _answers(api: str) -> bool:
+def _is_ready(api: str) -> bool:
     try:
         return request(f"{api}/accounts?page_size=1")[0] == 200
     except OSError:
@@ -88,34 +92,34 @@ def _answers(api: str) -> bool:
 
 
 def _warm(copy: Checkout) -> float:
-    seconds, process = _up_to_first_answer(copy)
+    seconds, process = _up_until_ready(copy)
     _until_ready(process)
     _end(process)
     return seconds
 
 
-def _killed(copy: Checkout) -> float:
+def _restarted_after_kill(copy: Checkout) -> float:
     copy.run("up", "--detach")
     os.kill(copy.supervisor(), signal.SIGKILL)
     copy.gone(5)
     return _warm(copy)
 
 
-def _saved(copy: Checkout) -> list[float]:
+def _reloaded(copy: Checkout) -> list[float]:
     file = copy.root / "service/handler.py"
     before = file.read_text()
-    _, process = _up_to_first_answer(copy, "--watch")
+    _, process = _up_until_ready(copy, "--watch")
     _until_ready(process)
     seconds: list[float] = []
     api = copy.outputs()["api_url"]
     for run in range(RUNS):
         time.sleep(0.5)
         mark = f"x-saved-{run}"
-        begun = time.perf_counter()
+        started = time.perf_counter()
         file.write_text(before + MARKED.format(mark=mark))
         while mark not in request(api)[1]:
             time.sleep(0.005)
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - started)
     _end(process)
     return seconds
 
@@ -126,9 +130,9 @@ _served = handler
 
 
 def handler(event, context):
-    answer = _served(event, context)
-    answer["headers"]["{mark}"] = "yes"
-    return answer
+    response = _served(event, context)
+    response["headers"]["{mark}"] = "yes"
+    return response
 """
 
 
@@ -137,7 +141,7 @@ def _until_ready(process: subprocess.Popen[str]) -> None:
     for line in process.stdout:
         if "The API answers" in line:
             return
-    raise SystemExit("`stack up` ended before it answered")
+    raise SystemExit("`stack up` ended before it was ready")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

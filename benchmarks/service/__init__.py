@@ -1,7 +1,7 @@
-"""`python -m benchmarks.service`: the service on its database, from 1,000 to 1,000,000 accounts, against what it may take.
+"""`python -m benchmarks.service` times the service on 1,000 to 1,000,000 accounts.
 
-Through the real runtime client with the function alone on one core, which is what limits are for, and over HTTP through the local gateway.
-With PEER_URL and PEER_DSN, beside the reference app too.
+Requests go through AWS's runtime client, with the function alone on one core. Each row is compared
+with a limit, and the last table shows how medians grow with the number of accounts.
 """
 
 from benchmarks.service.run import main

@@ -1,4 +1,4 @@
-"""What the measurements have in common: the server, its databases, the function."""
+"""The server, the databases and the function that all measurements share."""
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -18,7 +18,11 @@ COPY = "measured_writes"
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """`names` of the databases by number of accounts. `rounds`: requests of a read; `writes`: repetitions of a write."""
+    """`names` has the databases by number of accounts.
+
+    `rounds` is the number of requests of each read, `writes` the number of repetitions of each
+    write.
+    """
 
     running: Postgres
     names: dict[int, str]
@@ -28,7 +32,7 @@ class Bench:
 
     @contextmanager
     def metered(self, name: str, *, pinned: bool = True) -> Generator[Invoked]:
-        """The function on a database, warm; alone on one core when `pinned`."""
+        """Runs the function on a database, warmed up; alone on one core when `pinned`."""
         with self.function.start(
             url_of(self.running, name), core=core() if pinned else None
         ) as environment:
@@ -39,7 +43,7 @@ class Bench:
 
     @contextmanager
     def copied(self, accounts: int) -> Generator[str]:
-        """A copy of a database, to write to."""
+        """Yields the name of a copy of a database, for writes."""
         self.running.drop_database(COPY)
         self.running.copy_database(self.names[accounts], COPY, ROLE)
         try:
@@ -49,7 +53,7 @@ class Bench:
 
     @contextmanager
     def connected(self, name: str) -> Generator[connection]:
-        """A connection in autocommit mode."""
+        """Yields a connection in autocommit mode."""
         with closing(psycopg2.connect(url_of(self.running, name))) as opened:
             opened.autocommit = True
             yield opened

@@ -1,4 +1,4 @@
-"""What is asked of the service to read, and how long it may take: medians in ms, through the runtime client on one core."""
+"""The reads that are measured, with their limits: medians in ms, on one core."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,17 +8,21 @@ from benchmarks.service import data
 from service.queries.pagination import SORTS
 
 SMALL, LARGE = 10_000, 1_000_000
-"""Accounts at which there are limits; a database between the two has those of the large one."""
+"""Sizes that have limits. A size between the two has the limits of the large one."""
 LIST_STATEMENTS = 2
 DEEP_TIMES = 5.0
-"""A deep page may take so many times the first."""
+"""Limit of a deep page, as a multiple of the first page."""
 DEEP_MS = 75.0
-"""Or so long, at the large size, where neither its sort nor its place has a short way."""
+"""Limit in ms of deep pages whose sort has no rollup to seek in, at the large size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """`limits`: ms by number of accounts. `first`: the name of the case with the first page, of a deep one."""
+    """One request.
+
+    `limits` are ms by number of accounts; `first` names the case with the first page, for a
+    deep page.
+    """
 
     group: str
     name: str
@@ -55,10 +59,10 @@ def _lists() -> Iterator[Case]:
     twenty, hundred = {SMALL: 3.0, LARGE: 4.0}, {SMALL: 4.0, LARGE: 6.0}
     for sort in SORTS:
         yield _list("lists", f"20 by {sort}", twenty, sort=sort)
-    place = {"bucket": "Red", "segment": "SMB", "region": "EMEA", "owner": data.owner(7)}
+    combined = {"bucket": "Red", "segment": "SMB", "region": "EMEA", "owner": data.owner(7)}
     filters = {
-        **{name: {name: value} for name, value in place.items()},
-        "all four": place,
+        **{name: {name: value} for name, value in combined.items()},
+        "all four": combined,
         "unscored": {"bucket": "Unscored"},
     }
     for name, chosen in filters.items():
@@ -99,21 +103,21 @@ def _deep(accounts: int) -> Iterator[Case]:
     for sort in SORTS:
         first = _list("deep", f"first page by {sort}", {}, sort=sort)
         yield first
-        for place, page in {
+        for position, page in {
             "middle": pages // 2,
             "three quarters": pages * 3 // 4,
             "last": pages,
         }.items():
             long_way = (
                 accounts > SMALL
-                and place != "last"
+                and position != "last"
                 and sort.removeprefix("-") not in ("health_score", "renewal_date")
             )
             query = urlencode({"page_size": 20, "sort": sort, "page": page})
             limits = {LARGE: DEEP_MS} if long_way else {}
             yield Case(
                 group="deep",
-                name=f"{place} page by {sort}",
+                name=f"{position} page by {sort}",
                 path="/accounts",
                 query=query,
                 limits=limits,

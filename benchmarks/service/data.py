@@ -1,6 +1,7 @@
-"""Invented accounts and their days, as rows of COPY's text format: the same count, seed and day make the same rows.
+"""Generates accounts and their days as rows in the text format of COPY.
 
-Sizes, industries and health are skewed as customers are: few large ones, most of them well, some neglected, some of which little is known.
+The same count, seed and day give the same rows. ARR, industries and health are skewed as those of
+real portfolios: few large accounts, most of them healthy, some neglected, some with little data.
 """
 
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from random import Random
 from benchmarks.csv_files import INDUSTRIES, REGIONS
 
 ACCOUNT = (
-    "id", "name", "arr", "segment", "industry", "region", "cs_owner", "renewal_date", "qbr_last_date", "active_users", "seats_purchased",
-    "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d", "nps",
-    "onboarding_phase", "expansion_oppty_dollar", "renewal_risk", "created_at", "updated_at",
-)  # fmt: skip
+    *("id", "name", "arr", "segment", "industry", "region", "cs_owner", "renewal_date"),
+    *("qbr_last_date", "active_users", "seats_purchased", "feature_x_adoption"),
+    *("weekly_active_pct", "time_to_value_days", "tickets_last_30d", "critical_tickets_90d"),
+    *("sla_breaches_90d", "nps", "onboarding_phase", "expansion_oppty_dollar"),
+    *("renewal_risk", "created_at", "updated_at"),
+)
 DAY = (
     "account_id",
     "date",
@@ -29,7 +32,7 @@ DAYS = 90
 SEED = 20_261
 
 SEGMENTS = {"SMB": (50, 1), "Mid-Market": (33, 4), "Enterprise": (17, 15)}
-"""Share in per cent, and how much larger their ARR is."""
+"""Share in per cent, and the factor of their ARR."""
 
 FIRST = (
     "Alder", "Birch", "Cedar", "Dogwood", "Elm", "Fir", "Ginkgo", "Hazel", "Ivy", "Juniper",
@@ -49,7 +52,7 @@ SECOND = (
 )
 KIND = ("Systems", "Foods", "Mobility", "Labs", "Partners")
 RARE, FIVE_PER_CENT, LATE_FIVE_PER_CENT, TWENTY_PER_CENT = "Quixote", "Cedar", "Willow", "Mobility"
-"""The late one begins the last names of all."""
+"""LATE_FIVE_PER_CENT is the first word of the names that sort last."""
 RARE_EVERY = 5000
 
 
@@ -62,7 +65,7 @@ def owner(number: int) -> str:
 
 
 def accounts(count: int, today: date) -> Iterator[str]:
-    """A line for each, with ids from 1 on."""
+    """Yields one line for each account, with ids from 1."""
     draw = Random(SEED)
     people = owners(count)
     for number in range(1, count + 1):
@@ -70,7 +73,7 @@ def accounts(count: int, today: date) -> Iterator[str]:
 
 
 def days(count: int, today: date) -> Iterator[str]:
-    """`DAYS` lines for each account, up to yesterday."""
+    """Yields `DAYS` lines for each account, up to yesterday."""
     draw = Random(SEED + 1).random
     dates = [str(today - timedelta(days=ago)) for ago in range(DAYS, 0, -1)]
     for account in range(1, count + 1):
@@ -78,7 +81,9 @@ def days(count: int, today: date) -> Iterator[str]:
         for day in dates:
             logins = int(busy * (0.5 + draw()))
             errors, backlog = int(3 * draw()), int(8 * draw())
-            yield f"{account}\t{day}\t{logins}\t{logins * 11}\t{logins * 4}\t{errors}\t{backlog}\t{minutes * (0.8 + 0.4 * draw()):.1f}\n"
+            session = f"{minutes * (0.8 + 0.4 * draw()):.1f}"
+            row = (account, day, logins, logins * 11, logins * 4, errors, backlog, session)
+            yield "\t".join(map(str, row)) + "\n"
 
 
 def _account(draw: Random, number: int, people: int, today: date) -> str:
@@ -87,12 +92,13 @@ def _account(draw: Random, number: int, people: int, today: date) -> str:
     segment = draw.choices(tuple(SEGMENTS), tuple(share for share, _ in SEGMENTS.values()))[0]
     arr = min(5e7, exp(draw.gauss(9.6, 0.9)) * SEGMENTS[segment][1])
     second = RARE if number % RARE_EVERY == 17 else SECOND[int(chance() * len(SECOND))]
-    name = f"{FIRST[int(chance() * len(FIRST))]} {second} {KIND[int(chance() * len(KIND))]} {number:07}"
+    first, kind = FIRST[int(chance() * len(FIRST))], KIND[int(chance() * len(KIND))]
+    name = f"{first} {second} {kind} {number:07}"
     renewal = today + timedelta(days=int(730 * chance()))
     changed = datetime.combine(today, time()) - timedelta(
         microseconds=int(90 * 86_400e6 * chance())
     )
-    place = (
+    attributes = (
         INDUSTRIES[int(chance() * len(INDUSTRIES))],
         REGIONS[int(chance() * len(REGIONS))],
         owner(int(chance() * people)),
@@ -114,7 +120,7 @@ def _account(draw: Random, number: int, people: int, today: date) -> str:
         name,
         f"{arr:.2f}",
         segment,
-        *place,
+        *attributes,
         *inputs,
         f"{opportunity:.2f}",
         risk,

@@ -1,4 +1,4 @@
-"""Medians of samples, and the tables that show them."""
+"""Computes medians of samples and prints them as tables."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,15 @@ from typing import NamedTuple
 from benchmarks.service.meter import Sample
 
 MISSED = "  <-- missed"
-HEAD = f"{'':<44}{'least':>9}{'p50 ms':>9}{'p95 ms':>9}{'of':>5}{'stmts':>7}{'db CPU':>9}{'fn CPU':>9}{'at most':>12}"
-"""A `least` far below the median tells of other work on the machine."""
+HEAD = (
+    f"{'':<44}{'least':>9}{'p50 ms':>9}{'p95 ms':>9}{'of':>5}{'stmts':>7}"
+    f"{'db CPU':>9}{'fn CPU':>9}{'at most':>12}"
+)
+"""The header row. A `least` far below the median shows that the machine did other work."""
 
 
 class Figures(NamedTuple):
-    """Times in ms; `cpu` of the database's process and of the function, medians."""
+    """Times in ms. The CPU times of the database process and of the function are medians."""
 
     least: float
     p50: float
@@ -44,7 +47,7 @@ def line(
     most_statements: int | None = None,
     note: str = "",
 ) -> str:
-    """One row under `HEAD`, marked where a limit is missed."""
+    """Formats one row under `HEAD`; marks a missed limit."""
     missed = (limit is not None and figures.p50 > limit) or (
         most_statements is not None and (figures.statements or 0) > most_statements
     )
@@ -57,11 +60,12 @@ def line(
         _ms(figures.server_cpu),
     )
     at_most = "" if limit is None else f"{limit:9.1f} ms"
-    return f"{name:<44}{''.join(cells)}{_ms(figures.function_cpu)}{at_most:>12}{note}{MISSED if missed else ''}"
+    mark = MISSED if missed else ""
+    return f"{name:<44}{''.join(cells)}{_ms(figures.function_cpu)}{at_most:>12}{note}{mark}"
 
 
 def growth(by_size: Mapping[int, Mapping[str, Figures]], *, small: int, large: int) -> None:
-    """Medians by number of accounts, and how they grew."""
+    """Prints medians by number of accounts, and their growth."""
     ratio = small in by_size and large in by_size
     print(
         f"\n{'p50 in ms by number of accounts':<44}"

@@ -1,4 +1,8 @@
-"""Databases full of accounts, built once for each size: accounts and days by COPY, scores by the service, their history from them."""
+"""Builds databases of a given number of accounts, once for each size.
+
+Accounts and days are loaded by COPY, the service computes the scores, and the history is derived
+from them.
+"""
 
 import hashlib
 import os
@@ -22,17 +26,24 @@ from service.scoring.rules import BUCKETS
 from stack.local.neon.postgres.server import Postgres
 
 BUILDING = {
-    "fsync": "off", "full_page_writes": "off", "max_wal_size": "8GB", "wal_level": "minimal", "max_wal_senders": "0",
-    "maintenance_work_mem": "1GB", "work_mem": "64MB", "shared_buffers": "1GB", "checkpoint_timeout": "1h",
-}  # fmt: skip
-"""For the server that builds: it is shut down afterwards, and another one with the local cloud's settings measures."""
+    **{"fsync": "off", "full_page_writes": "off", "wal_level": "minimal"},
+    **{"max_wal_size": "8GB", "max_wal_senders": "0", "checkpoint_timeout": "1h"},
+    **{"maintenance_work_mem": "1GB", "work_mem": "64MB", "shared_buffers": "1GB"},
+}
+"""Settings of the server that builds.
+
+Another server, with the local cloud's settings, is used to measure.
+"""
 
 CHUNK = 50_000
 WITH_DAYS = 10_000
-"""Accounts up to which each has daily rows."""
+"""Largest size whose accounts have daily rows."""
 SNAPSHOTS = 8
 FIRST_AGO, EACH_AGO = 83, 30
-"""Days: the newest earlier snapshot is up to so old, each before it by so much older. So 1.36 of an account lie in the last 30 days."""
+"""Age in days of the newest earlier snapshot (at most), and the distance to each one before it.
+
+On average 1.36 snapshots of an account lie in the last 30 days.
+"""
 
 _TABLES = (
     "accounts",
@@ -44,21 +55,32 @@ _TABLES = (
 
 _BUCKET = " ".join(f"WHEN earlier >= {lowest} THEN '{name}'" for name, lowest in BUCKETS)
 _HISTORY = f"""
-    INSERT INTO health_snapshots (account_id, calculated_at, score, risk_label, coverage, component_values, component_points, adjustments)
-    SELECT account_id, calculated_at - make_interval(secs => 86400 * (ago + {EACH_AGO} * (place - 1))), earlier,
+    INSERT INTO health_snapshots (
+        account_id, calculated_at, score, risk_label, coverage,
+        component_values, component_points, adjustments
+    )
+    SELECT account_id,
+        calculated_at - make_interval(secs => 86400 * (ago + {EACH_AGO} * (step - 1))), earlier,
         CASE {_BUCKET} END,
-        coverage, component_values, component_points, ARRAY[adjustments[1], adjustments[2], adjustments[3] + earlier - score]
+        coverage, component_values, component_points,
+        ARRAY[adjustments[1], adjustments[2], adjustments[3] + earlier - score]
     FROM (
-        SELECT *, least(greatest(score + hashint8(account_id * 16 + place) / 2147483648.0 * 3 * place, 0), 100) AS earlier,
+        SELECT *,
+            least(greatest(
+                score + hashint8(account_id * 16 + step) / 2147483648.0 * 3 * step, 0
+            ), 100) AS earlier,
             (hashint8(account_id) / 4294967296.0 + 0.5) * {FIRST_AGO} AS ago
-        FROM account_health, (SELECT %s AS place) chosen
+        FROM account_health, (SELECT %s AS step) chosen
     ) invented ORDER BY account_id
 """
-"""The further back, the further away from the present score; `limit` takes the difference, so that the factors still add up."""
+"""Inserts earlier snapshots, with scores that differ more the older they are.
+
+The adjustment `limit` takes the difference, so that the factors still add up.
+"""
 
 
 def build(home: Path, sizes: Iterable[int]) -> dict[int, str]:
-    """The names of the databases by number of accounts; those that are not there yet are built."""
+    """Returns the names of the databases by number of accounts; builds those that are missing."""
     names = {size: f"accounts_{size}_{_version()}" for size in sizes}
     with server(home, BUILDING) as running:
         _drop_outdated(running)
@@ -72,7 +94,8 @@ def build(home: Path, sizes: Iterable[int]) -> dict[int, str]:
 def _drop_outdated(running: Postgres) -> None:
     with running.admin() as admin, admin.cursor() as statements:
         statements.execute(
-            "SELECT datname FROM pg_database WHERE datname LIKE 'accounts\\_%%' AND datname NOT LIKE %s",
+            "SELECT datname FROM pg_database WHERE datname LIKE 'accounts\\_%%' AND "
+            "datname NOT LIKE %s",
             (f"%{_version()}",),
         )
         outdated = [name for (name,) in statements.fetchall()]
@@ -81,14 +104,14 @@ def _drop_outdated(running: Postgres) -> None:
 
 
 def _version() -> str:
-    """Another one when the data would be another."""
+    """Returns a hash of everything that determines the data."""
     migrations = Path(__file__).parent.parent.parent / "service/migrations/versions"
     sources = [Path(__file__), Path(data.__file__), *sorted(migrations.glob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:8]
 
 
 def _build(running: Postgres, size: int, name: str) -> None:
-    unfinished, began = f"building_{size}", time.monotonic()
+    unfinished, started = f"building_{size}", time.monotonic()
     running.drop_database(unfinished)
     with (
         closing(psycopg2.connect(migrated(running, unfinished))) as service,
@@ -115,19 +138,19 @@ def _build(running: Postgres, size: int, name: str) -> None:
                 sql.Identifier(unfinished), sql.Identifier(name)
             )
         )
-    print(f"\n  built in {time.monotonic() - began:.0f} s, {occupied}", flush=True)
+    print(f"\n  built in {time.monotonic() - started:.0f} s, {occupied}", flush=True)
 
 
 def _progress(what: str, work: Callable[..., None], *arguments: object) -> None:
     print(f"  {what}", end="", flush=True)
-    began = time.monotonic()
+    started = time.monotonic()
     work(*arguments)
-    print(f" {time.monotonic() - began:.0f} s", end=";", flush=True)
+    print(f" {time.monotonic() - started:.0f} s", end=";", flush=True)
 
 
 @contextmanager
 def _without_indexes(admin: connection) -> Generator[None]:
-    """Those that only speed up: made again at the end, from their own definitions."""
+    """Drops the indexes that are not unique, and creates them again from their definitions."""
     with admin.cursor() as statements:
         statements.execute(
             "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
@@ -143,7 +166,7 @@ def _without_indexes(admin: connection) -> Generator[None]:
 
 
 def _accounts(service: connection, size: int) -> None:
-    """The database's own triggers add what belongs to each."""
+    """Inserts the accounts; the database's triggers add the dependent rows."""
     lines = data.accounts(size, today())
     while chunk := list(islice(lines, CHUNK)):
         with service, service.cursor() as statements:
@@ -159,7 +182,7 @@ def _days(service: connection, size: int) -> None:
 
 
 def _scores(service: connection, admin: connection) -> None:
-    """What folding leaves behind is cleared away meanwhile, as the server itself does every minute."""
+    """Computes the scores. VACUUM removes dead rollup rows meanwhile, as autovacuum would."""
     after: int | None = 0
     while after is not None:
         with service, service.cursor() as statements:
@@ -174,6 +197,6 @@ def _history(admin: connection) -> None:
         statements.execute(
             "SET session_replication_role = replica"
         )  # what they refer to is there: it need not be looked up each time
-        for place in range(SNAPSHOTS - 1, 0, -1):
-            statements.execute(_HISTORY, (place,))
+        for step in range(SNAPSHOTS - 1, 0, -1):
+            statements.execute(_HISTORY, (step,))
         statements.execute("RESET session_replication_role")

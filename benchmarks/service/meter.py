@@ -1,7 +1,8 @@
-"""What one request costs: its time, the CPU time of the database's process and of the function's, its statements, its memory.
+"""Measures one request: time, CPU time of database and function, statements, memory.
 
-CPU times are the kernel's own count of nanoseconds on a core (`schedstat`). Statements are counted by the server (pg_stat_statements), in a
-pass of its own, so that counting costs the other figures nothing.
+CPU times are the kernel's count of nanoseconds on a core (`schedstat`). The server counts
+statements (pg_stat_statements) in a separate pass, so that counting does not change the other
+figures.
 """
 
 import time
@@ -18,14 +19,16 @@ from stack.local.neon.postgres.server import Postgres
 T = TypeVar("T")
 
 COUNTED = r"""
-    SELECT coalesce(sum(calls), 0)::int FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
-    WHERE datname = %s AND query !~* '^\s*(BEGIN|START|COMMIT|END|ROLLBACK|SET|RESET|SHOW|DISCARD)\y'
+    SELECT coalesce(sum(calls), 0)::int
+    FROM pg_stat_statements JOIN pg_database ON pg_database.oid = dbid
+    WHERE datname = %s
+        AND query !~* '^\s*(BEGIN|START|COMMIT|END|ROLLBACK|SET|RESET|SHOW|DISCARD)\y'
 """
-"""All statements but those of transactions and settings: neither reads nor writes a table."""
+"""Counts statements other than transaction control and settings."""
 
 
 class Sample(NamedTuple):
-    """Seconds; `server_cpu` is None where the function took another connection meanwhile."""
+    """Seconds. `server_cpu` is None when the function opened another connection meanwhile."""
 
     wall: float
     server_cpu: float | None
@@ -34,7 +37,7 @@ class Sample(NamedTuple):
 
 @dataclass
 class Meter:
-    """Measures what a process of the function, the only one on the database `name`, does for a request."""
+    """Measures a process of the function that is the only client of the database `name`."""
 
     running: Postgres
     name: str
@@ -42,19 +45,19 @@ class Meter:
     _backend: int | None = field(default=None, init=False)
 
     def around(self, request: Callable[[], tuple[float, T]]) -> tuple[Sample, T]:
-        """`request` gives its seconds and its answer."""
+        """Runs `request`, which returns its seconds and its response."""
         server, function = self._server_cpu(), cpu_seconds(self.pid)
-        wall, answer = request()
+        wall, response = request()
         function = cpu_seconds(self.pid) - function
         after = None if server is None else _cpu_or_none(self._backend)
         if after is None:
             self._backend = None
         return Sample(
             wall, None if server is None or after is None else after - server, function
-        ), answer
+        ), response
 
     def statements(self, request: Callable[[], object]) -> int:
-        """How many of a request's read or write tables. Within `counting`."""
+        """Returns how many statements of a request read or write tables. Only within `counting`."""
         with self.running.admin() as admin, admin.cursor() as cursor:
             cursor.execute("SELECT pg_stat_statements_reset()")
             request()
@@ -67,7 +70,8 @@ class Meter:
         if seconds is None:
             with self.running.admin() as admin, admin.cursor() as cursor:
                 cursor.execute(
-                    "SELECT pid FROM pg_stat_activity WHERE datname = %s AND application_name = %s ORDER BY backend_start DESC LIMIT 1",
+                    "SELECT pid FROM pg_stat_activity WHERE datname = %s AND "
+                    "application_name = %s ORDER BY backend_start DESC LIMIT 1",
                     (self.name, SERVICE_NAME),
                 )
                 found = cursor.fetchone()
@@ -78,20 +82,19 @@ class Meter:
 
 @dataclass
 class Invoked(Meter):
-    """Of an environment that events are handed to by the runtime client."""
+    """A meter of an execution environment that is invoked through the Runtime API."""
 
     function: Environment
 
     def ask(self, event: Mapping[str, Any]) -> tuple[Sample, dict[str, Any]]:
-        """Raises RuntimeError for an answer other than 200."""
-        sample, answer = self.around(lambda: self.function.invoke(event))
-        if answer.get("statusCode") != 200:
+        """Invokes the function. Raises RuntimeError for a status other than 200."""
+        sample, response = self.around(lambda: self.function.invoke(event))
+        if response.get("statusCode") != 200:
             raise RuntimeError(
-                f"{event['rawPath']}?{event['rawQueryString']} answered {answer.get('statusCode')}: {answer.get('body')}"[
-                    :600
-                ]
+                f"{event['rawPath']}?{event['rawQueryString']} returned "
+                f"{response.get('statusCode')}: {response.get('body')}"[:600]
             )
-        return sample, answer
+        return sample, response
 
 
 @contextmanager
@@ -104,7 +107,7 @@ def counting(running: Postgres) -> Generator[None]:
 
 
 def prepare(running: Postgres) -> None:
-    """Statements are counted from now on, but within `counting` only."""
+    """Loads the statement counter, switched off outside of `counting`."""
     with running.admin() as admin, admin.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     _track(running, "none")
@@ -120,7 +123,7 @@ def _track(running: Postgres, which: str) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of all threads of a process."""
+    """Returns the CPU seconds of all threads of a process."""
     total = 0
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
@@ -137,7 +140,7 @@ def _cpu_or_none(pid: int | None) -> float | None:
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident now, and the most since the start or `forget_peak`, in 10⁶ bytes."""
+    """Returns resident memory, and its peak since the start or `forget_peak`, in 10⁶ bytes."""
     lines = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )

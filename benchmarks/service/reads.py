@@ -1,4 +1,4 @@
-"""Every read of the interface at every size."""
+"""Times every read at every size."""
 
 import json
 from collections.abc import Collection
@@ -12,14 +12,14 @@ from benchmarks.service.meter import Invoked, Sample, counting, memory_mb
 
 GROUPS = ("lists", "text", "deep", "portfolio", "account")
 PATIENCE = 4.0
-"""Seconds for all samples of one case, once there are `FEWEST`."""
+"""Seconds that all samples of one case may take, once there are `FEWEST`."""
 FEWEST = 5
 MOVERS_FIRST = "movers of 30 days, first after a change"
 MOVERS_LIMITS = {SMALL: 10.0, LARGE: 2500.0}
 
 
 def measure(bench: Bench, groups: Collection[str]) -> dict[int, dict[str, Figures]]:
-    """Prints a table for each size; gives the figures by size and case."""
+    """Prints a table for each size; returns the figures by size and case."""
     return {accounts: _of_size(bench, accounts, groups) for accounts in bench.names}
 
 
@@ -51,18 +51,21 @@ def _of_size(bench: Bench, accounts: int, groups: Collection[str]) -> dict[str, 
 
 
 def _samples(meter: Invoked, cases: list[Case], rounds: int) -> dict[str, list[Sample]]:
-    """Case after case, and that `rounds` times: so noise of the machine does not hit one case alone. The first of each is left out."""
+    """Takes `rounds` samples of each case, one round after the other.
+
+    So noise of the machine does not hit one case alone. The first sample of each is discarded.
+    """
     samples: dict[str, list[Sample]] = {case.name: [] for case in cases}
     for turn in range(rounds + 1):
         for case in cases:
             taken = samples[case.name]
             if len(taken) >= FEWEST and sum(sample.wall for sample in taken) > PATIENCE:
                 continue
-            sample, answer = meter.ask(_event(case))
+            sample, response = meter.ask(_event(case))
             if turn:
                 taken.append(sample)
             else:
-                _check(case, answer["body"])
+                _check(case, response["body"])
     return samples
 
 
@@ -71,7 +74,10 @@ def _event(case: Case) -> dict[str, object]:
 
 
 def _check(case: Case, body: str) -> None:
-    """A case that finds nothing measures nothing. Of few accounts none may be all that is asked for."""
+    """Raises RuntimeError for a list without accounts, which would measure nothing.
+
+    The combination of all filters may match none at small sizes.
+    """
     if (
         case.path == "/accounts"
         and "all four" not in case.name
@@ -81,7 +87,7 @@ def _check(case: Case, body: str) -> None:
 
 
 def _movers_after_a_change(bench: Bench, name: str, meter: Invoked) -> list[Sample]:
-    """An even number of changes, so that the data is afterwards as it was."""
+    """Times movers after each of an even number of changes, which leave the data as it was."""
     samples: list[Sample] = []
     for step in (1, -1) * 2:
         bench.execute(name, f"UPDATE accounts SET arr = arr + {step} WHERE id = 1")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.service`: arguments, and which measurements they mean."""
+"""The command line of `python -m benchmarks.service`."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.database import COUNTING, server, short_lived_home
 from benchmarks.function import ROOT, Function, unpacked
-from benchmarks.service import figures, fill, meter, over_http, peer, reads, together, writes
+from benchmarks.service import figures, fill, meter, reads, together, writes
 from benchmarks.service.bench import Bench
 from benchmarks.service.cases import LARGE, SMALL
 from service.routes.recompute import MOST
@@ -21,19 +21,16 @@ OF_SIZE: dict[str, Callable[[Bench, int], None]] = {
     "csv": writes.imports,
     "recompute": writes.recomputes,
     "beside": together.beside_a_writer,
-    "writers": together.writers,
-    "http": over_http.measure,
-    "peer": peer.measure,
 }
-"""Measured at `SMALL` accounts; a recompute at more as well, as many as one request may recompute."""
+"""Measured at `SMALL` accounts; the recompute also at the most that one request takes."""
 GROUPS = (*reads.GROUPS, *OF_SIZE)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     options = _options(arguments)
     with ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
-        function = Function(*unpacked(place), install_runtime_client(place / "client"))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        function = Function(*unpacked(directory), install_runtime_client(directory / "client"))
         home = ROOT / ".local/bench" if options.keep else stack.enter_context(short_lived_home())
         names = fill.build(home, options.accounts)
         running = stack.enter_context(server(home, COUNTING))
@@ -45,7 +42,7 @@ def main(arguments: Sequence[str] = ()) -> None:
             rounds=options.rounds,
             writes=options.writes,
         )
-        _say_load()
+        _print_load()
         by_size = (
             reads.measure(bench, options.only) if set(options.only) & set(reads.GROUPS) else {}
         )
@@ -54,7 +51,7 @@ def main(arguments: Sequence[str] = ()) -> None:
                 _of_size(bench, group)
         if by_size:
             figures.growth(by_size, small=SMALL, large=LARGE)
-        _say_load()
+        _print_load()
 
 
 def _of_size(bench: Bench, group: str) -> None:
@@ -64,22 +61,23 @@ def _of_size(bench: Bench, group: str) -> None:
         if size == SMALL or (group == "recompute" and SMALL < size <= MOST)
     ]
     if not sizes:
-        print(f"\n{group}: left out, it is measured at {SMALL:,} accounts")
+        print(f"\n{group}: skipped, it is measured at {SMALL:,} accounts")
     for size in sizes:
         OF_SIZE[group](bench, size)
 
 
-def _say_load() -> None:
+def _print_load() -> None:
     loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     print(
-        f"\nload average {loads} on {len(os.sched_getaffinity(0))} cores at {time.strftime('%H:%M:%S')}",
+        f"\nload average {loads} on {len(os.sched_getaffinity(0))} cores at "
+        f"{time.strftime('%H:%M:%S')}",
         flush=True,
     )
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.service", description="The whole service, at several sizes."
+        prog="python -m benchmarks.service", description="Times the service at several sizes."
     )
     parser.add_argument(
         "--accounts",
@@ -98,7 +96,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=_count, default=30, help="requests of each read")
     parser.add_argument("--writes", type=_count, default=3, help="repetitions of each write")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the data in .local/bench, and take what is there"
+        "--keep", action="store_true", help="keep the data in .local/bench and reuse it"
     )
     return parser.parse_args(arguments)
 

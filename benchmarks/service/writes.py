@@ -1,4 +1,4 @@
-"""Imports and recomputes, on a copy of the data, each a few times; what they leave behind is cleared away in between, untimed."""
+"""Times imports and recomputes on a copy of the data; rows that they add are removed in between."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ MEMORY_MB = 40.0
 CSV_ACCOUNTS = 10_000
 CSV_MS, AGAIN_MS, LARGE_CSV_MS, LARGE_AGAIN_MS = 800.0, 250.0, 2500.0, 700.0
 RECOMPUTE_MS = {10_000: (600.0, 300.0), 100_000: (4000.0, None)}
-"""When all scores change, and when none does."""
+"""Limits in ms when all scores change, and when none does."""
 
 CLEAR = (
     "DELETE FROM accounts WHERE name LIKE 'Invented Customer %'",
@@ -33,7 +33,7 @@ def new_file(turn: int) -> bytes:
 
 
 def large_file(start: int) -> bytes:
-    """As many accounts as fit into the largest file that is taken."""
+    """Returns as many accounts as fit into the largest accepted file."""
     content = accounts_csv(MAX_BYTES // 100, start=start)[:MAX_BYTES]
     return content[: content.rindex(b"\n") + 1]
 
@@ -81,15 +81,15 @@ def _import(
 
 
 def _imported(meter: Invoked, sent: dict[str, object], *, created: int) -> Sample:
-    sample, answer = meter.ask(sent)
-    told = json.loads(answer["body"])
-    if (told["accounts_created"], told["accounts_updated"]) != (created, 0):
-        raise RuntimeError(f"the import was to create {created} accounts: {told}")
+    sample, response = meter.ask(sent)
+    result = json.loads(response["body"])
+    if (result["accounts_created"], result["accounts_updated"]) != (created, 0):
+        raise RuntimeError(f"the import was to create {created} accounts: {result}")
     return sample
 
 
 def _memory(bench: Bench, name: str) -> None:
-    """In a process that has imported a small file before, and then one of 4 MiB."""
+    """Measures peak memory during an import of 4 MiB, in a process that imported a small file."""
     with bench.metered(name) as meter:
         pid = meter.pid
         meter.ask(upload(accounts_csv(10)))
@@ -100,12 +100,13 @@ def _memory(bench: Bench, name: str) -> None:
     grown = peak - before
     missed = figures.MISSED if grown > MEMORY_MB else ""
     print(
-        f"memory of the function: {before:.0f} MB before, {peak:.0f} MB during a 4 MiB file: {grown:+.0f} (at most {MEMORY_MB:.0f}){missed}"
+        f"memory of the function: {before:.0f} MB before, {peak:.0f} MB during a 4 MiB "
+        f"file: {grown:+.0f} (at most {MEMORY_MB:.0f}){missed}"
     )
 
 
-def day_moves(bench: Bench, name: str, turn: int) -> None:
-    """As recency does every day: each account's last review is another number of days ago, and counts."""
+def move_review_dates(bench: Bench, name: str, turn: int) -> None:
+    """Changes the last review date of each account, which changes each score, as a new day does."""
     bench.execute(
         name,
         f"UPDATE accounts SET qbr_last_date = CURRENT_DATE - (5 + {turn} + (id % 50))::int",
@@ -123,14 +124,14 @@ def recomputes(bench: Bench, accounts: int) -> None:
     with bench.copied(accounts) as name, bench.metered(name) as meter:
         changed: list[Sample] = []
         same: list[Sample] = []
-        day_moves(bench, name, -1)
+        move_review_dates(bench, name, -1)
         meter.ask(recompute())
         for turn in range(bench.writes):
-            day_moves(bench, name, turn)
+            move_review_dates(bench, name, turn)
             changed.append(_recomputed(meter, accounts))
             same.append(_recomputed(meter, 0))
             bench.execute(name, "VACUUM account_health")
-        day_moves(bench, name, bench.writes)
+        move_review_dates(bench, name, bench.writes)
         with counting(bench.running):
             counts = [meter.statements(lambda: meter.ask(recompute())) for _ in range(2)]
     print(figures.line("recompute, all change", figures.of(changed, counts[0]), limits[0]))
@@ -140,8 +141,8 @@ def recomputes(bench: Bench, accounts: int) -> None:
 
 
 def _recomputed(meter: Invoked, changed: int) -> Sample:
-    sample, answer = meter.ask(recompute())
-    told = json.loads(answer["body"])
-    if told["accounts_updated"] != changed or told["next_cursor"] is not None:
-        raise RuntimeError(f"the recompute was to change {changed} accounts, all at once: {told}")
+    sample, response = meter.ask(recompute())
+    result = json.loads(response["body"])
+    if result["accounts_updated"] != changed or result["next_cursor"] is not None:
+        raise RuntimeError(f"the recompute was to change {changed} accounts, all at once: {result}")
     return sample
