@@ -26,9 +26,15 @@ from service.scoring.rules import BUCKETS
 from stack.local.neon.postgres.server import Postgres
 
 BUILDING = {
-    **{"fsync": "off", "full_page_writes": "off", "wal_level": "minimal"},
-    **{"max_wal_size": "8GB", "max_wal_senders": "0", "checkpoint_timeout": "1h"},
-    **{"maintenance_work_mem": "1GB", "work_mem": "64MB", "shared_buffers": "1GB"},
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_size": "8GB",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "maintenance_work_mem": "1GB",
+    "work_mem": "64MB",
+    "shared_buffers": "1GB",
 }
 """Settings of the server that builds.
 
