@@ -1,7 +1,7 @@
 import { Portfolio } from "@/components/portfolio";
 import { API_URL, LARGEST_ACCOUNTS, PORTFOLIO_METRICS } from "@/lib/api";
 
-/** Asks for the data while the scripts are still on their way: a fetch of the same address takes over the answer. */
+/** Preloads the data while the scripts load; a later fetch of the same URL uses the preloaded response. */
 export default function Page() {
   return (
     <>

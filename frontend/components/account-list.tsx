@@ -7,7 +7,7 @@ import { Skeleton } from "./skeleton";
 
 const PLACEHOLDERS = Array.from({ length: 5 }, (_, index) => index);
 
-/** Accounts as a table, as cards where there is no room for one; skeletons without accounts. */
+/** Accounts as a table, on narrow screens as cards; skeletons while `accounts` is undefined. */
 export function AccountList({ accounts }: { accounts: Account[] | undefined }) {
   const narrow = useMediaQuery("(width < 56rem)");
   return narrow ? <Cards accounts={accounts} /> : <Table accounts={accounts} />;

@@ -4,7 +4,7 @@ import styles from "./button.module.css";
 interface Props {
   children: ReactNode;
   onClick: () => void;
-  /** Under way: says so, does nothing, and keeps the focus (a disabled button would lose it). */
+  /** In progress: shows a label, ignores clicks, and keeps the focus (a disabled button would lose it). */
   busy?: boolean;
   primary?: boolean;
 }

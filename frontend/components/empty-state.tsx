@@ -7,7 +7,7 @@ import { Failure } from "./failure";
 
 const SAMPLE_SIZE = 20;
 
-/** Shown when there are no accounts: what to do about it, and a button that adds made-up ones. */
+/** Shown when there are no accounts: an explanation and a button that adds sample accounts. */
 export function EmptyState({ onAdded }: { onAdded: (message: string) => Promise<void> }) {
   const [pending, setPending] = useState(false);
   const [error, setError] = useState<ApiError>();
@@ -37,7 +37,7 @@ export function EmptyState({ onAdded }: { onAdded: (message: string) => Promise<
       </svg>
       <h2 id="empty-title">No accounts yet</h2>
       <p className={styles.guidance}>
-        The API answers, but its database holds no accounts. Add made-up ones with 180 days of history to look around.
+        The API works, but its database holds no accounts. Add sample accounts with 180 days of history to look around.
       </p>
       <Button primary onClick={add} busy={pending}>
         {pending ? "Adding sample accounts…" : `Add ${SAMPLE_SIZE} sample accounts`}

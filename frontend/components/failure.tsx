@@ -6,18 +6,18 @@ import { AlertIcon } from "./icons";
 const TITLES: Record<FailureKind, string> = {
   unreachable: "The API cannot be reached",
   timeout: "The API took too long",
-  refused: "The API answered with an error",
+  refused: "The API returned an error",
 };
 
 interface Props {
-  /** What could not be done, as in "load the accounts". */
+  /** The operation that failed, such as "load the accounts". */
   what: string;
   error: ApiError;
   pending: boolean;
   onRetry: () => void;
 }
 
-/** Says what failed, why in the API's own words, under which request id, and offers another try. */
+/** Shows what failed, the API's own detail and request id, and a retry button. */
 export function Failure({ what, error, pending, onRetry }: Props) {
   return (
     <div className={styles.failure}>

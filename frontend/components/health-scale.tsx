@@ -6,7 +6,7 @@ interface Props {
   median: number | null;
 }
 
-/** Where mean (bar) and median (dot) lie on 0..100, over the bands of the three buckets. */
+/** Mean (bar) and median (dot) on a scale of 0..100, over the bands of the three buckets. */
 export function HealthScale({ mean, median }: Props) {
   const label =
     mean === null || median === null

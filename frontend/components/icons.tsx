@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { Bucket } from "@/lib/api";
 
-/** Decoration beside a text that says the same, hence hidden from assistive technology. */
+/** Decorative: the text beside it says the same, so it is hidden from assistive technology. */
 function Icon({ children }: { children: ReactNode }) {
   return (
     <svg
@@ -21,7 +21,7 @@ function Icon({ children }: { children: ReactNode }) {
   );
 }
 
-/** A shape of its own for each bucket, so that colour is never the only difference. */
+/** Each bucket has its own shape, so that colour is never the only difference. */
 export function BucketIcon({ bucket }: { bucket: Bucket }) {
   switch (bucket) {
     case "Green":

@@ -5,17 +5,17 @@ import styles from "./section.module.css";
 
 interface Props<T> {
   title: string;
-  /** A remark beside the title. */
+  /** A note beside the title. */
   note?: ReactNode;
   titleHidden?: boolean;
-  /** What loading it is called in an error, as in "load the accounts". */
+  /** The operation as named in an error, such as "load the accounts". */
   what: string;
   resource: Resource<T>;
-  /** Draws the data, or its skeleton while there is none. */
+  /** Renders the data, or its skeleton while it loads. */
   children: (data: T | undefined) => ReactNode;
 }
 
-/** A part of the page with data of its own: waits, fails and tries again without the others. */
+/** A part of the page that loads, fails and retries independently. */
 export function Section<T>({ title, note, titleHidden = false, what, resource, children }: Props<T>) {
   const id = useId();
   const heading = useRef<HTMLHeadingElement>(null);

@@ -1,6 +1,6 @@
 /**
  * The service's HTTP interface as far as this site uses it: types with the names of the wire, one function a call.
- * Kept by hand after the service's OpenAPI document; generated types can take the place of the interfaces below.
+ * Kept by hand after the service's OpenAPI document; generated types can replace the interfaces below.
  */
 
 export const API_URL = process.env.NEXT_PUBLIC_API_URL ?? "";
@@ -8,11 +8,11 @@ export const API_URL = process.env.NEXT_PUBLIC_API_URL ?? "";
 export const PORTFOLIO_METRICS = "/portfolio/metrics";
 export const LARGEST_ACCOUNTS = "/accounts?page_size=10&sort=-arr";
 
-/** Longer than the gateway's own limit of 30 s, so that its answer is seen when there is one. */
+/** Longer than the gateway's own limit of 30 s, so that its response is shown. */
 const DEADLINE_MS = 35_000;
 
 export const BUCKETS = ["Green", "Amber", "Red", "Unscored"] as const;
-/** A health bucket; `Unscored` stands for accounts of which too little is known. */
+/** A health bucket; `Unscored` is for accounts with too little data. */
 export type Bucket = (typeof BUCKETS)[number];
 export type Segment = "SMB" | "Mid-Market" | "Enterprise";
 
@@ -25,7 +25,7 @@ export interface Account {
   cs_owner: string | null;
   /** `YYYY-MM-DD`. */
   renewal_date: string | null;
-  /** 0..100, null when too little is known. */
+  /** 0..100, null when there is too little data. */
   health_score: number | null;
   health_bucket: Exclude<Bucket, "Unscored"> | null;
 }
@@ -59,7 +59,7 @@ export interface ImportResult {
   accounts_updated: number;
 }
 
-/** An RFC 9457 problem document; a gateway in front answers `{message}` instead. */
+/** An RFC 9457 problem document; a gateway in front returns `{message}` instead. */
 interface Problem {
   title?: string;
   detail?: string;
@@ -67,7 +67,7 @@ interface Problem {
   message?: string;
 }
 
-/** `unreachable`: no answer that the browser lets us read; `timeout`: none in time; `refused`: the API answered an error. */
+/** `unreachable`: no response that the browser lets a page read; `timeout`: none in time; `refused`: an error response. */
 export type FailureKind = "unreachable" | "timeout" | "refused";
 
 export class ApiError extends Error {
@@ -96,11 +96,11 @@ async function request<T>(path: string, signal?: AbortSignal, method = "GET"): P
     text = await response.text();
   } catch {
     if (deadline.aborted)
-      throw new ApiError("timeout", `${API_URL} gave no answer within ${DEADLINE_MS / 1000} seconds.`);
+      throw new ApiError("timeout", `${API_URL} did not respond within ${DEADLINE_MS / 1000} seconds.`);
     throw new ApiError(
       "unreachable",
       navigator.onLine
-        ? `No answer from ${API_URL}: it is not running, or it does not accept requests from ${location.origin}.`
+        ? `No response from ${API_URL}: it is not running, or it does not accept requests from ${location.origin}.`
         : "This device is offline.",
     );
   }
@@ -111,14 +111,14 @@ async function request<T>(path: string, signal?: AbortSignal, method = "GET"): P
   } catch {
     throw new ApiError(
       "refused",
-      `${API_URL} answered ${response.status} with something other than JSON.`,
+      `${API_URL} returned ${response.status} with a body that is not JSON.`,
       response.status,
       requestId,
     );
   }
   if (response.ok) return body as T;
   const problem = asProblem(body);
-  const detail = problem.detail ?? problem.message ?? problem.title ?? `The API answered ${response.status}.`;
+  const detail = problem.detail ?? problem.message ?? problem.title ?? `The API returned ${response.status}.`;
   throw new ApiError("refused", detail, response.status, problem.request_id ?? requestId);
 }
 
@@ -130,7 +130,7 @@ export function getLargestAccounts(signal: AbortSignal): Promise<AccountPage> {
   return request(LARGEST_ACCOUNTS, signal);
 }
 
-/** Adds accounts with made-up names and history. The same seed makes the same ones, so a call whose answer was lost can be repeated. */
+/** Adds sample accounts with history. The same seed gives the same accounts, so a call whose response was lost can be repeated. */
 export function generateSampleData(count: number, seed: number): Promise<ImportResult> {
   return request(`/ingest/generate-mock?count=${count}&seed=${seed}`, undefined, "POST");
 }

@@ -1,4 +1,4 @@
-/** How numbers and dates are written. Dates of the API are calendar days, so everything is in UTC. */
+/** Formats numbers and dates. Dates of the API are calendar days, so everything is in UTC. */
 
 const LOCALE = "en-US";
 const DAY_MS = 86_400_000;
@@ -22,9 +22,9 @@ export const dollarsShort = (value: number): string => compactDollars.format(val
 /** `$1,234,567` */
 export const dollars = (value: number): string => wholeDollars.format(value);
 export const count = (value: number): string => integer.format(value);
-/** `74.3`, and a dash for a score that is not known. */
+/** `74.3`, and a dash for an unknown score. */
 export const score = (value: number | null): string => (value === null ? "–" : oneDecimal.format(value));
-/** `3%`; a part that is not nothing is never shown as nothing. */
+/** `3%`; a share above zero is never shown as `0%`. */
 export function share(part: number, whole: number): string {
   if (whole <= 0 || part <= 0) return percent.format(0);
   return part / whole < 0.005 ? "<1%" : percent.format(part / whole);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 
-/** True once `active` has held for `ms` without a break. */
+/** True once `active` has been true for `ms` without interruption. */
 export function useDelay(active: boolean, ms: number): boolean {
   const [passed, setPassed] = useState(false);
   useEffect(() => {

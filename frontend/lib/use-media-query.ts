@@ -1,6 +1,6 @@
 import { useCallback, useSyncExternalStore } from "react";
 
-/** Whether a CSS media query holds, kept up to date; false in the pre-rendered page. */
+/** Whether a CSS media query matches, kept up to date; false in the pre-rendered page. */
 export function useMediaQuery(query: string): boolean {
   const subscribe = useCallback(
     (changed: () => void) => {

@@ -2,20 +2,20 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError } from "./api";
 
 interface State<T> {
-  /** The last answer; kept while a newer one is awaited and when that fails. */
+  /** The last data; kept while newer data loads and when that fails. */
   data?: T;
   loadedAt?: Date;
-  /** Why the last try failed; kept while the next one is under way. */
+  /** Why the last attempt failed; kept while the next one runs. */
   error?: ApiError;
   pending: boolean;
 }
 
 export interface Resource<T> extends State<T> {
-  /** Loads again; resolves to whether that worked. */
+  /** Loads again; resolves to whether it succeeded. */
   reload: () => Promise<boolean>;
 }
 
-/** Loads when the component appears and whenever `load` changes (keep it stable); a newer load gives up the one before it. */
+/** Loads on mount and whenever `load` changes (keep it stable); a newer load aborts the earlier one. */
 export function useResource<T>(load: (signal: AbortSignal) => Promise<T>): Resource<T> {
   const [state, setState] = useState<State<T>>({ pending: true });
   const current = useRef<AbortController>(undefined);

@@ -200,7 +200,7 @@ def test_an_api_that_never_answers_is_given_up_with_a_sentence(dashboard: Dashbo
     dashboard.page.add_init_script(IMPATIENT)
     tab = dashboard.open("The API took too long")
     figures = tab.get_by_role("region", name="Key figures")
-    expect(figures.get_by_role("alert")).to_contain_text("gave no answer within 35 seconds")
+    expect(figures.get_by_role("alert")).to_contain_text("did not respond within 35 seconds")
     gate.set()
 
 
@@ -282,7 +282,7 @@ def test_a_part_that_fails_says_why_alone_and_is_tried_again_alone(
     tab = dashboard.open(other)
     failed = tab.get_by_role("region", name=region)
     expect(failed.get_by_role("alert")).to_have_text(
-        f"The API answered with an errorCould not {what}. The database did not answer in time."
+        f"The API returned an errorCould not {what}. The database did not answer in time."
     )
     expect(failed.get_by_text("Request ID req-4711")).to_be_visible()
     expect(alerts(tab)).to_have_count(1)
@@ -312,7 +312,7 @@ def test_an_api_that_cannot_be_reached_is_not_shown_as_an_empty_database(
     dashboard.api.answers[METRICS].drop = dashboard.api.answers[ACCOUNTS].drop = True
     tab = dashboard.open("The API cannot be reached")
     expect(alerts(tab)).to_have_count(1)
-    expect(alerts(tab)).to_contain_text(f"No answer from http://{API_HOST}")
+    expect(alerts(tab)).to_contain_text(f"No response from http://{API_HOST}")
     expect(alerts(tab)).to_contain_text(f"does not accept requests from {dashboard.url}")
     expect(tab.get_by_text("No accounts yet")).to_have_count(0)
     dashboard.api.fill()
