@@ -17,7 +17,7 @@ from stack.local.cloudwatch.logs import LogStore
 from stack.local.lambda_.functions import LambdaFunctions
 from stack.local.lambda_.invocation import Invocation
 from stack.local.lambda_.packages import Packages
-from stack.local.lambda_.resources import _OF_VERSION, _VERSIONED
+from stack.local.lambda_.resources import _VERSION_OUTPUTS, _VERSIONED_INPUTS
 from stack.local.neon.postgres.server import Postgres
 from stack.local.neon.projects import default_branch
 from stack.local.registry import FUNCTIONS, HANDLERS
@@ -484,7 +484,7 @@ def test_a_function_is_unpacked_and_its_version_published_once_for_each_change_t
 def test_each_thing_that_a_version_is_made_of_publishes_another(bench: Bench, key: str, value: Any):
     bench.create(FUNCTION)
     assert bench.update(FUNCTION, "api", **{key: value})["version"] == "2"
-    assert HANDLERS[FUNCTION].recomputed_outputs(frozenset({key})) == _OF_VERSION
+    assert HANDLERS[FUNCTION].recomputed_outputs(frozenset({key})) == _VERSION_OUTPUTS
 
 
 def test_a_plan_expects_no_new_version_of_what_publishes_none():
@@ -492,7 +492,7 @@ def test_a_plan_expects_no_new_version_of_what_publishes_none():
         HANDLERS[FUNCTION].recomputed_outputs(frozenset({"tags", "reservedConcurrentExecutions"}))
         == frozenset()
     )
-    assert HANDLERS[FUNCTION].supported >= _VERSIONED
+    assert HANDLERS[FUNCTION].supported >= _VERSIONED_INPUTS
 
 
 def test_a_function_that_publishes_nothing_has_no_version_but_the_latest(bench: Bench):
@@ -606,15 +606,15 @@ def test_a_permission_without_its_source_is_refused(bench: Bench):
             "timeoutMilliseconds is 30001, allowed are 50 to 30000",
         ),
         (INTEGRATION, {"integrationUri": "https://example.com"}, "is not the invoke ARN"),
-        (ROUTE, {"authorizationType": None}, "authorizationType is to be written out"),
-        (ROUTE, {"authorizationType": "JWT"}, 'only "NONE" is realised'),
+        (ROUTE, {"authorizationType": None}, "authorizationType must be set"),
+        (ROUTE, {"authorizationType": "JWT"}, 'only "NONE" is supported'),
         (ROUTE, {"target": "i1"}, "target is 'i1', expected integrations/ID"),
         (STAGE, {"name": "prod"}, 'only the stage "$default"'),
         (STAGE, {"defaultRouteSettings": None}, "defaultRouteSettings needs both"),
         (
             STAGE,
             {"defaultRouteSettings": {"throttlingRateLimit": 50}},
-            "every request is answered 429",
+            "every request gets 429",
         ),
         (
             STAGE,
