@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from service.database.connection import Database
 from service.errors import ServiceError
 from service.http.api_keys import ApiKeyMiddleware
+from service.http.compression import CompressionMiddleware
 from service.http.cors import Cors
 from service.http.exception_handlers import ExceptionMiddleware, handle
 from service.http.request_middleware import RequestContextMiddleware
@@ -38,10 +39,12 @@ def create_app(settings: Settings) -> FastAPI:
             ROUTES
         ),  # not included routers: those are built a second time, at the first request
         redirect_slashes=False,
+        docs_url=None,  # `routes/documentation.py` serves the page without a CDN
+        openapi_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         middleware=[
             Middleware(RequestContextMiddleware),
+            Middleware(CompressionMiddleware),
             Middleware(Cors, settings),
             Middleware(ExceptionMiddleware),
             Middleware(ApiKeyMiddleware, settings),

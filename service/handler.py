@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from service.startup import quick_imports
 
@@ -19,31 +19,46 @@ with quick_imports():
     from service.http.problems import MEDIA_TYPE
     from service.settings import Settings
 
-Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+Handler = Callable[[Any, Any], dict[str, Any]]
+EVENTS = "this function takes payload-2.0 events of an HTTP API, keep-warm and health events"
 
 _loop = asyncio.new_event_loop()
 
 
 def make_handler(app: FastAPI) -> Handler:
-    """The function for `app`: answers payload-2.0 events of the HTTP API, and `{"source": "keep-warm"}`, which opens no connection.
+    """Return the function for `app`.
 
-    Any other event raises, so that whoever sent it sees that nothing was done.
+    It takes payload-2.0 events of an HTTP API; `{"source": "keep-warm"}`, which opens no connection;
+    and `{"source": "health"}`, by which a deployment checks a version before it gets requests (see
+    `service.health`). Any other event raises ValueError, so that its sender sees that nothing was
+    done.
     """
     logs.configure()
     asyncio.set_event_loop(_loop)
     http = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, MEDIA_TYPE])
 
-    def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def handle(event: Any, context: Any) -> dict[str, Any]:
         if is_http(event):
             asyncio.set_event_loop(_loop)  # whatever else ran in this thread may have set its own
             return http(sanitize_event(event), context)
-        if event.get("source") == "keep-warm":
+        source = event.get("source") if isinstance(event, dict) else None
+        if source == "keep-warm":
             return {"warm": True}
-        raise ValueError(
-            f"this function takes HTTP events and keep-warm, not one with the keys {sorted(event)}"
-        )
+        if source == "health":
+            from service.health import check
+
+            return check(app.state.database, app.state.settings)
+        raise ValueError(f"{EVENTS}, not {_description(event)}")
 
     return handle
+
+
+def _description(event: object) -> str:
+    """Return what an event is, without its values."""
+    if isinstance(event, dict):
+        keys = sorted(map(str, cast("dict[object, object]", event)))
+        return f"an object with the keys {', '.join(keys)[:500] or '(none)'}"
+    return f"a JSON {'null' if event is None else type(event).__name__}"
 
 
 handler = make_handler(create_app(Settings.from_environment(os.environ)))

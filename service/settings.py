@@ -14,7 +14,15 @@ _KEY = re.compile(r"([A-Za-z0-9_-]{1,64}):(read|write):([0-9a-f]{64})")
 
 
 class SettingsError(Exception):
-    """The environment is wrong: the message names the variable and what it may be, never a secret."""
+    """A variable of the environment is wrong.
+
+    The message names the variable and what it may be, and never holds a secret.
+    """
+
+    def __init__(self, variable: str, reason: str) -> None:
+        super().__init__(f"{variable} {reason}")
+        self.variable = variable
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +55,12 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Raises `SettingsError`."""
-        return cls(
+        """Read the variables. Raises `SettingsError` for the first that is wrong.
+
+        The program that deploys this service calls it too, with the values of a stack, so that a
+        value which stops the service is refused before anything is deployed.
+        """
+        settings = cls(
             database_url=environment.get("DATABASE_URL", ""),
             cors_origins=_origins(environment.get("CORS_ORIGINS", "")),
             cors_origin_regex=_pattern(environment.get("CORS_ORIGIN_REGEX", "")),
@@ -62,6 +74,11 @@ class Settings:
             stage=environment.get("STAGE") or cls.stage,
             version=environment.get("SERVICE_VERSION") or cls.version,
         )
+        if settings.api_keys_protect_reads and not settings.api_keys:
+            raise SettingsError(
+                "API_KEYS_PROTECT_READS", "is true, and API_KEYS holds no key: nothing is protected"
+            )
+        return settings
 
 
 def _origins(text: str) -> frozenset[str]:
@@ -69,33 +86,46 @@ def _origins(text: str) -> frozenset[str]:
     for origin in sorted(origins):
         if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
-                f"CORS_ORIGINS holds {origin!r}: an origin is scheme://host or scheme://host:port in lower case, without a path"
+                "CORS_ORIGINS",
+                f"holds {origin!r}: an origin is scheme://host or scheme://host:port in lower case, "
+                "without a path",
             )
     return origins
 
 
 def _keys(text: str) -> dict[str, ApiKey]:
-    """Of `id:scope:sha256hex`, comma-separated. A wrong entry is named by its place: it may hold a secret by mistake."""
+    """Parse `id:scope:sha256hex`, comma-separated.
+
+    An error names an entry by its position, because it may hold a secret by mistake. A text that
+    is not empty has to hold a key: whoever wrote it expects the API to be protected.
+    """
     keys: dict[str, ApiKey] = {}
-    for place, entry in enumerate((part.strip() for part in text.split(",") if part.strip()), 1):
+    for position, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
         found = _KEY.fullmatch(entry)
         if not found:
             raise SettingsError(
-                f"API_KEYS, entry {place}: id:scope:sha256 is expected, scope read or write, the hash in 64 hex digits"
+                "API_KEYS",
+                f"has an entry {position} that is not id:scope:sha256: the id is of letters, "
+                "digits, '-' and '_', the scope is read or write, the hash has 64 hex digits in "
+                "lower case",
             )
         if found[1] in keys:
             raise SettingsError(
-                f"API_KEYS, entry {place}: the id {found[1]!r} stands twice; a new secret takes a new id"
+                "API_KEYS",
+                f"has an entry {position} whose id {found[1]!r} was used before: "
+                "a new secret needs a new id",
             )
         keys[found[1]] = ApiKey(scope=found[2], digest=bytes.fromhex(found[3]))
+    if text and not keys:
+        raise SettingsError("API_KEYS", "holds no key, so that nothing would be protected")
     return keys
 
 
 def _secret(name: str, text: str) -> str:
-    """Goes into a header: printable ASCII without blanks. Never told, not even when it is wrong."""
+    """Check a secret that is sent in a header. Its value is never part of an error."""
     if not re.fullmatch(r"[!-~]{0,512}", text):
         raise SettingsError(
-            f"{name} holds blanks or characters that no key has, or is longer than 512"
+            name, "holds blanks or characters that no key has, or has more than 512 characters"
         )
     return text
 
@@ -103,23 +133,27 @@ def _secret(name: str, text: str) -> str:
 def _model(text: str) -> str:
     if not re.fullmatch(rf"[A-Za-z0-9._:/@-]{{1,{MODEL_LENGTH}}}", text):
         raise SettingsError(
-            f"OPENAI_MODEL is {text[:MODEL_LENGTH]!r}: a model's name is expected, such as {Settings.openai_model}"
+            "OPENAI_MODEL",
+            f"is {text[:MODEL_LENGTH]!r}: the name of a model has 1 to {MODEL_LENGTH} letters, "
+            f"digits and any of . _ : / @ -, such as {Settings.openai_model}",
         )
     return text
 
 
 def _endpoint(text: str) -> str:
-    """The value is not told when it is wrong: it might hold a password."""
+    """Check the URL of a model API. Its value is not part of the error: it might hold a password."""
     if text and not re.fullmatch(r"https?://[^\s?#@]{1,2000}", text):
         raise SettingsError(
-            "OPENAI_BASE_URL is not an http(s) URL without user, query and fragment, such as https://api.example.com/v1"
+            "OPENAI_BASE_URL",
+            "is not an http(s) URL without user, query and fragment, such as "
+            "https://api.example.com/v1",
         )
     return text
 
 
 def _flag(name: str, text: str) -> bool:
     if text not in ("", "true", "false"):
-        raise SettingsError(f"{name} is {text!r}: true or false is expected")
+        raise SettingsError(name, f"is {text!r}: true or false is expected")
     return text == "true"
 
 
@@ -129,9 +163,10 @@ def _pattern(text: str) -> str | None:
     try:
         matches_all = re.compile(text).fullmatch("https://evil.example")
     except re.error as error:
-        raise SettingsError(f"CORS_ORIGIN_REGEX is not a regular expression: {error}") from None
+        raise SettingsError("CORS_ORIGIN_REGEX", f"is not a regular expression: {error}") from None
     if matches_all:
         raise SettingsError(
-            "CORS_ORIGIN_REGEX matches origins of strangers: name the host's own part in it"
+            "CORS_ORIGIN_REGEX",
+            "matches origins of other sites: write the host's own part into it",
         )
     return text

@@ -13,8 +13,8 @@ from service.settings import ApiKey, Settings
 
 HEADER: Final = "X-API-Key"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-OPEN: Final = frozenset({"/", "/health/live", "/health/ready"})
-"""Never need a key: what watches the service has none."""
+OPEN: Final = frozenset({"/", "/docs", "/health/live", "/health/ready"})
+"""Never need a key: monitors have none, and the page /docs has no data and asks for one."""
 READING_BY_POST: Final = frozenset({"/scoring/what-if", "/actions/recommend"})
 """Change nothing, and ask by POST because their questions are long."""
 _HEADER: Final = HEADER.lower().encode()

@@ -9,6 +9,7 @@ from fastapi import Header
 from starlette.responses import Response
 
 from service.errors import PreconditionFailedError
+from service.http.compression import without_suffix
 from service.http.responses import JsonText
 
 IfNoneMatch = Annotated[
@@ -48,7 +49,10 @@ def answer_of(
 
 def require_match(present: str, if_match: str | None) -> None:
     """Raises `PreconditionFailedError` when `if_match` is given and names neither the ETag of `present` nor `*`."""
-    if if_match is not None and not {"*", strong_etag(present)} & set(_tags(if_match)):
+    if if_match is None:
+        return
+    # A weak tag never matches here. The tag of the compressed representation is as good as the other.
+    if not {"*", strong_etag(present)} & set(map(without_suffix, _tags(if_match))):
         raise PreconditionFailedError(
             "The account has changed since you read it: read it again, then send the change with its new ETag."
         )
@@ -65,5 +69,5 @@ def _tags(header: str) -> Iterator[str]:
 
 
 def _opaque(tag: str) -> str:
-    """Weak comparison, RFC 9110 8.8.3.2."""
-    return tag.removeprefix("W/")
+    """Return the opaque tag: weak comparison (RFC 9110, 8.8.3.2), whatever the content coding."""
+    return without_suffix(tag.removeprefix("W/"))

@@ -91,4 +91,5 @@ def _methods(scope: Scope) -> list[str]:
         for route in app.routes
         if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE
     ]
-    return sorted({method for route in routes for method in route.methods or ()})
+    methods = {method for route in routes for method in route.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))

@@ -17,9 +17,7 @@ async def read(request: Request, model: type[M]) -> M:
     try:
         return model.model_validate_json(await request.body(), strict=True)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)[
-            :MAX_ERRORS
-        ]
+        found = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
     raise invalid([{**each, "loc": ("body", *each["loc"])} for each in found])
 
 

@@ -2,14 +2,28 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, cast
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
 
 
-def is_http(event: Mapping[str, Any]) -> bool:
-    """A payload-2.0 event of an HTTP API."""
-    return event.get("version") == "2.0" and "http" in event.get("requestContext", {})
+def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether an event is a complete payload-2.0 event of an HTTP API."""
+    if not isinstance(event, dict):
+        return False
+    fields = cast("dict[str, Any]", event)
+    context = fields.get("requestContext")
+    http = cast("dict[str, Any]", context).get("http") if isinstance(context, dict) else None
+    if fields.get("version") != "2.0" or not isinstance(http, dict):
+        return False
+    parts = cast("dict[str, Any]", http)
+    texts = (parts.get("method"), parts.get("path"), parts.get("sourceIp"))
+    headers, body = fields.get("headers"), fields.get("body")
+    return (
+        all(isinstance(text, str) for text in texts)
+        and (headers is None or isinstance(headers, dict))
+        and (body is None or isinstance(body, str))
+    )
 
 
 def sanitize_event(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,12 +29,12 @@ _EXAMPLES: Final = (
         "The account has changed since you read it: read it again, then send the change with its new ETag."
     ),
     InvalidRequestError(
-        "The request is invalid at query.page: Input should be greater than or equal to 1.",
+        "The request is invalid at query.page: Must be at least 1.",
         errors=[
             {
                 "loc": ["query", "page"],
                 "code": "greater_than_equal",
-                "message": "Input should be greater than or equal to 1",
+                "message": "Must be at least 1",
             }
         ],
     ),

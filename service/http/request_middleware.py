@@ -1,7 +1,8 @@
-"""What every request gets, outermost: an id, a deadline, its time, and one line in the log."""
+"""The outermost middleware: request id, deadline, timing, headers of every response, access log."""
 
 import re
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import uuid4
 
@@ -14,7 +15,12 @@ _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestContextMiddleware:
-    """ASGI middleware. The id is the caller's `X-Request-ID` when it is sane, and stands in `scope["state"]["request_id"]`."""
+    """ASGI middleware.
+
+    The request id is the caller's `X-Request-ID` where that is a plain token, else a new one; it is
+    in `scope["state"]["request_id"]`. A HEAD request runs as GET and gets the headers of its
+    response (RFC 9110, 9.3.2).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -26,19 +32,26 @@ class RequestContextMiddleware:
             return
         started, status = time.perf_counter(), 0
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        method = scope["method"]
+        if method == "HEAD":
+            scope["method"] = "GET"
 
         async def send_marked(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 taken = f"{time.perf_counter() - started:.3f}"
-                marks = [
+                headers = message.get("headers", ())
+                message["headers"] = [
+                    *headers,
+                    *_cache_control(headers, has_key="api_key_id" in state),
+                    (b"x-content-type-options", b"nosniff"),
                     (b"x-request-id", request_id.encode()),
                     (b"x-process-time", taken.encode()),
                 ]
-                message["headers"] = [*message.get("headers", ()), *marks]
-            elif scope["method"] == "HEAD":
+            elif method == "HEAD":
                 message = {**message, "body": b""}
             await send(message)
 
@@ -47,7 +60,7 @@ class RequestContextMiddleware:
         log(
             "request",
             request_id=request_id,
-            method=scope["method"],
+            method=method,
             route=getattr(scope.get("route"), "path_format", None),
             status=status,
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
@@ -59,6 +72,20 @@ class RequestContextMiddleware:
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
     return given.decode() if _SANE_ID.fullmatch(given) else uuid4().hex
+
+
+def _cache_control(
+    headers: Iterable[tuple[bytes, bytes]], *, has_key: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the header of a response that has none of its own.
+
+    A response with an ETag may be kept and has to be revalidated. Others are not kept, and neither
+    is any response to a request with an API key.
+    """
+    names = {name for name, _ in headers}
+    if b"cache-control" not in names:
+        revalidated = b"etag" in names and not has_key
+        yield b"cache-control", b"private, no-cache" if revalidated else b"no-store"
 
 
 def _accepted(scope: Scope) -> float | None:

@@ -1,7 +1,12 @@
-"""Routes that refuse query names which they do not know, so that a typo never widens a filter."""
+"""Routes that refuse unknown query parameters, and numbers that are not written in plain digits.
 
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+An unknown name is a typo that would widen a filter. Python reads `1_0` as 10, and blanks and digits
+of other scripts too; in a URL each of them is a mistake.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from typing import Any, Final, get_args
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
@@ -10,33 +15,61 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
+_DIGITS: Final[Mapping[type, re.Pattern[str]]] = {
+    int: re.compile(r"-?[0-9]{1,20}", re.ASCII),
+    # What is not finite is refused by pydantic, with a reason of its own.
+    float: re.compile(
+        r"-?([0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?|nan|inf|infinity)",
+        re.ASCII | re.IGNORECASE,
+    ),
+}
+_PARSING: Final = {int: "int_parsing", float: "float_parsing"}
+
 
 class StrictRoute(APIRoute):
+    """A route that checks the names and the numbers of its parameters before it parses them."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = frozenset(_query_names(self.dependant))
+        numbers = dict(_numbers(self.dependant))
 
         async def strict(request: Request) -> Response:
-            unknown = [name for name in request.query_params if name not in known]
-            if unknown:
-                message = (
-                    f"Unknown parameter; known are: {', '.join(sorted(known))}"
-                    if known
-                    else "This path takes no query parameters"
-                )
-                raise RequestValidationError(
-                    [
-                        {"loc": ("query", name), "type": "unknown_parameter", "msg": message}
-                        for name in unknown
-                    ]
-                )
+            errors = [
+                *_unknown(request, known),
+                *_not_in_digits("query", request.query_params.multi_items(), numbers),
+                *_not_in_digits("path", request.path_params.items(), numbers),
+            ]
+            if errors:
+                raise RequestValidationError(errors)
             return await handler(request)
 
         return strict
 
 
 def router() -> APIRouter:
+    """Return a router whose routes are strict."""
     return APIRouter(route_class=StrictRoute)
+
+
+def _unknown(request: Request, known: frozenset[str]) -> Iterator[dict[str, Any]]:
+    message = (
+        f"Unknown parameter; known are: {', '.join(sorted(known))}"
+        if known
+        else "This path takes no query parameters"
+    )
+    for name in request.query_params:
+        if name not in known:
+            yield {"loc": ("query", name), "type": "unknown_parameter", "msg": message}
+
+
+def _not_in_digits(
+    location: str, values: Iterable[tuple[str, Any]], numbers: Mapping[str, type]
+) -> Iterator[dict[str, Any]]:
+    for name, value in values:
+        kind = numbers.get(name)
+        if kind is not None and not _DIGITS[kind].fullmatch(str(value)):
+            yield {"loc": (location, name), "type": _PARSING[kind], "msg": ""}
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -44,3 +77,14 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield field.alias
     for dependency in dependant.dependencies:
         yield from _query_names(dependency)
+
+
+def _numbers(dependant: Dependant) -> Iterator[tuple[str, type]]:
+    """Yield the names of numeric path and query parameters with int or float."""
+    for field in (*dependant.query_params, *dependant.path_params):
+        annotation = field.field_info.annotation
+        for kind in _DIGITS:
+            if annotation is kind or kind in get_args(annotation):
+                yield field.alias, kind
+    for dependency in dependant.dependencies:
+        yield from _numbers(dependency)

@@ -2,6 +2,7 @@
 
 from service.routes import (
     accounts,
+    documentation,
     health,
     ingest,
     insights,
@@ -13,6 +14,7 @@ from service.routes import (
 
 ROUTES = (
     *health.router.routes,
+    *documentation.router.routes,
     *accounts.router.routes,
     *portfolio.router.routes,
     *ingest.router.routes,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from service.clock import today
 from service.database.connection import Statements
-from service.errors import NotFoundError, PreconditionFailedError
+from service.errors import InvalidRequestError, NotFoundError, PreconditionFailedError
 from service.http import json_body
 from service.http.account_path import AccountId, no_account
 from service.http.conditional import IfMatch, IfNoneMatch, json_response, require_match, strong_etag
@@ -61,6 +61,12 @@ async def account_filter(
     max_score: ScoreLimit = None,
 ) -> Filter:
     """All conditions hold at once; of several values of one, any."""
+    if min_score is not None and max_score is not None and min_score > max_score:
+        message = "Must not be greater than max_score"
+        raise InvalidRequestError(
+            f"The request is invalid at query.min_score: {message}.",
+            errors=[{"loc": ["query", "min_score"], "code": "empty_range", "message": message}],
+        )
     return Filter(
         today=today(),
         segments=segment,

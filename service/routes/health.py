@@ -16,7 +16,6 @@ router = new_router()
     responses=json_responses("Service", "The service answers.", *NO_DATABASE),
     response_model=None,
 )
-@router.head("/", include_in_schema=False, response_model=None)
 async def describe(request: Request) -> JSONResponse:
     """What answers here. Touches no database."""
     settings = request.app.state.settings
@@ -35,7 +34,6 @@ async def describe(request: Request) -> JSONResponse:
     responses=json_responses("Alive", "The process is alive.", *NO_DATABASE),
     response_model=None,
 )
-@router.head("/health/live", include_in_schema=False, response_model=None)
 async def live() -> JSONResponse:
     """Touches no database."""
     return JSONResponse({"status": "alive"})
@@ -46,7 +44,6 @@ async def live() -> JSONResponse:
     responses=json_responses("Ready", "The database answers too.", *HEALTH),
     response_model=None,
 )
-@router.head("/health/ready", include_in_schema=False, response_model=None)
 async def ready(request: Request) -> JSONResponse:
     """503 while the database does not answer."""
     ping(request.app.state.database)

@@ -104,7 +104,7 @@ SERVICE_LAYERS = (
     ("service/queries",),
     ("service/http",),
     ("service/routes",),
-    ("service/app.py",),
+    ("service/app.py", "service/health.py"),
     ("service/handler.py", "service/migrate.py"),
     ("service/migrations",),
 )

@@ -79,12 +79,30 @@ def test_keep_warm_and_the_root_open_no_connection(service: Api, sql: connection
 
 @pytest.mark.parametrize(
     "unknown",
-    [{}, {"Records": []}, {"version": "1.0", "requestContext": {}}, {"source": "aws.events"}],
+    [
+        {},
+        [],
+        None,
+        "text",
+        7,
+        {"Records": []},
+        {"version": "1.0", "requestContext": {}},
+        {"source": "aws.events"},
+        {"version": "2.0", "requestContext": None},
+        {"version": "2.0", "requestContext": []},
+        {"version": "2.0", "requestContext": {"http": None}},
+        {"version": "2.0", "requestContext": {"http": {"method": "GET"}}},
+        {"version": "2.0", "requestContext": {"http": {"method": "GET", "path": 1}}},
+        {**MINIMAL, "headers": []},
+        {**MINIMAL, "body": {}},
+    ],
 )
 def test_an_event_of_another_kind_fails_the_invocation_instead_of_being_lost(
-    alone: Api, unknown: dict[str, Any]
+    alone: Api, unknown: Any
 ) -> None:
-    with pytest.raises(ValueError, match="takes HTTP events and keep-warm"):
+    with pytest.raises(
+        ValueError, match=r"takes payload-2\.0 events of an HTTP API, keep-warm and health events"
+    ):
         alone.handler(unknown, None)
 
 

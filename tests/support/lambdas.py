@@ -1,10 +1,11 @@
-"""Real functions in real environments, for tests: a handler's source, a data plane around a coroutine, the log that it left."""
+"""Runs functions in real execution environments."""
 
 import asyncio
 import itertools
 import json
 import textwrap
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,27 @@ from stack.local.system.processes import Guard
 T = TypeVar("T")
 GROUP = "/aws/lambda/fn"
 
+RETURN_PID = """
+import os, time
 
-class Lab:
+def handler(event, context):
+    while "until" in event and not os.path.exists(event["until"]):
+        time.sleep(0.01)
+    time.sleep(event.get("sleep", 0))
+    return os.getpid()
+"""
+"""A handler that returns its process id, once the file `until` exists and after `sleep` seconds."""
+
+
+class FunctionRunner:
+    """Creates versions of a function from source, runs them with an `Invoker`, reads their log."""
+
     def __init__(self, home: Path) -> None:
         self.home, self.logs = home, LogStore(home / "logs")
         self._versions = itertools.count(1)
 
     def function(self, source: str, **fields: Any) -> FunctionVersion:
-        """A new version of the function `fn`, whose module `app` has this source."""
+        """Create a new version of the function `fn`, whose module `app` has this source."""
         version = str(next(self._versions))
         root = self.home / f"task-{version}"
         root.mkdir()
@@ -47,14 +61,14 @@ class Lab:
         return replace(function, **fields)
 
     def run(self, scenario: Callable[[Invoker], Awaitable[T]], **settings: Any) -> T:
-        """The scenario's result; fails when it leaves a process behind."""
+        """Return the scenario's result; an AssertionError if a process is left running."""
 
         async def main(guard: Guard) -> T:
-            functions = Invoker(guard, self.logs, self.home / "runtime", **settings)
+            invoker = Invoker(guard, self.logs, self.home / "runtime", **settings)
             try:
-                return await asyncio.wait_for(scenario(functions), 20)
+                return await asyncio.wait_for(scenario(invoker), 20)
             finally:
-                await functions.stop()
+                await invoker.stop()
 
         before = self._children()
         with self._guard() as guard:
@@ -64,7 +78,7 @@ class Lab:
 
     @staticmethod
     def _children() -> set[int]:
-        """Without the processes of the database that other tests share: it starts and ends workers as it likes."""
+        """Return the ids of all child processes but those of the tests' shared database."""
         found: set[int] = set()
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.NoSuchProcess):
@@ -73,7 +87,7 @@ class Lab:
         return found
 
     @contextmanager
-    def _guard(self) -> Iterator[Guard]:
+    def _guard(self) -> Generator[Guard]:
         guard = Guard(self.home / "run")
         guard.start()
         try:
@@ -88,7 +102,8 @@ class Lab:
         return "\n".join(self.messages())
 
 
-def body(invocation: Invocation) -> Any:
+def payload_of(invocation: Invocation) -> Any:
+    """Return the parsed payload of a successful invocation."""
     assert invocation.error is None, invocation.payload
     return json.loads(invocation.payload)
 
@@ -98,6 +113,29 @@ def event(**fields: Any) -> bytes:
 
 
 async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; TimeoutError after 10 s."""
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def invoke_at_once(
+    runner: FunctionRunner,
+    invoker: Invoker,
+    function: FunctionVersion,
+    requests: int,
+    environments: int,
+) -> list[int]:
+    """Send `requests` at once, which end once there are `environments`; return the process ids."""
+    release = runner.home / f"release-{time.monotonic_ns()}"
+    calls = [
+        asyncio.create_task(invoker.invoke(function, event(until=str(release))))
+        for _ in range(requests)
+    ]
+    await until(lambda: len(invoker.pids("fn")) == environments)
+    release.touch()
+    return [payload_of(call) for call in await asyncio.gather(*calls)]
+
+
+def process_statuses(invoker: Invoker) -> list[str]:
+    return [psutil.Process(pid).status() for pid in invoker.pids("fn")]

@@ -1,1 +1,1 @@
-"""API Gateway's HTTP API on one machine: events, routes, limits, throttling, the access log."""
+"""Local HTTP APIs of API Gateway: events, routes, limits, throttling, the access log."""

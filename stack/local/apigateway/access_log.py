@@ -1,4 +1,4 @@
-"""API Gateway's access log: one line a request, from a format with `$context.*` variables."""
+"""API Gateway's access log: a line for each request, in a format with `$context.*` variables."""
 
 import json
 import re
@@ -10,7 +10,10 @@ Value = str | int | None
 
 
 class AccessLogFormat:
-    """A format, taken apart once. A variable without a value is a dash; in a JSON format values cannot break the line."""
+    """A parsed format.
+
+    A variable without a value becomes a dash. In a JSON format, values are escaped as in JSON.
+    """
 
     def __init__(self, text: str) -> None:
         self._literals = _VARIABLE.split(text)[::2]
@@ -18,6 +21,7 @@ class AccessLogFormat:
         self._json = text.lstrip().startswith("{")
 
     def line(self, context: Mapping[str, Value]) -> str:
+        """Return the line for these values, by variable name without `$context.`."""
         values = [self._text(context.get(name)) for name in self._names]
         return "".join(
             part for pair in zip(self._literals, [*values, ""], strict=True) for part in pair

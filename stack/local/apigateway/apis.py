@@ -1,4 +1,8 @@
-"""HTTP APIs as they stand in the store, each served at its stack's port."""
+"""The HTTP APIs of the store, each served at its stack's port.
+
+Builds the configuration of each `HttpApi` (app.py) from the store's records. The `invoke` of a
+route checks the function's permission and passes the event to lambda_/functions.py.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,23 +20,29 @@ from stack.local.system.server_group import Call, HttpServerGroup
 
 
 class NotPermittedError(Exception):
-    """The function's policy does not let the gateway call it; on AWS the client gets 500 and the access log this sentence."""
+    """The function's policy does not permit the API to invoke it.
+
+    As on AWS, the client gets 500 and the access log this sentence.
+    """
 
 
 class HttpApis(HttpServerGroup[HttpApi]):
-    """APIs by their ids, with the routes and stages that the store says."""
+    """Serves each API with its routes and its stage; `configure` applies changes of the store.
+
+    ports: returns the ports of a stack. call: runs a coroutine on the servers' loop and waits.
+    """
 
     def __init__(
         self,
         store: Store,
-        lambda_: LambdaFunctions,
+        functions: LambdaFunctions,
         logs: LogStore,
         ports: Callable[[str], StackPorts],
         call: Call,
     ) -> None:
         super().__init__(call)
         self._store = store
-        self._lambda = lambda_
+        self._functions = functions
         self._logs = logs
         self._ports = ports
         self._access_logs: dict[str, LogStream] = {}
@@ -52,10 +62,8 @@ class HttpApis(HttpServerGroup[HttpApi]):
         if not stages:
             return None
         stage = stages[0]
-        settings, log = (
-            stage.get("defaultRouteSettings") or {},
-            stage.get("accessLogSettings") or {},
-        )
+        settings = stage.get("defaultRouteSettings") or {}
+        log = stage.get("accessLogSettings") or {}
         overrides = {item["routeKey"]: item for item in stage.get("routeSettings") or []}
         routes = self._store.find("routes", apiId=identity).values()
         return ApiConfig(
@@ -85,11 +93,11 @@ class HttpApis(HttpServerGroup[HttpApi]):
         name, qualifier = parse_invoke_arn(integration["integrationUri"])
 
         async def invoke(event: bytes, trace: str) -> Invocation:
-            if not self._lambda.permitted(name, qualifier, api["executionArn"]):
+            if not self._functions.is_permitted(name, qualifier, api["executionArn"]):
                 raise NotPermittedError(
                     f"The API has no permission to call the function {name}:{qualifier}"
                 )
-            return await self._lambda.answer(name, qualifier, event, trace)
+            return await self._functions.invoke_async(name, qualifier, event, trace)
 
         return RouteConfig(
             key=record["routeKey"],
@@ -100,7 +108,10 @@ class HttpApis(HttpServerGroup[HttpApi]):
         )
 
     def _access_log(self, group_arn: str) -> Callable[[str], None] | None:
-        """One stream a group for the life of this process, so that old ones expire."""
+        """Return what writes a line to the log group; None without one.
+
+        Each process opens a new stream, so that old streams can expire.
+        """
         name = group_arn.partition(":log-group:")[2].removesuffix(":*")
         if not name:
             return None

@@ -1,4 +1,4 @@
-"""HTTP request → event of payload format 2.0, and a function's answer → HTTP response. Pure functions, as API Gateway's HTTP APIs do it.
+"""HTTP request → event of payload format 2.0, and the function's result → HTTP response.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -30,23 +30,12 @@ _HOP_BY_HOP = frozenset(
 _NOT_FORWARDED = _HOP_BY_HOP | {"content-length", "cookie", "forwarded", "host", "x-amzn-trace-id"}
 _NOT_RETURNED = _HOP_BY_HOP | {"content-length", "date"}
 
-# Which request bodies stay text was found out against AWS by others; all else, forms and bodies without a type included, is base64.
+# Bodies of these types stay text, as observed on AWS, which does not document it. All others are
+# base64, forms and bodies without a type included.
 _TEXT = re.compile(r"text/.*|application/(json|xml|javascript)", re.ASCII)
 _HOST = re.compile(rb"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?")
-_MONTHS = (
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-)  # strftime would ask the locale
+# strftime would use the locale's names.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -55,12 +44,12 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class MalformedResponseError(Exception):
-    """The function's answer is not one that API Gateway can make a response of; the text says why."""
+    """API Gateway cannot make a response of the function's result; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpRequest:
-    """A request as the server has it: `path` and `query` as sent, header names in lower case and in order."""
+    """A request as received: `path` and `query` encoded, headers in order, names in lower case."""
 
     method: str
     path: bytes
@@ -74,18 +63,13 @@ class HttpRequest:
     @property
     def size(self) -> int:
         """Bytes of the request line and all headers, which API Gateway limits together."""
-        line = (
-            len(self.method)
-            + 1
-            + len(self.path)
-            + (1 + len(self.query) if self.query else 0)
-            + len(" HTTP/1.1\r\n")
-        )
+        target = len(self.path) + (1 + len(self.query) if self.query else 0)
+        line = len(self.method) + 1 + target + len(" HTTP/1.1\r\n")
         return line + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
 
     @property
     def decoded_path(self) -> str:
-        """Decoded, and cut at a question mark that was encoded, both of which API Gateway does."""
+        """The path, decoded and cut at an encoded question mark, as API Gateway does."""
         return unquote(self.path.decode("latin-1"), errors="replace").partition("?")[0]
 
     def header(self, name: bytes) -> bytes | None:
@@ -94,7 +78,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestContext:
-    """What API Gateway adds to a request. `time` in seconds since the epoch."""
+    """What API Gateway adds to a request. time: seconds since the epoch."""
 
     account_id: str
     api_id: str
@@ -114,9 +98,12 @@ class HttpResponse:
     body: bytes
 
 
-def host(headers: Headers) -> str | None:
-    """The one Host that a request must have; None when there is none or it is no host. `[::1]:80` becomes `localhost:80`: no
-    address literal ever reaches a function on AWS, and adapters fail over it."""
+def request_host(headers: Headers) -> str | None:
+    """Return the value of the Host header; None unless there is exactly one and it is valid.
+
+    `[::1]:80` becomes `localhost:80`: on AWS no IPv6 literal reaches a function, and Mangum raises
+    an exception for one.
+    """
     hosts = [value for name, value in headers if name == b"host"]
     match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
     if match is None:
@@ -126,14 +113,14 @@ def host(headers: Headers) -> str | None:
 
 
 @lru_cache(maxsize=2)
-def clock(seconds: int) -> str:
-    """The common log format: `12/Mar/2020:19:03:58 +0000`."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"
+def common_log_time(seconds: int) -> str:
+    """Return a time in the common log format: `12/Mar/2020:19:03:58 +0000`."""
+    time = datetime.fromtimestamp(seconds, UTC)
+    return f"{time:%d}/{_MONTHS[time.month - 1]}/{time:%Y:%H:%M:%S} +0000"
 
 
 def proxy_event(request: HttpRequest, body: bytes, context: RequestContext) -> bytes:
-    """The event as JSON. The request's Host must be one that `host` takes."""
+    """Return the event as JSON. `request_host` must have accepted the request's headers."""
     headers = _event_headers(request, len(body), context)
     path = request.decoded_path
     cookies = [
@@ -170,7 +157,7 @@ def proxy_event(request: HttpRequest, body: bytes, context: RequestContext) -> b
             "requestId": context.request_id,
             "routeKey": context.route_key,
             "stage": context.stage,
-            "time": clock(int(context.time)),
+            "time": common_log_time(int(context.time)),
             "timeEpoch": int(context.time * 1000),
         },
         **({"pathParameters": dict(context.path_parameters)} if context.path_parameters else {}),
@@ -180,8 +167,11 @@ def proxy_event(request: HttpRequest, body: bytes, context: RequestContext) -> b
 
 
 def _event_headers(request: HttpRequest, length: int, context: RequestContext) -> dict[str, str]:
-    """Lower-case names, repeated ones joined by commas. What the client says of proxies before it becomes `forwarded`, but
-    `x-forwarded-for`, to which API Gateway adds the client's address."""
+    """Return the event's headers: names in lower case, repeated ones joined by commas.
+
+    API Gateway moves the client's own `x-forwarded-*` into `forwarded`; to `x-forwarded-for` it
+    also appends the client's address.
+    """
     headers: dict[str, str] = {}
     for raw_name, raw_value in request.headers:
         name = raw_name.decode("latin-1")
@@ -196,7 +186,7 @@ def _event_headers(request: HttpRequest, length: int, context: RequestContext) -
     if forwarded or earlier:
         headers["forwarded"] = ",".join([*earlier, ";".join(forwarded)] if forwarded else earlier)
     headers["content-length"] = str(length)
-    headers["host"] = host(request.headers) or ""
+    headers["host"] = request_host(request.headers) or ""
     headers["x-amzn-trace-id"] = context.trace_id
     headers["x-forwarded-for"] = ", ".join(filter(None, [incoming["for"], request.source_ip]))
     headers["x-forwarded-port"] = str(request.port)
@@ -223,15 +213,19 @@ def _text(value: bytes) -> str:
 
 
 def http_response(payload: bytes) -> HttpResponse:
-    """The response for a function's answer: an object with `statusCode`, or any other JSON as a body. MalformedResponseError otherwise."""
+    """Return the response for a function's result, which is JSON.
+
+    An object with `statusCode` is a whole response; any other JSON is the body of a 200. Raises
+    `MalformedResponseError`.
+    """
     try:
-        answer = json.loads(payload)
+        result = json.loads(payload)
     except ValueError:
         raise MalformedResponseError("it is not JSON") from None
-    if not isinstance(answer, dict) or "statusCode" not in answer:
-        body = answer.encode(errors="replace") if isinstance(answer, str) else payload
+    if not isinstance(result, dict) or "statusCode" not in result:
+        body = result.encode(errors="replace") if isinstance(result, str) else payload
         return HttpResponse(status=200, headers=[(b"content-type", b"application/json")], body=body)
-    fields = cast("dict[str, Any]", answer)
+    fields = cast("dict[str, Any]", result)
     status = _status(fields["statusCode"])
     headers = list(_response_headers(fields))
     if all(name != b"content-type" for name, _ in headers):

@@ -1,4 +1,4 @@
-"""The configuration of an HTTP API, and what follows from it for a request: its route, and whether it is throttled."""
+"""The configuration of an HTTP API; it determines the route of a request and its throttling."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,16 @@ from stack.local.apigateway.throttle import TokenBucket
 from stack.local.lambda_.invocation import Invocation
 
 MAX_TIMEOUT_MS = 30_000
+"""The longest integration timeout of an HTTP API (API Gateway's quotas)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RouteConfig:
-    """A route and its Lambda integration. `key` is `$default`, `GET /x`, `ANY /x/{id}`, `GET /{proxy+}`.
+    """A route and its Lambda integration.
 
-    `invoke` takes the event and the value of X-Amzn-Trace-Id; it is cancelled when the integration's time is over.
-    `rate` (requests a second) and `burst` override the stage's.
+    key: `$default`, `GET /x`, `ANY /x/{id}`, `GET /{proxy+}`.
+    invoke: takes the event and the value of X-Amzn-Trace-Id; cancelled after `timeout_ms`.
+    rate: requests a second; like `burst` it overrides the stage's.
     """
 
     key: str
@@ -28,7 +30,11 @@ class RouteConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiConfig:
-    """An API with its one stage. Without `rate` and `burst` it is not throttled; `access_log` takes lines of `access_log_format`."""
+    """An API with its only stage.
+
+    rate: requests a second; without it and `burst` there is no throttling.
+    access_log: takes a line in `access_log_format` for each request.
+    """
 
     api_id: str
     account_id: str
@@ -41,15 +47,15 @@ class ApiConfig:
     access_log_format: str = ""
 
 
-class Api:
-    """An ApiConfig made ready for requests. ValueError for a route key that AWS would refuse."""
+class ConfiguredApi:
+    """A parsed `ApiConfig`. Raises ValueError for a route key that AWS would refuse."""
 
     def __init__(self, config: ApiConfig) -> None:
         self.config = config
         self.log_format = AccessLogFormat(config.access_log_format)
         self._router = Router({route.key: route for route in config.routes})
-        self._shared = _bucket(config.rate, config.burst)
-        self._own = {
+        self._stage_bucket = _bucket(config.rate, config.burst)
+        self._route_buckets = {
             route.key: _bucket(
                 config.rate if route.rate is None else route.rate,
                 config.burst if route.burst is None else route.burst,
@@ -59,7 +65,10 @@ class Api:
         }
 
     def route(self, method: str, path: str) -> tuple[RouteConfig, dict[str, str]] | None:
-        """The route for a decoded path and its path parameters. A named stage is the path's first segment."""
+        """Return the route for a decoded path, and the path parameters; None without a route.
+
+        A stage with a name is the first segment of the path.
+        """
         if self.config.stage != "$default":
             prefix = f"/{self.config.stage}"
             if path != prefix and not path.startswith(f"{prefix}/"):
@@ -68,7 +77,8 @@ class Api:
         return self._router.find(method, path)
 
     def admits(self, route: RouteConfig) -> bool:
-        bucket = self._own.get(route.key, self._shared)
+        """Whether the throttling of the route, or of the stage, lets another request pass now."""
+        bucket = self._route_buckets.get(route.key, self._stage_bucket)
         return bucket is None or bucket.take()
 
 

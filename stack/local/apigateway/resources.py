@@ -1,4 +1,4 @@
-"""HTTP APIs: an address of its own on this machine, and what the gateway does with a request."""
+"""Handlers of API Gateway's resource types: APIs, integrations, routes, stages."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ INTEGRATION_TARGET = "integrations/"
 
 
 class Api(Stored):
-    """An HTTP API; its port is the stack's, so its address stays the same."""
+    """An HTTP API, served at its stack's port, so that its address stays the same."""
 
     sdk = aws.apigatewayv2.Api
     data_loss = "its address, which clients know"
@@ -44,23 +44,24 @@ class Api(Stored):
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         present = super().read(context, identity, inputs, outputs)
-        return (
-            None if present is None else {**present, **self.describe(context, identity, inputs)}
-        )  # another port is another address
+        if present is None:
+            return None
+        # The port, and with it the address, may have changed since the record was written.
+        return {**present, **self.describe(context, identity, inputs)}
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.service(HttpApis).configure()
 
 
-class _OfApi(Stored):
-    """A part of an API: a change of it puts the API's configuration into effect anew."""
+class _ApiPart(Stored):
+    """A part of an API, whose change reconfigures the API."""
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.service(HttpApis).configure()
 
 
-class Integration(_OfApi):
-    """What a route calls: a function by the invoke ARN of its alias."""
+class Integration(_ApiPart):
+    """The function that a route invokes, by the invoke ARN of its alias."""
 
     sdk = aws.apigatewayv2.Integration
     kind = "integrations"
@@ -82,14 +83,15 @@ class Integration(_OfApi):
         form = {"integrationType": "AWS_PROXY", "payloadFormatVersion": "2.0"}
         if any(all_known(inputs, key) and inputs.get(key) != value for key, value in form.items()):
             failures.append(
-                'only integrationType "AWS_PROXY" with payloadFormatVersion "2.0" is realised'
+                'only integrationType "AWS_PROXY" with payloadFormatVersion "2.0" is supported'
             )
         if (
             all_known(inputs, "timeoutMilliseconds")
             and not 50 <= inputs.get("timeoutMilliseconds", MAX_TIMEOUT_MS) <= MAX_TIMEOUT_MS
         ):
             failures.append(
-                f"timeoutMilliseconds is {inputs['timeoutMilliseconds']}, allowed are 50 to {MAX_TIMEOUT_MS}"
+                f"timeoutMilliseconds is {inputs['timeoutMilliseconds']}, "
+                f"allowed are 50 to {MAX_TIMEOUT_MS}"
             )
         if all_known(inputs, "integrationUri"):
             try:
@@ -104,7 +106,7 @@ class Integration(_OfApi):
         return {"integrationResponseSelectionExpression": ""}
 
 
-class Route(_OfApi):
+class Route(_ApiPart):
     """A route by its key, `$default` or `METHOD /path`."""
 
     sdk = aws.apigatewayv2.Route
@@ -116,7 +118,8 @@ class Route(_OfApi):
         failures: list[str] = []
         if all_known(inputs, "authorizationType") and inputs.get("authorizationType") != "NONE":
             failures.append(
-                'authorizationType is to be written out, and only "NONE" is realised: the service checks keys itself'
+                'authorizationType must be set, and only "NONE" is supported: '
+                "the service checks API keys itself"
             )
         target = inputs.get("target")
         if all_known(inputs, "target") and not str(target).startswith(INTEGRATION_TARGET):
@@ -124,8 +127,8 @@ class Route(_OfApi):
         return failures
 
 
-class Stage(_OfApi):
-    """What lets requests in: throttling and the access log. Without it the API answers 404."""
+class Stage(_ApiPart):
+    """The stage of an API: throttling and the access log. Without it every response is 404."""
 
     sdk = aws.apigatewayv2.Stage
     kind = "stages"
@@ -145,7 +148,7 @@ class Stage(_OfApi):
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
         failures: list[str] = []
         if all_known(inputs, "name") and inputs.get("name") != "$default":
-            failures.append('only the stage "$default" is realised: another one stays in the path')
+            failures.append('only the stage "$default" is supported: others are part of the path')
         settings: list[tuple[str, Mapping[str, Any]]] = []
         if all_known(inputs, "defaultRouteSettings"):
             settings.append(("defaultRouteSettings", inputs.get("defaultRouteSettings") or {}))
@@ -155,7 +158,8 @@ class Stage(_OfApi):
                 for item in inputs.get("routeSettings") or []
             ]
         failures += [
-            f"{where} needs both throttlingRateLimit and throttlingBurstLimit: an unset one is 0, and every request is answered 429"
+            f"{where} needs both throttlingRateLimit and throttlingBurstLimit: an unset one is 0, "
+            "and every request gets 429"
             for where, item in settings
             if not item.get("throttlingRateLimit") or not item.get("throttlingBurstLimit")
         ]

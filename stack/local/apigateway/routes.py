@@ -1,7 +1,9 @@
-"""Which route of an HTTP API a request takes.
+"""Selects the route of an HTTP API for a request.
 
-AWS documents three steps: a full match of method and path, a match with a greedy variable (`{proxy+}`), `$default`. Within a step a
-method goes before ANY and literal segments go before variables, which is what others have observed, not what AWS promises.
+AWS documents three steps: a full match of method and path, a match with a greedy variable
+(`{proxy+}`), `$default`. Within a step a method precedes ANY, and literal segments precede
+variables; that has been observed, AWS does not document it.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,13 +26,14 @@ class Pattern:
 
     @classmethod
     def parse(cls, key: str) -> "Pattern":
-        """ValueError, naming the key, when AWS would refuse it."""
+        """Parse a route key. Raises ValueError, with the key, when AWS would refuse it."""
         if key == DEFAULT:
             return cls(key, "", ())
         method, space, path = key.partition(" ")
         if method not in METHODS or not space or not path.startswith("/"):
             raise ValueError(
-                f"route key {key!r}: $default, or a method in capitals (or ANY), a space and a path that begins with a slash"
+                f"route key {key!r} must be $default, or a method in capitals (or ANY), "
+                "a space, and a path that begins with a slash"
             )
         segments = tuple(path[1:].split("/"))
         if any(_greedy(segment) for segment in segments[:-1]):
@@ -41,12 +44,12 @@ class Pattern:
 
     @property
     def rank(self) -> tuple[int, bool, int]:
-        """The lowest goes first."""
+        """The position among matching routes: the lowest is taken."""
         step = 2 if self.key == DEFAULT else int(_greedy(self.segments[-1]))
         return step, self.method == "ANY", -sum(not _variable(segment) for segment in self.segments)
 
     def match(self, method: str, segments: Sequence[str]) -> dict[str, str] | None:
-        """The path parameters, or None."""
+        """Return the path parameters, or None when the pattern does not match."""
         if self.key == DEFAULT:
             return {}
         if self.method not in (method, "ANY"):
@@ -66,7 +69,7 @@ class Pattern:
 
 
 class Router(Generic[Target]):
-    """Routes by their keys."""
+    """Finds targets by route. Raises ValueError for a route key that AWS would refuse."""
 
     def __init__(self, routes: Mapping[str, Target]) -> None:
         self._routes = sorted(
@@ -75,7 +78,7 @@ class Router(Generic[Target]):
         )
 
     def find(self, method: str, path: str) -> tuple[Target, dict[str, str]] | None:
-        """The route for a decoded path, without the stage, and its path parameters; None when there is none."""
+        """Return the target for a decoded path without the stage, and the path parameters."""
         segments = path.removeprefix("/").split("/")
         for pattern, target in self._routes:
             parameters = pattern.match(method, segments)

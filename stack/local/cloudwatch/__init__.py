@@ -1,1 +1,1 @@
-"""CloudWatch Logs on this machine: log groups and streams as files."""
+"""Local CloudWatch Logs: log groups and streams as files."""

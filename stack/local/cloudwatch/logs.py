@@ -1,8 +1,8 @@
-"""Log groups and streams as plain text files, in CloudWatch's terms.
+"""CloudWatch's log groups and streams as plain text files.
 
-A group is a directory (`/aws/lambda/api` → `aws/lambda/api/`), a stream is a file in it. A record is a line: its time in UTC, a space,
-the message; further lines of the message begin with a tab. Files are only appended to, each record by one write, so that another
-process can follow them with nothing but the files.
+A group is a directory (`/aws/lambda/api` → `aws/lambda/api/`), a stream is a file in it. A record
+is a line: its time in UTC, a space, the message; further lines of the message begin with a tab.
+Each record is appended by one write, so that other processes can follow the files.
 """
 
 import contextlib
@@ -23,7 +23,10 @@ _GROUP_NAME = re.compile(r"/?[\w.#-]+(/[\w.#-]+)*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One log event. `timestamp` is in seconds since the epoch; `group` begins with a slash; `stream` is its file's stem."""
+    """One log event.
+
+    timestamp: seconds since the epoch. group: begins with a slash. stream: the stem of its file.
+    """
 
     timestamp: float
     group: str
@@ -31,7 +34,7 @@ class Record:
     message: str
 
     def __str__(self) -> str:
-        return f"{_clock(self.timestamp)} {self.message}"
+        return f"{_iso_utc(self.timestamp)} {self.message}"
 
 
 class LogStream:
@@ -42,17 +45,18 @@ class LogStream:
         self._fd: int | None = None
 
     def write(self, message: str, timestamp: float | None = None) -> None:
-        """Append one record; trailing newlines are dropped. Safe from any thread. A full disk costs records, not requests."""
+        """Append one record without its trailing newlines. Safe from any thread.
+
+        An OSError (a full disk) loses the record: a request must not fail for its log.
+        """
         text = (
             message.rstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\n\t")
         )
-        line = f"{_clock(time.time() if timestamp is None else timestamp)} {text}\n".encode(
-            errors="replace"
-        )
+        time_utc = _iso_utc(time.time() if timestamp is None else timestamp)
+        line = f"{time_utc} {text}\n".encode(errors="replace")
         with contextlib.suppress(OSError):
-            if (
-                self._fd is not None and not os.fstat(self._fd).st_nlink
-            ):  # its group has been deleted meanwhile
+            # The group may have been deleted since the last record: then the file has no name.
+            if self._fd is not None and not os.fstat(self._fd).st_nlink:
                 self.close()
             if self._fd is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,30 +73,30 @@ class LogStream:
 
 @dataclass(frozen=True)
 class LogGroup:
-    """One group: `name` as on AWS, `directory` where its streams lie."""
+    """One group. name: as on AWS. directory: holds its streams."""
 
     name: str
     directory: Path
 
     def stream(self, name: str) -> LogStream:
-        """A stream by its AWS name (`2026/11/23/[1]0f3c…`); what a shell would stumble over becomes a dash in the file's name."""
-        return LogStream(
-            self.directory / f"{re.sub(r'[^A-Za-z0-9_.$]+', '-', name).strip('-')}.log"
-        )
+        """Return the stream of an AWS name (`2026/11/23/[1]0f3c…`).
+
+        Characters that need quotes in a shell become dashes in the file's name.
+        """
+        stem = re.sub(r"[^A-Za-z0-9_.$]+", "-", name).strip("-")
+        return LogStream(self.directory / f"{stem}.log")
 
     def remove(self) -> None:
         """Delete the group's streams, and the directories that are empty then."""
         for path in self.directory.glob("*.log"):
             path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # another group lies below
-            for directory in (
-                self.directory,
-                *self.directory.parents[: self.name.strip("/").count("/")],
-            ):
+        parents = self.directory.parents[: self.name.strip("/").count("/")]
+        with contextlib.suppress(OSError):  # a directory that holds another group
+            for directory in (self.directory, *parents):
                 directory.rmdir()
 
     def expire(self, days: int) -> None:
-        """Remove the streams that nobody has written to for `days` days."""
+        """Remove the streams without a record in the last `days` days."""
         oldest = time.time() - days * _DAY_S
         for path in self.directory.glob("*.log"):
             if path.stat().st_mtime < oldest:
@@ -106,10 +110,14 @@ class LogStore:
         self.home = home
 
     def group(self, name: str, retention_days: int | None = None) -> LogGroup:
-        """The group of that name; with `retention_days`, what is older is removed now. ValueError for a name that AWS refuses."""
+        """Return the group of that name; with `retention_days`, remove older streams now.
+
+        Raises ValueError for a name that AWS refuses.
+        """
         if not _GROUP_NAME.fullmatch(name) or {".", ".."} & set(name.split("/")):
             raise ValueError(
-                f"log group {name!r}: letters, digits and . _ - # in parts divided by single slashes are allowed"
+                f"log group {name!r}: allowed are letters, digits and . _ - # "
+                "in parts separated by single slashes"
             )
         group = LogGroup(name, self.home / name.lstrip("/"))
         if retention_days:
@@ -117,20 +125,25 @@ class LogStore:
         return group
 
     def records(self) -> Iterator[Record]:
-        """All records that are there now, merged by time."""
-        return heapq.merge(*(_File(self.home, path).read() for path in self._paths()), key=_by_time)
+        """Yield all records that exist now, by time."""
+        return heapq.merge(
+            *(_LogFile(self.home, path).read() for path in self._paths()), key=_by_time
+        )
 
     def follow(
         self, *, poll_s: float = 0.2, stop: threading.Event | None = None
     ) -> Iterator[Record]:
-        """What is there now, merged by time, then what comes, merged within each look, until `stop` is set."""
+        """Yield the records that exist now, by time, then new ones until `stop` is set.
+
+        New records are ordered by time within each interval of `poll_s` seconds.
+        """
         stop = stop or threading.Event()
-        files = {path: _File(self.home, path) for path in self._paths()}
+        files = {path: _LogFile(self.home, path) for path in self._paths()}
         yield from heapq.merge(*(file.read() for file in files.values()), key=_by_time)
         while not stop.wait(poll_s):
             for path in self._paths():
                 if path not in files:
-                    files[path] = _File(self.home, path)
+                    files[path] = _LogFile(self.home, path)
             yield from sorted(
                 (record for file in files.values() for record in file.read()), key=_by_time
             )
@@ -139,8 +152,8 @@ class LogStore:
         return sorted(self.home.rglob("*.log"))
 
 
-class _File:
-    """Reads one file from where the last reading ended."""
+class _LogFile:
+    """Reads the records of one file, each once."""
 
     def __init__(self, home: Path, path: Path) -> None:
         self._path, self._offset = path, 0
@@ -151,6 +164,7 @@ class _File:
             size = self._path.stat().st_size
             if size == self._offset:
                 return
+            # A smaller file has been written again from its start.
             start = self._offset if size > self._offset else 0
             with self._path.open("rb") as file:
                 file.seek(start)
@@ -162,9 +176,9 @@ class _File:
         if not complete:
             return
         for block in re.split(r"\n(?!\t)", complete.decode(errors="replace").removesuffix("\n")):
-            clock, _, message = block.partition(" ")
+            time_utc, _, message = block.partition(" ")
             try:
-                timestamp = datetime.fromisoformat(clock).timestamp()
+                timestamp = datetime.fromisoformat(time_utc).timestamp()
             except ValueError:
                 continue
             yield Record(timestamp, self._group, self._stream, message.replace("\n\t", "\n"))
@@ -174,11 +188,11 @@ def _by_time(record: Record) -> float:
     return record.timestamp
 
 
-def _clock(timestamp: float) -> str:
+def _iso_utc(timestamp: float) -> str:
     seconds, micros = divmod(int(timestamp * 1e6), 1_000_000)
-    return f"{_second(seconds)}.{micros:06}Z"
+    return f"{_iso_second(seconds)}.{micros:06}Z"
 
 
 @lru_cache(maxsize=2)
-def _second(seconds: int) -> str:
+def _iso_second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

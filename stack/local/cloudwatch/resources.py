@@ -1,4 +1,4 @@
-"""Log groups: directories of files."""
+"""Handler of log groups."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from stack.local.resources.stored import Stored
 
 
 class LogGroup(Stored):
-    """A directory; streams that nobody wrote to for the days of its retention are removed at start."""
+    """A log group; streams without records during its retention are removed at start."""
 
     sdk = aws.cloudwatch.LogGroup
     data_loss = "its logs"
@@ -21,11 +21,9 @@ class LogGroup(Stored):
     replaces = frozenset({"name"})
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
-        return (
-            []
-            if inputs.get("retentionInDays")
-            else ["retentionInDays is missing: logs would be kept, and paid for, for ever"]
-        )
+        if inputs.get("retentionInDays"):
+            return []
+        return ["retentionInDays is missing: logs would be stored, and paid for, for ever"]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         return inputs["name"]

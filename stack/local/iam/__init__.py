@@ -1,1 +1,1 @@
-"""IAM on this machine: policy documents are checked, not enforced."""
+"""Local IAM: policy documents are checked, not enforced."""

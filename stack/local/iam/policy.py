@@ -1,4 +1,4 @@
-"""IAM documents: they must parse, and stay within least privilege."""
+"""Checks policy documents: they must parse, and grant the least privilege only."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,14 @@ from typing import Any, cast
 
 
 def policy_failures(document: str) -> list[str]:
-    """Sentences on what is wrong with a permission policy: its form, a `*` action, a `*` resource."""
+    """Return sentences on what is wrong with a permission policy.
+
+    Wrong are its form, an action with `*`, and a resource `*`.
+    """
     statements, failures = _statements(document)
-    for at, statement in enumerate(statements):
-        where = f"statement {at + 1}"
-        actions, resources = _texts(statement.get("Action")), _texts(statement.get("Resource"))
+    for index, statement in enumerate(statements):
+        where = f"statement {index + 1}"
+        actions, resources = _strings(statement.get("Action")), _strings(statement.get("Resource"))
         if not actions or not resources:
             failures.append(f"{where} needs Action and Resource")
         if statement.get("Effect") == "Allow":
@@ -28,11 +31,14 @@ def policy_failures(document: str) -> list[str]:
 
 
 def trust_failures(document: str) -> list[str]:
-    """Sentences on what is wrong with a trust policy: its form, or somebody but Lambda who may assume the role."""
+    """Return sentences on what is wrong with a trust policy.
+
+    Wrong are its form, an action other than `sts:AssumeRole`, and a principal other than Lambda.
+    """
     statements, failures = _statements(document)
-    for at, statement in enumerate(statements):
-        where = f"statement {at + 1}"
-        if _texts(statement.get("Action")) != ["sts:AssumeRole"]:
+    for index, statement in enumerate(statements):
+        where = f"statement {index + 1}"
+        if _strings(statement.get("Action")) != ["sts:AssumeRole"]:
             failures.append(f"{where} needs the action sts:AssumeRole")
         principal = statement.get("Principal")
         if principal not in (
@@ -40,7 +46,8 @@ def trust_failures(document: str) -> list[str]:
             {"Service": ["lambda.amazonaws.com"]},
         ):
             failures.append(
-                f"{where} lets {json.dumps(principal)} assume the role: only lambda.amazonaws.com may"
+                f"{where} lets {json.dumps(principal)} assume the role: "
+                "only lambda.amazonaws.com may"
             )
     return failures
 
@@ -68,13 +75,13 @@ def _statements(document: str) -> tuple[Sequence[Mapping[str, Any]], list[str]]:
         else ["the policy document needs statements"]
     )
     failures += [
-        f"statement {at + 1} has the effect {statement.get('Effect')!r}: Allow or Deny"
-        for at, statement in enumerate(objects)
+        f"statement {index + 1} has the effect {statement.get('Effect')!r}: Allow or Deny"
+        for index, statement in enumerate(objects)
         if statement.get("Effect") not in ("Allow", "Deny")
     ]
     return objects, failures
 
 
-def _texts(value: Any) -> list[str]:
+def _strings(value: Any) -> list[str]:
     items = cast("list[Any]", value) if isinstance(value, list) else [value]
     return [text for text in items if isinstance(text, str)]

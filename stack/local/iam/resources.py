@@ -1,4 +1,4 @@
-"""Roles and policies: documents that are parsed and kept within least privilege."""
+"""Handlers of IAM's resource types: roles and their inline policies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +20,9 @@ class Role(Stored):
     replaces = frozenset({"name"})
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
-        return (
-            trust_failures(inputs["assumeRolePolicy"])
-            if all_known(inputs, "assumeRolePolicy")
-            else []
-        )
+        if not all_known(inputs, "assumeRolePolicy"):
+            return []
+        return trust_failures(inputs["assumeRolePolicy"])
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         return inputs["name"]

@@ -1,1 +1,1 @@
-"""Lambda's data plane on one machine: published versions of functions, invoked in execution environments."""
+"""Local Lambda: functions with versions and aliases, invoked in execution environments."""

@@ -1,4 +1,9 @@
-"""The life of one execution environment: init, one invocation at a time, freeze and thaw, end."""
+"""One execution environment: init, one invocation at a time, freeze and thaw, end.
+
+Called by `Pool` (pool.py). `invoke` hands the event to the process through its Runtime API
+(runtime_api.py), where AWS's runtime client polls for it and calls the handler; the process runs in
+a sandbox (sandbox.py).
+"""
 
 import asyncio
 import platform
@@ -20,13 +25,18 @@ from stack.local.lambda_.runtime_api import MAX_PAYLOAD, TOO_LARGE, RuntimeApi, 
 from stack.local.lambda_.sandbox import Sandbox
 from stack.local.system.processes import Guard
 
-_TAIL = 20  # log records that an InitError shows
+_RECORDS_IN_ERROR = 20
 _EXIT, _MEMORY, _TIMEOUT = "Runtime.ExitError", "Runtime.OutOfMemory", "Sandbox.Timedout"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What all environments share; the figures are Lambda's, in seconds and bytes."""
+class EnvironmentSettings:
+    """What all environments share.
+
+    freeze: stop the process between invocations. max_response: bytes.
+    init_limit_s: of an init on its own; Lambda's 10 s.
+    stop_grace_s: between SIGTERM and SIGKILL.
+    """
 
     guard: Guard
     logs: LogStore
@@ -38,7 +48,11 @@ class Settings:
 
 
 class InitError(UserError):
-    """The environment did not get as far as asking for an event. `document` is the error as JSON; the text has the last log records."""
+    """The process did not get as far as polling for an event.
+
+    `document` is Lambda's error document as JSON; the text ends with the last log records.
+    `timed_out`: it was over the limit of an init, which Lambda repeats.
+    """
 
     def __init__(
         self,
@@ -49,45 +63,44 @@ class InitError(UserError):
         timed_out: bool = False,
     ) -> None:
         self.document, self.timed_out = document, timed_out
+        name = f"{function.function_name}, version {function.version}"
         reason = error_field(document, "errorMessage")
-        super().__init__(
-            "\n".join(
-                [
-                    f"{function.function_name}, version {function.version}, does not start: {reason}",
-                    *records,
-                ]
-            )
-        )
+        super().__init__("\n".join([f"{name}, does not start: {reason}", *records]))
 
 
-class Environment:
-    """One process that runs one version of a function."""
+class ExecutionEnvironment:
+    """One process that runs one version of a function; `on_end` is called when it is gone."""
 
     def __init__(
-        self, function: FunctionVersion, settings: Settings, on_end: Callable[["Environment"], None]
+        self,
+        function: FunctionVersion,
+        settings: EnvironmentSettings,
+        on_end: Callable[["ExecutionEnvironment"], None],
     ) -> None:
         self.function, self.retired = function, False
         self._settings, self._on_end = settings, on_end
         self._stream_name = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
         self._stream = settings.logs.group(function.log_group).stream(self._stream_name)
-        self._records: deque[str] = deque(maxlen=_TAIL)
+        self._records: deque[str] = deque(maxlen=_RECORDS_IN_ERROR)
         self._api = RuntimeApi(self, max_response=settings.max_response)
-        self._sandbox = Sandbox(settings.guard, self._log, self._ended)
-        self._turn = self._new_turn()
+        self._sandbox = Sandbox(settings.guard, self._log, self._on_process_end)
+        # The end of init or of one invocation: True when the runtime client polls for the next
+        # event, False when the process has failed or ended.
+        self._phase_end = self._new_phase()
         self._request: Request | None = None
         self._init_error: bytes | None = None
         self._init_s: float | None = None
-        self._began: float | None = (
-            None  # of an invocation, when an init within it has already used some of its time
-        )
+        # Start of the invocation; of the init already when that is repeated within the invocation.
+        self._started: float | None = None
         self._outcome: Invocation | None = None
         self._duration_s: float | None = None
         self._memory_mb = 0
-        self._status = self._error_type = ""  # how the platform ended it
+        # Set when the platform ends the process: "timeout" or "error", and the error type.
+        self._status = self._error_type = ""
 
     @property
     def ready(self) -> bool:
-        """Waits for an event."""
+        """Whether the runtime client polls for an event."""
         return (
             self._api.polling is not None
             and self._request is None
@@ -99,19 +112,20 @@ class Environment:
         return self._sandbox.pid
 
     async def start(self, *, within_invoke: bool = False) -> None:
-        """Run the process until it asks for its first event. InitError when it does not.
+        """Run the process until it polls for its first event. Raises `InitError` otherwise.
 
-        `within_invoke` repeats an init that was over its limit: it has the function's timeout, and is part of the first invocation.
+        `within_invoke` repeats an init that was over its limit: it may take the function's timeout,
+        and its time is part of the first invocation.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         self._log(platform_log.init_start(f"python:{platform.python_version()}"))
-        asked = False
+        polled = False
         try:
             await self._spawn()
             async with asyncio.timeout(
                 self.function.timeout_s if within_invoke else self._settings.init_limit_s
             ):
-                asked = await self._turn
+                polled = await self._phase_end
         except TimeoutError:
             self._status = "timeout"
         except OSError as error:
@@ -119,15 +133,16 @@ class Environment:
                 f"the process cannot be started: {error}", "Runtime.InvalidEntrypoint"
             )
         finally:
-            seconds = time.monotonic() - began
-            if not asked:
-                await self._give_up()
+            # Also when the pool cancels the start.
+            seconds = time.monotonic() - started
+            if not polled:
+                await self._kill()
                 self._stream.close()
-        if not asked:
+        if not polled:
             raise self._init_failure(seconds, "invoke" if within_invoke else "init")
         self._memory_mb = self._sandbox.memory_mb
         if within_invoke:
-            self._began = began
+            self._started = started
         else:
             self._init_s = seconds
 
@@ -138,7 +153,7 @@ class Environment:
             runtime_api=await self._api.open(),
             runtime_client=self._settings.runtime_client,
             log_stream=self._stream_name,
-            telemetry=self._sandbox.telemetry,
+            telemetry_fd=self._sandbox.telemetry_fd,
         )
         what = f"{function.function_name} version {function.version}"
         await self._sandbox.start(
@@ -146,12 +161,13 @@ class Environment:
         )
 
     def _init_failure(self, seconds: float, phase: str) -> InitError:
-        timed_out, reason = self._status == "timeout", platform_log.exited(self._sandbox.returncode)
+        timed_out = self._status == "timeout"
         if timed_out:
             document = error_document(platform_log.timed_out(seconds), _TIMEOUT)
         elif self._init_error is not None:
             document = self._init_error
         else:
+            reason = platform_log.exit_reason(self._sandbox.returncode)
             self._log(f"{reason}\n{_EXIT}")
             document = error_document(reason, _EXIT)
         error_type = "" if timed_out else error_field(document, "errorType")
@@ -169,52 +185,54 @@ class Environment:
         return InitError(self.function, document, records, timed_out=timed_out)
 
     async def invoke(self, request: Request) -> None:
-        """Run one invocation in a `ready` environment, which is ready again, or has ended, when the request has its answer."""
+        """Run one invocation in an environment that is `ready`, and complete the request.
+
+        Afterwards the environment is ready again or has ended.
+        """
         loop = asyncio.get_running_loop()
-        began = self._began = self._began or time.monotonic()
-        left_s = began + self.function.timeout_s - time.monotonic()
-        self._request, self._outcome, self._duration_s, self._turn = (
-            request,
-            None,
-            None,
-            self._new_turn(),
-        )
-        started = time.time()
-        clock = loop.call_later(left_s, self._time_out)
+        started = self._started = self._started or time.monotonic()
+        left_s = started + self.function.timeout_s - time.monotonic()
+        self._request, self._outcome, self._duration_s = request, None, None
+        self._phase_end = self._new_phase()
+        sent = time.time()
+        timer = loop.call_later(left_s, self._time_out)
         headers = {
             "Lambda-Runtime-Aws-Request-Id": request.id,
-            "Lambda-Runtime-Deadline-Ms": str(int((started + left_s) * 1000)),
+            "Lambda-Runtime-Deadline-Ms": str(int((sent + left_s) * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": self.function.arn,
             "Lambda-Runtime-Trace-Id": request.trace_id,
         }
+        # The event waits in the socket's buffer while the process is still stopped.
         self._api.send(headers, request.event)
         self._sandbox.thaw()
-        self._log(platform_log.start(request.id, self.function.version), started)
+        self._log(platform_log.start(request.id, self.function.version), sent)
         try:
-            asked = await self._turn
+            polled = await self._phase_end
         finally:
-            clock.cancel()
+            timer.cancel()
+        # All that the handler wrote is in the pipes by now; it has to be logged before END.
         self._sandbox.drain()
-        if not asked or self._outcome is None:
-            await self._end_of_process(request)
+        # No accepted result: none was posted, or the call used too much memory.
+        if not polled or self._outcome is None:
+            await self._end_process(request)
         if self._outcome is not None:
-            request.settle(self._outcome)
-        self._report(request, self._duration_s or time.monotonic() - began)
-        self._request = self._init_s = self._began = None
+            request.complete(self._outcome)
+        self._report(request, self._duration_s or time.monotonic() - started)
+        self._request = self._init_s = self._started = None
 
-    async def _end_of_process(self, request: Request) -> None:
-        await self._give_up()
+    async def _end_process(self, request: Request) -> None:
+        await self._kill()
         if self._status == "timeout":
             limit, error_type = platform_log.timed_out(self.function.timeout_s), _TIMEOUT
             message = f"RequestId: {request.id} Error: {limit}"
-            self._log(platform_log.at(time.time(), request.id, limit))
+            self._log(platform_log.timeout_record(time.time(), request.id, limit))
         else:
             self._status = "error"
             self._error_type = error_type = self._error_type or _EXIT
-            message = (
-                f"RequestId: {request.id} Error: {platform_log.exited(self._sandbox.returncode)}"
-            )
+            reason = platform_log.exit_reason(self._sandbox.returncode)
+            message = f"RequestId: {request.id} Error: {reason}"
             self._log(f"{message}\n{error_type}")
+        # A result that was posted in time counts, even when the process failed after it.
         self._outcome = self._outcome or Invocation.failed(
             request.id, error_document(message, error_type)
         )
@@ -235,74 +253,74 @@ class Environment:
             self._stream.close()
 
     def freeze(self) -> None:
-        """Stop the process as Lambda does between invocations; `invoke` lets it go on."""
+        """Stop the process as Lambda does between invocations; `invoke` continues it."""
         if self._settings.freeze and self.ready:
             self._sandbox.freeze()
 
     async def stop(self) -> None:
-        """End it, whatever it does; a request that it has is answered with an error."""
+        """End the process; a request that it runs fails."""
         await self._sandbox.stop(self._settings.stop_grace_s)
 
-    async def _give_up(self) -> None:
+    async def _kill(self) -> None:
         self._api.close()
         await self._sandbox.kill()
 
     def _time_out(self) -> None:
         self._status = "timeout"
-        self._memory_mb = self._sandbox.memory_mb
+        self._memory_mb = self._sandbox.memory_mb  # while the process still exists
         self._sandbox.signal(signal.SIGKILL)
 
-    def _ended(self) -> None:
+    def _on_process_end(self) -> None:
         self._api.close()
+        # During a request the END and REPORT records are still to come.
         if self._request is None:
             self._stream.close()
-        if not self._turn.done():
-            self._turn.set_result(False)
+        self._end_phase(polled=False)
         self._on_end(self)
 
-    # What the runtime client says (runtime_api.Listener)
+    # Calls of the runtime client (runtime_api.Listener)
 
     def on_next(self) -> None:
-        if not self._turn.done():
-            self._turn.set_result(True)
+        self._end_phase(polled=True)
 
     def on_response(self, request_id: str, payload: bytes) -> None:
-        if self._answers(request_id):
+        if self._accepts_result(request_id):
             self._outcome = Invocation(request_id=request_id, payload=payload)
 
     def on_error(self, request_id: str, error_type: str, payload: bytes) -> None:
-        if self._answers(request_id):
+        if self._accepts_result(request_id):
             if error_type == TOO_LARGE:
                 self._log(error_field(payload, "errorMessage"))
             self._outcome = Invocation.failed(request_id, payload)
 
     def on_init_error(self, payload: bytes) -> None:
         self._init_error = payload
-        if not self._turn.done():
-            self._turn.set_result(False)
+        self._end_phase(polled=False)
 
-    def _answers(self, request_id: str) -> bool:
-        """Whether this is the first answer to the request that runs, within its time and its memory."""
+    def _accepts_result(self, request_id: str) -> bool:
+        """Whether this is the running request's first result, within its time and its memory."""
         if (
             self._request is None
             or self._request.id != request_id
             or self._duration_s is not None
             or self._status
-            or self._began is None
+            or self._started is None
         ):
             return False
-        self._duration_s = time.monotonic() - self._began
+        self._duration_s = time.monotonic() - self._started
         self._memory_mb = self._sandbox.memory_mb
-        if (
-            self._memory_mb > self.function.memory_mb
-        ):  # judged after the call; Lambda kills in the middle of it
+        # Lambda kills the process during the call; here its peak is checked afterwards.
+        if self._memory_mb > self.function.memory_mb:
             self._error_type = _MEMORY
         return not self._error_type
 
     @staticmethod
-    def _new_turn() -> asyncio.Future[bool]:
-        """Settled by the client's next question (True) or by the process's end (False)."""
+    def _new_phase() -> asyncio.Future[bool]:
         return asyncio.get_running_loop().create_future()
+
+    def _end_phase(self, *, polled: bool) -> None:
+        if not self._phase_end.done():
+            self._phase_end.set_result(polled)
 
     def _log(self, message: str, timestamp: float | None = None) -> None:
         self._records.append(message.rstrip("\r\n"))

@@ -1,7 +1,7 @@
-"""What a function's process is made of: AWS's runtime client, the command line, the environment variables.
+"""A published version of a function, and its process: runtime client, command, environment.
 
-The process sees its task root, its layers and the runtime client, and nothing of this project's own packages: whatever the bundle
-lacks is missing here as it would be on Lambda.
+The process imports from its task root, its layers and the runtime client only, and not from this
+project's virtual environment: what the bundle lacks is missing here as it would be on Lambda.
 """
 
 import compileall
@@ -23,17 +23,21 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _SHIM = Path(__file__).parent / "runtime_client_shim" / "runtime_client.py"
 _IGNORED = shutil.ignore_patterns("tests", "__pycache__")
 
-# -S keeps site-packages out and with them `exit`, which handlers have on Lambda; -B because /var/task is read-only there
-_BOOTSTRAP = "import site, sys; site.setquit(); site.sethelper(); from awslambdaric.__main__ import main; main(sys.argv)"
+# -S keeps site-packages out and with them `exit`, which handlers have on Lambda; so it is set here.
+_BOOTSTRAP = (
+    "import site, sys; site.setquit(); site.sethelper(); "
+    "from awslambdaric.__main__ import main; main(sys.argv)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionVersion:
-    """One published version of a function, as the data plane needs it.
+    """One published version of a function, with all that an invocation needs.
 
-    `task_root` is the unpacked code, `layers` are unpacked layers that hold `python/`; `handler` is `package.module.function`;
-    `reserved_concurrency` None means unreserved, 0 that every invocation is throttled, as on AWS; it is the function's, not the
-    version's, so that versions which differ in it only are the same.
+    task_root: the unpacked code. layers: unpacked layers, which hold `python/`.
+    handler: `package.module.function`.
+    reserved_concurrency: None means unreserved, 0 that every invocation is throttled, as on AWS. It
+    belongs to the function: versions that differ in nothing else are equal.
     """
 
     function_name: str
@@ -50,9 +54,10 @@ class FunctionVersion:
 
 
 def install_runtime_client(home: Path, *, native: bool | None = None) -> Path:
-    """A directory below `home` with AWS's runtime client and what it imports, compiled, and nothing else; made once per version.
+    """Return a directory with AWS's runtime client and what it imports, compiled to bytecode.
 
-    `native` False, or None where awslambdaric has no native part (it is built for Linux only), puts our own `runtime_client` in.
+    It is created below `home` once per version. With `native` False, and where awslambdaric has no
+    native part (it is built for Linux only), it has this project's `runtime_client` instead.
     """
     try:
         name = f"awslambdaric-{version('awslambdaric')}-{sys.implementation.cache_tag}"
@@ -79,7 +84,7 @@ def install_runtime_client(home: Path, *, native: bool | None = None) -> Path:
         building.chmod(0o755)
         building.rename(directory)
     except OSError:
-        if not directory.exists():  # otherwise another process was quicker
+        if not directory.exists():  # otherwise another process has created it
             raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -90,7 +95,8 @@ def _copy(module: str, target: Path) -> None:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise UserError(
-            f"{module}, which AWS's runtime client imports, is not installed: install the project's requirements"
+            f"{module}, which AWS's runtime client imports, is not installed: "
+            "install the project's requirements"
         )
     origin = Path(spec.origin)
     if spec.submodule_search_locations:
@@ -100,6 +106,7 @@ def _copy(module: str, target: Path) -> None:
 
 
 def command(function: FunctionVersion) -> list[str]:
+    """Return the command line of the process; -B because the code is read-only on Lambda."""
     return [sys.executable, "-B", "-S", "-P", "-c", _BOOTSTRAP, function.handler]
 
 
@@ -109,20 +116,21 @@ def environment_variables(
     runtime_api: str,
     runtime_client: Path,
     log_stream: str,
-    telemetry: int,
+    telemetry_fd: int,
 ) -> dict[str, str]:
-    """All that the process has: Lambda's defaults, the function's own variables, then those that Lambda reserves.
+    """Return all variables of the process; those that Lambda reserves override the function's own.
 
-    No credentials: the function's role is a checked document here, and the developer's own keys are not the function's.
+    There are no credentials among them: locally a role is checked but not enforced, and the
+    developer's own keys must not reach the function.
     """
     defaults = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "en_US.UTF-8", "TZ": ":UTC"}
-    if "LD_LIBRARY_PATH" in os.environ:  # some Pythons do not start without it
+    if "LD_LIBRARY_PATH" in os.environ:  # some builds of Python do not start without it
         defaults["LD_LIBRARY_PATH"] = os.environ["LD_LIBRARY_PATH"]
     path = [function.task_root, *(layer / "python" for layer in function.layers), runtime_client]
     region = function.arn.split(":")[3]
     reserved = {
         "_HANDLER": function.handler,
-        "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry),
+        "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry_fd),
         "AWS_DEFAULT_REGION": region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{PYTHON}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),

@@ -1,4 +1,8 @@
-"""Functions as callers see them: by name and qualifier, from the store's records."""
+"""Functions by name and qualifier, as their callers know them, from the records of the store.
+
+Called by the gateway (apigateway/apis.py), by resource handlers (resources.py) and by `stack up`; a
+call goes on to `Invoker` (invoke.py) with the version that the name and the qualifier mean now.
+"""
 
 import asyncio
 import contextlib
@@ -17,19 +21,25 @@ LATEST = "$LATEST"
 
 
 class LambdaFunctions:
-    """Invokes functions. Methods are for threads other than the loop's, unless they are async."""
+    """Invokes functions. Methods are for threads other than the loop's, unless they are async.
+
+    call: runs a coroutine on the invoker's loop and waits for it.
+    """
 
     def __init__(
-        self, store: Store, functions: Invoker, call: Callable[[Coroutine[Any, Any, Any]], Any]
+        self, store: Store, invoker: Invoker, call: Callable[[Coroutine[Any, Any, Any]], Any]
     ) -> None:
         self._store = store
-        self._functions = functions
+        self._invoker = invoker
         self._call = call
         self._swapped: dict[str, FunctionVersion] = {}
-        self._starting: set[asyncio.Task[None]] = set()
+        self._start_tasks: set[asyncio.Task[None]] = set()
 
     def version(self, name: str, qualifier: str) -> FunctionVersion:
-        """What `qualifier` (a version, an alias, `$LATEST`) stands for now. Raises `UserError` when there is no such function."""
+        """Return the version that `qualifier` (a version, an alias, `$LATEST`) means now.
+
+        Raises `UserError` when there is no such function.
+        """
         record = self._store.get("functions", name)
         alias = self._store.get("aliases", f"{name}:{qualifier}")
         number = alias["functionVersion"] if alias else qualifier or LATEST
@@ -39,37 +49,44 @@ class LambdaFunctions:
             return self._swapped[name]
         return _version(name, number, record)
 
-    async def answer(self, name: str, qualifier: str, event: bytes, trace: str = "") -> Invocation:
-        """Raises as `Invoker.invoke` does."""
-        return await self._functions.invoke(self.version(name, qualifier), event, trace)
+    async def invoke_async(
+        self, name: str, qualifier: str, event: bytes, trace: str = ""
+    ) -> Invocation:
+        """Invoke a function for a request. Raises as `Invoker.invoke` does."""
+        return await self._invoker.invoke(self.version(name, qualifier), event, trace)
 
     def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
-        """A call at deployment: its environment ends with it."""
+        """Invoke a function at deployment, and end its environment unless an alias names it."""
 
-        async def once() -> Invocation:
+        async def invoke_and_retire() -> Invocation:
             try:
-                return await self.answer(name, qualifier, event)
+                return await self.invoke_async(name, qualifier, event)
             finally:
-                await self._functions.retire(name, keep=self._aliased(name))
+                await self._invoker.retire(name, keep=self._versions_in_use(name))
 
-        return self._call(once())
+        return self._call(invoke_and_retire())
 
-    def permitted(self, name: str, qualifier: str, execution_arn: str) -> bool:
-        """Whether the function's policy lets this API call it."""
-        found = self._store.find(
+    def is_permitted(self, name: str, qualifier: str, execution_arn: str) -> bool:
+        """Whether the function's policy lets this API invoke it."""
+        permissions = self._store.find(
             "permissions", function=name, qualifier=qualifier, principal="apigateway.amazonaws.com"
         )
-        return any(record["sourceArn"] == f"{execution_arn}/*/*" for record in found.values())
+        source = f"{execution_arn}/*/*"
+        return any(record["sourceArn"] == source for record in permissions.values())
 
     def changed(self, name: str) -> None:
-        """A function or one of its aliases has been changed: environments of what nobody calls any more end after their request."""
+        """Apply a change of a function or of one of its aliases.
+
+        Environments of versions that no alias names end after their request; those that aliases
+        name are started ahead of requests.
+        """
         self._swapped.pop(name, None)
-        self._call(self._settle(name))
+        self._call(self._apply_change(name))
 
     def swap(self, name: str, task_root: Path) -> None:
-        """Let the alias of a function run other code at once, for a developer who has saved a file.
+        """Run other code for the alias of a function at once, for `--watch`.
 
-        Raises `InitError`, and the code that served goes on serving, when the new one does not start.
+        Raises `InitError` when the new code does not start; then the old code goes on serving.
         """
         aliases = self._store.find("aliases", functionName=name)
         record = self._store.get("functions", name)
@@ -79,16 +96,16 @@ class LambdaFunctions:
         new = replace(
             published, task_root=task_root, version=f"{published.version}-{task_root.name}"
         )
-        self._call(self._functions.start(new))
+        self._call(self._invoker.start(new))
         self._swapped[name] = new
-        self._call(self._functions.retire(name, keep=[new.version]))
+        self._call(self._invoker.retire(name, keep=[new.version]))
 
     def start(self, name: str, qualifier: str) -> None:
-        """Have an environment ready before the first request. Raises `InitError`."""
-        self._call(self._functions.start(self.version(name, qualifier)))
+        """Start an environment ahead of the first request. Raises `InitError`."""
+        self._call(self._invoker.start(self.version(name, qualifier)))
 
     def directories(self) -> Collection[Path]:
-        """What functions and layers run from."""
+        """Return the directories that functions and layers run from."""
         layers = {Path(record["directory"]) for record in self._store.find("layers").values()}
         functions = self._store.find("functions").values()
         return layers | {
@@ -97,25 +114,24 @@ class LambdaFunctions:
             for version in record["versions"].values()
         }
 
-    def _aliased(self, name: str) -> set[str]:
-        aliased = {
+    def _versions_in_use(self, name: str) -> set[str]:
+        versions = {
             record["functionVersion"]
             for record in self._store.find("aliases", functionName=name).values()
         }
-        return aliased | ({self._swapped[name].version} if name in self._swapped else set())
+        return versions | ({self._swapped[name].version} if name in self._swapped else set())
 
-    async def _settle(self, name: str) -> None:
-        await self._functions.retire(name, keep=self._aliased(name))
+    async def _apply_change(self, name: str) -> None:
+        await self._invoker.retire(name, keep=self._versions_in_use(name))
         for alias in self._store.find("aliases", functionName=name).values():
-            task = asyncio.create_task(self._warm(name, alias["name"]))
-            self._starting.add(task)
-            task.add_done_callback(self._starting.discard)
+            task = asyncio.create_task(self._start_ahead(name, alias["name"]))
+            self._start_tasks.add(task)
+            task.add_done_callback(self._start_tasks.discard)
 
-    async def _warm(self, name: str, alias: str) -> None:
-        with contextlib.suppress(
-            UserError
-        ):  # in its log; the first request starts it again, as on LambdaFunctions
-            await self._functions.start(self.version(name, alias))
+    async def _start_ahead(self, name: str, alias: str) -> None:
+        # The function's log has the error; the first request starts it again, as on Lambda.
+        with contextlib.suppress(UserError):
+            await self._invoker.start(self.version(name, alias))
 
 
 def _version(name: str, number: str, record: Any) -> FunctionVersion:

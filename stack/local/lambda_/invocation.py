@@ -1,4 +1,4 @@
-"""A request to a function, and what Lambda answers to it."""
+"""A request to a function, and the result of Lambda's Invoke API."""
 
 import asyncio
 import json
@@ -10,8 +10,11 @@ from stack.local.lambda_.function_version import FunctionVersion
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """The answer to Invoke. `error` is None or `Unhandled` (AWS's `X-Amz-Function-Error`); then `payload` is the error document and
-    `message` its `errorMessage`."""
+    """The result of Invoke.
+
+    `error` is None or `Unhandled` (AWS's `X-Amz-Function-Error`). With an error, `payload` is the
+    error document and `message` its `errorMessage`.
+    """
 
     request_id: str
     payload: bytes
@@ -20,6 +23,7 @@ class Invocation:
 
     @classmethod
     def failed(cls, request_id: str, document: bytes) -> "Invocation":
+        """Return the result of an invocation that failed with this error document."""
         return cls(
             request_id=request_id,
             payload=document,
@@ -30,24 +34,24 @@ class Invocation:
 
 @dataclass(eq=False, slots=True)
 class Request:
-    """An invocation on its way to an environment; `answer` is settled when that is over."""
+    """An invocation on its way to an environment, whose end completes `result`."""
 
     function: FunctionVersion
     event: bytes
     trace_id: str
-    answer: asyncio.Future[Invocation]
+    result: asyncio.Future[Invocation]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def settle(self, invocation: Invocation) -> None:
-        if not self.answer.done():
-            self.answer.set_result(invocation)
+    def complete(self, invocation: Invocation) -> None:
+        if not self.result.done():
+            self.result.set_result(invocation)
 
     def fail(self, document: bytes) -> None:
-        self.settle(Invocation.failed(self.id, document))
+        self.complete(Invocation.failed(self.id, document))
 
 
 def error_field(document: bytes, name: str) -> str:
-    """A field of an error document, empty when it is not one: functions may post what they like."""
+    """Return a field of an error document, or "": a function may post anything as its error."""
     try:
         return str(json.loads(document)[name])
     except (ValueError, KeyError, TypeError):

@@ -9,7 +9,10 @@ _MIB = 1_048_576
 
 
 class PeakMemory:
-    """Exact where the kernel keeps the peak (Linux), else the most that was seen. Kept open, because it is read at every invocation."""
+    """The peak as the kernel counts it on Linux; elsewhere the highest value that was read.
+
+    The kernel's file stays open, because it is read at every invocation.
+    """
 
     def __init__(self, pid: int) -> None:
         self._bytes = 0
@@ -22,7 +25,7 @@ class PeakMemory:
                 self._process = psutil.Process(pid)
 
     def read(self) -> int:
-        """In MiB, rounded up; what was last seen when the process is gone."""
+        """Return the peak in MiB, rounded up; the last value read when the process is gone."""
         now = 0
         with contextlib.suppress(OSError, psutil.Error):
             if self._status is not None:

@@ -1,4 +1,4 @@
-"""Zips unpacked by their content, read-only, each once: what functions and layers run from."""
+"""The unpacked zips from which functions and layers run."""
 
 import shutil
 import tempfile
@@ -8,15 +8,16 @@ from pathlib import Path
 
 
 class Packages:
-    """Directories below `home`, named by the SHA-256 of the zip that they came from."""
+    """Directories below `home`, each named by the SHA-256 of its zip, and read-only."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
 
     def unpack(self, archive: Path, digest: str) -> Path:
-        """Return the directory with the zip's files, 0444 in 0555 directories as on Lambda.
+        """Return the directory with the zip's files, unpacked on the first call.
 
-        A killed unpacking leaves nothing under its name.
+        Files are 0444, directories 0555, as on Lambda. If the process is killed meanwhile, the
+        directory does not exist. `digest`: the zip's SHA-256 in hexadecimal.
         """
         directory = self._home / digest[:16]
         if directory.is_dir():
@@ -44,14 +45,14 @@ class Packages:
         return directory
 
     def prune(self, keep: Collection[Path]) -> None:
-        """Remove the directories that no function or layer refers to, and what a killed unpacking left."""
+        """Remove all directories but these, remains of interrupted calls included."""
         for directory in self._home.glob("*") if self._home.is_dir() else ():
             if directory not in keep:
                 remove(directory)
 
 
 def remove(directory: Path) -> None:
-    """Delete a tree whose directories may not be writable."""
+    """Delete a directory tree, read-only directories included."""
     for path in [directory, *directory.rglob("*")]:
         if path.is_dir() and not path.is_symlink():
             path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The lines that Lambda itself writes to a function's log, in its text format."""
+"""The records that Lambda itself writes to a function's log, in its text format."""
 
 import math
 from dataclasses import dataclass
@@ -30,18 +30,14 @@ def timed_out(seconds: float) -> str:
     return f"Task timed out after {seconds:.2f} seconds"
 
 
-def at(timestamp: float, request_id: str, message: str) -> str:
-    """The form of the timeout's line: time, request, message."""
-    clock = (
-        datetime.fromtimestamp(timestamp, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z")
-    )
-    return f"{clock} {request_id} {message}"
+def timeout_record(timestamp: float, request_id: str, message: str) -> str:
+    """Return the record of a timeout. `timestamp`: seconds since the epoch."""
+    iso = datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="milliseconds")
+    return f"{iso.replace('+00:00', 'Z')} {request_id} {message}"
 
 
-def exited(status: int | None) -> str:
-    """`status` as subprocess has it (negative: a signal); None when there is none."""
+def exit_reason(status: int | None) -> str:
+    """Return why a process ended. `status`: subprocess's returncode (negative: a signal)."""
     if not status:
         return "Runtime exited without providing a reason"
     names = {9: "killed", 11: "segmentation fault", 15: "terminated", 6: "aborted"}
@@ -51,7 +47,10 @@ def exited(status: int | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The figures of one invocation. `init_s` only on an environment's first; `status` only when the platform ended it."""
+    """The REPORT record of one invocation.
+
+    init_s: only in an environment's first invocation. status: only when the platform ended it.
+    """
 
     request_id: str
     duration_s: float
@@ -63,7 +62,7 @@ class Report:
 
     @property
     def billed_ms(self) -> int:
-        """Rounded up to 1 ms, init included, as AWS bills since August 2025."""
+        """Duration and init, rounded up to 1 ms, as AWS bills since August 2025."""
         return math.ceil(round((self.duration_s + (self.init_s or 0.0)) * 1000, 2))
 
     def __str__(self) -> str:

@@ -1,4 +1,9 @@
-"""The environments of one function: which one serves a request, when one is started, when one ends."""
+"""Chooses, starts and ends the execution environments of one function.
+
+Called by `Invoker` (invoke.py) with a `Request`, which a free environment runs
+(execution_environment.py). Everything here runs on one event loop, without locks: each method
+leaves the lists consistent before it awaits.
+"""
 
 import asyncio
 from collections import deque
@@ -6,25 +11,34 @@ from collections.abc import Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from stack.local.lambda_.execution_environment import Environment, InitError, Settings
+from stack.local.lambda_.execution_environment import (
+    EnvironmentSettings,
+    ExecutionEnvironment,
+    InitError,
+)
 from stack.local.lambda_.function_version import FunctionVersion
 from stack.local.lambda_.invocation import Request
 
 
 class ThrottledError(Exception):
-    """No concurrency is left for the function: AWS's TooManyRequestsException."""
+    """The function has no concurrency left: AWS's TooManyRequestsException."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Concurrency:
-    """`unreserved` is how many environments a function without reserved concurrency gets on one machine; `strict` throttles above the
-    limit at once, as Lambda does, instead of letting requests wait; `starts` is held by an environment while it starts."""
+    """The limits that all pools share.
 
-    starts: asyncio.Semaphore
+    start_slots: held by an environment while it starts.
+    unreserved: how many environments a function without reserved concurrency gets.
+    strict: throttle above the limit at once, as Lambda does, instead of letting requests wait.
+    """
+
+    start_slots: asyncio.Semaphore
     unreserved: int = 10
     strict: bool = False
 
     def limit(self, function: FunctionVersion) -> int:
+        """Return how many environments the function may have."""
         return (
             self.unreserved
             if function.reserved_concurrency is None
@@ -33,8 +47,12 @@ class Concurrency:
 
 
 @dataclass(eq=False)
-class _Start:
-    """An environment that is being started. `request` asked for it, which another environment may serve in the end."""
+class _PendingStart:
+    """An environment that is being started.
+
+    `request` caused the start, which does not mean that this environment will serve it: an
+    environment that becomes idle earlier may. It is None for a start ahead of requests.
+    """
 
     function: FunctionVersion
     request: Request | None = None
@@ -44,197 +62,225 @@ class _Start:
 
 @dataclass
 class Pool:
-    """Requests of all versions of a function share its concurrency.
+    """The environments of all versions of a function, which share its concurrency.
 
-    The environment that became idle last serves first. A request that finds none idle waits for whichever is ready first, while one
-    is started on its behalf as long as the limit allows.
+    The environment that became idle last serves first. A request that finds none idle waits for
+    whichever is ready first, and causes the start of another one as far as the limit allows.
     """
 
-    settings: Settings
+    settings: EnvironmentSettings
     concurrency: Concurrency
-    environments: list[Environment] = field(default_factory=list)
-    _idle: list[Environment] = field(default_factory=list)
-    _starting: list[_Start] = field(default_factory=list)
+    environments: list[ExecutionEnvironment] = field(default_factory=list)
+    _idle: list[ExecutionEnvironment] = field(default_factory=list)
+    _starting: list[_PendingStart] = field(default_factory=list)
     _waiting: deque[Request] = field(default_factory=deque)
     _tasks: set[asyncio.Task[object]] = field(default_factory=set)
     _stopped: bool = False
 
     def submit(self, request: Request) -> None:
-        """Serve it now, or let it wait. ThrottledError when there is no concurrency for it."""
+        """Serve the request now or queue it. Raises `ThrottledError` without concurrency for it."""
         environment = self._take_idle(request.function)
         if environment is not None:
-            self._run(self._serve(environment, request))
+            self._create_task(self._serve(environment, request))
             return
         limit = self.concurrency.limit(request.function)
-        if self._stopped or limit == 0 or (self.concurrency.strict and self._in_flight() >= limit):
-            raise ThrottledError(
-                f"{request.function.function_name} has no concurrency left ({limit}): Rate Exceeded."
-            )
+        if self._stopped or limit == 0 or (self.concurrency.strict and self._in_use() >= limit):
+            name = request.function.function_name
+            raise ThrottledError(f"{name} has no concurrency left ({limit}): Rate Exceeded.")
         self._waiting.append(request)
-        self._scale()
+        self._scale_out()
 
     def withdraw(self, request: Request) -> None:
-        """Nobody wants the answer any more. What Lambda would have begun goes on; what only waits for concurrency is dropped."""
-        if request in self._waiting and not any(
-            start.request is request for start in self._starting
-        ):
+        """Drop a request whose caller has given up, if it only waits for concurrency.
+
+        A request with an environment, or with one being started for it, goes on: Lambda would have
+        invoked the function by now.
+        """
+        if request in self._waiting and not self._has_start(request):
             self._waiting.remove(request)
 
     async def start(self, function: FunctionVersion) -> None:
-        """Have one environment of this version, limit or not. InitError when it does not start."""
+        """Start an environment of this version unless one exists, whatever the limit is.
+
+        Raises `InitError` when it does not start.
+        """
         if any(
             environment.function == function and not environment.retired
             for environment in self.environments
         ):
             return
-        start = _Start(function)
-        self._starting.append(start)
-        failure = await self._launch(start, ahead=True)
-        if failure is not None:
-            raise failure
+        pending = _PendingStart(function)
+        self._starting.append(pending)
+        error = await self._launch(pending, ahead=True)
+        if error is not None:
+            raise error
 
-    def retire(self, keep: Collection[str]) -> list[Environment]:
-        """Environments of other versions serve what they have and what waits for them; the idle ones are returned, to be stopped."""
+    def retire(self, keep: Collection[str]) -> list[ExecutionEnvironment]:
+        """Retire the environments of versions that are not in `keep`.
+
+        Those that are in use end after their request and the waiting requests of their version. The
+        idle ones are returned: the caller has to stop them.
+        """
         for one in (*self.environments, *self._starting):
             one.retired = one.function.version not in keep
-        leaving = [environment for environment in self._idle if environment.retired]
+        retired = [environment for environment in self._idle if environment.retired]
         self._idle = [environment for environment in self._idle if not environment.retired]
-        return leaving
+        return retired
 
     async def stop(self) -> None:
+        """End all environments; requests that wait get a `ThrottledError`."""
         self._stopped = True
-        for start in self._starting:
-            if start.task is not None:
-                start.task.cancel()
+        for pending in self._starting:
+            if pending.task is not None:
+                pending.task.cancel()
         for request in self._waiting:
-            request.answer.set_exception(ThrottledError("the local cloud is being stopped"))
+            request.result.set_exception(ThrottledError("the local cloud is being stopped"))
         self._waiting.clear()
         await asyncio.gather(*(environment.stop() for environment in list(self.environments)))
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # Choice
+    # Selection and scaling
 
-    def _take_idle(self, function: FunctionVersion) -> Environment | None:
+    def _take_idle(self, function: FunctionVersion) -> ExecutionEnvironment | None:
         for environment in reversed(self._idle):
             if environment.function == function and environment.ready:
                 self._idle.remove(environment)
                 return environment
         return None
 
-    def _in_flight(self) -> int:
+    def _in_use(self) -> int:
         return len(self.environments) - len(self._idle) + len(self._starting)
 
-    def _scale(self) -> None:
-        """Start environments for requests that wait and have none on its way, an idle one of another version giving way if need be."""
+    def _has_start(self, request: Request) -> bool:
+        return any(pending.request is request for pending in self._starting)
+
+    def _scale_out(self) -> None:
+        """Start an environment for each waiting request that has no start yet, within the limit."""
         for request in list(self._waiting):
-            if any(start.request is request for start in self._starting):
+            if self._has_start(request):
                 continue
             ahead = next(
                 (
-                    start
-                    for start in self._starting
-                    if start.request is None and start.function == request.function
+                    pending
+                    for pending in self._starting
+                    if pending.request is None and pending.function == request.function
                 ),
                 None,
             )
             if ahead is not None:
                 ahead.request = request
                 continue
-            if len(self.environments) + len(self._starting) >= self.concurrency.limit(
-                request.function
-            ):
+            limit = self.concurrency.limit(request.function)
+            if len(self.environments) + len(self._starting) >= limit:
                 if not self._idle:
                     return
-                self._run(self._idle.pop(0).stop())
-            start = _Start(request.function, request)
-            self._starting.append(start)
-            start.task = self._run(self._launch(start))
+                # An idle environment of another version has to end. Both count until its process
+                # is gone: a sum over the limit only delays further starts.
+                self._create_task(self._idle.pop(0).stop())
+            pending = _PendingStart(request.function, request)
+            self._starting.append(pending)
+            pending.task = self._create_task(self._launch(pending))
 
-    async def _launch(self, start: _Start, *, ahead: bool = False) -> InitError | None:
-        """Start an environment when its turn comes, if it is still wanted then: because it is made `ahead` of requests, or one waits."""
-        environment, failure = None, None
+    async def _launch(self, pending: _PendingStart, *, ahead: bool = False) -> InitError | None:
+        """Start an environment once there is a slot; the error is returned, not raised.
+
+        By then other environments may have served the waiting requests. So it starts only when a
+        request of this version still waits, or when it is to be started `ahead` of requests.
+        """
+        environment, error = None, None
         try:
-            async with self.concurrency.starts:
-                if ahead or any(request.function == start.function for request in self._waiting):
-                    environment = await self._started(start)
-        except InitError as error:
-            failure = error
+            async with self.concurrency.start_slots:
+                if ahead or any(request.function == pending.function for request in self._waiting):
+                    environment = await self._start_environment(pending)
+        except InitError as init_error:
+            error = init_error
         finally:
-            self._starting.remove(start)
+            # Before anything below scales out: a start that is over must neither count against the
+            # limit nor pass for the start of a request that still waits.
+            self._starting.remove(pending)
         if environment is not None:
-            self._ready(environment)
-        elif failure is not None:
-            self._failed(start, failure)
+            self._dispatch(environment)
+        elif error is not None:
+            self._fail_waiting(pending, error)
         else:
-            self._scale()
-        return failure
+            self._scale_out()
+        return error
 
-    async def _started(self, start: _Start) -> Environment:
-        """As Lambda does, an init that takes longer than its limit is repeated once, within the function's timeout."""
-        environment = Environment(start.function, self.settings, self._ended)
+    async def _start_environment(self, pending: _PendingStart) -> ExecutionEnvironment:
+        """Start the process. As on Lambda, an init over its limit is repeated once.
+
+        The second init has the function's timeout, and is part of the first invocation.
+        """
+        environment = ExecutionEnvironment(pending.function, self.settings, self._remove)
         try:
             await environment.start()
         except InitError as error:
             if not error.timed_out:
                 raise
-            environment = Environment(start.function, self.settings, self._ended)
+            environment = ExecutionEnvironment(pending.function, self.settings, self._remove)
             await environment.start(within_invoke=True)
-        environment.retired = start.retired
+        environment.retired = pending.retired
         self.environments.append(environment)
         return environment
 
-    def _failed(self, start: _Start, error: InitError) -> None:
-        """An init error answers the request that asked for it, and all that wait when nothing is left that could serve them."""
-        failed = [start.request] if start.request in self._waiting else []
+    def _fail_waiting(self, pending: _PendingStart, error: InitError) -> None:
+        """Fail the request that caused the start; all of its version if no environment is left."""
+        failed = [pending.request] if pending.request in self._waiting else []
         others = [
-            one for one in (*self.environments, *self._starting) if one.function == start.function
+            one for one in (*self.environments, *self._starting) if one.function == pending.function
         ]
         if not others:
-            failed = [request for request in self._waiting if request.function == start.function]
+            failed = [request for request in self._waiting if request.function == pending.function]
         for request in failed:
             self._waiting.remove(request)
             request.fail(error.document)
-        if any(isinstance(other, Environment) for other in others):
-            self._scale()
+        # The version has started before, so what still waits gets another attempt. If there are
+        # only pending starts, those report for themselves.
+        if any(isinstance(other, ExecutionEnvironment) for other in others):
+            self._scale_out()
 
-    # Service
+    # Serving
 
-    async def _serve(self, environment: Environment, request: Request) -> None:
+    async def _serve(self, environment: ExecutionEnvironment, request: Request) -> None:
         if environment.ready:
             try:
                 await environment.invoke(request)
-            except Exception as error:  # noqa: BLE001 - a fault of ours: the caller hears of it and does not wait for ever
-                request.answer.set_exception(error)
+            except Exception as error:  # noqa: BLE001 - an internal error must reach the caller
+                request.result.set_exception(error)
                 await environment.stop()
-        else:  # it ended between the choice and now; the event has not reached it
+        else:
+            # The process ended before this task ran. It has not seen the event: queue it again.
             self._waiting.appendleft(request)
-        self._ready(environment)
+        self._dispatch(environment)
 
-    def _ready(self, environment: Environment) -> None:
-        """Give it what waits for its version, or let it wait itself; one that has ended is taken off."""
+    def _dispatch(self, environment: ExecutionEnvironment) -> None:
+        """Give the environment the next request of its version, or make it idle, or remove it."""
         if not environment.ready or self._stopped:
-            self._run(environment.stop())
-            self._ended(environment)
+            self._create_task(environment.stop())
+            self._remove(environment)
             return
         for request in self._waiting:
             if request.function == environment.function:
                 self._waiting.remove(request)
-                self._run(self._serve(environment, request))
+                self._create_task(self._serve(environment, request))
                 return
         if environment.retired:
-            self._run(environment.stop())
+            self._create_task(environment.stop())
         else:
             environment.freeze()
             self._idle.append(environment)
-        self._scale()
+        # The requests that still wait are for other versions, for which this environment may end.
+        self._scale_out()
 
-    def _ended(self, environment: Environment) -> None:
+    def _remove(self, environment: ExecutionEnvironment) -> None:
+        """Forget an environment that has ended; may be called twice for one."""
         for environments in (self.environments, self._idle):
             if environment in environments:
                 environments.remove(environment)
-        self._scale()
+        self._scale_out()
 
-    def _run(self, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+    def _create_task(self, coroutine: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        # The event loop holds only weak references to tasks.
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""Invoker, their versions and aliases, layers, permissions, and calls at deployment."""
+"""Handlers of Lambda's resource types: functions, aliases, layers, permissions, invocations."""
 
 import base64
 import json
@@ -11,17 +11,17 @@ import pulumi_aws as aws
 
 from common.errors import UserError
 from config.function_environment import ENVIRONMENT_LIMIT, environment_size
-from stack.local.lambda_.functions import LambdaFunctions
+from stack.local.lambda_.functions import LATEST, LambdaFunctions
 from stack.local.lambda_.packages import Packages
 from stack.local.resources.arns import arn, function_arn, invoke_arn
 from stack.local.resources.base import Context, ResourceHandler, all_known
 from stack.local.resources.stored import Stored, digest
 from stack.local.resources.values import Archive
 
-LATEST = "$LATEST"
-VERSIONS_KEPT = 3  # Lambda keeps all; here each is a directory
-# What a published version is made of (LambdaFunctions, PublishVersion); tags and reserved concurrency publish nothing
-_VERSIONED = frozenset(
+_MAX_VERSIONS = 3  # Lambda keeps all; here each is a directory
+# The inputs that a published version consists of (Lambda's PublishVersion). A change of the others,
+# tags and reserved concurrency, publishes no version.
+_VERSIONED_INPUTS = frozenset(
     {
         "code",
         "layers",
@@ -35,13 +35,13 @@ _VERSIONED = frozenset(
         "loggingConfig",
     }
 )
-_OF_VERSION = frozenset(
+_VERSION_OUTPUTS = frozenset(
     {"version", "qualifiedArn", "qualifiedInvokeArn", "lastModified", "sourceCodeSize"}
 )
 
 
 class LayerVersion(Stored):
-    """A layer: the zip unpacked, read-only. Every change makes another version."""
+    """A version of a layer: its zip, unpacked. Every change of inputs creates another version."""
 
     sdk = aws.lambda_.LayerVersion
     kind = "layers"
@@ -59,17 +59,11 @@ class LayerVersion(Stored):
 
     def _version(self, context: Context, inputs: Mapping[str, Any]) -> int:
         siblings = context.cloud.store.find(self.kind, layerName=inputs["layerName"])
-        mine = {**dict.fromkeys(self.supported), **inputs, "owner": context.urn}
-        same = [
-            record["number"]
-            for record in siblings.values()
-            if all(record.get(key) == value for key, value in mine.items())
-        ]
-        return (
-            same[0]
-            if same
-            else max((record["number"] for record in siblings.values()), default=0) + 1
-        )
+        wanted = {**dict.fromkeys(self.supported), **inputs, "owner": context.urn}
+        for record in siblings.values():
+            if all(record.get(key) == value for key, value in wanted.items()):
+                return record["number"]
+        return max((record["number"] for record in siblings.values()), default=0) + 1
 
     def describe(
         self, context: Context, identity: str, inputs: Mapping[str, Any]
@@ -93,15 +87,17 @@ class LayerVersion(Stored):
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(self.kind, identity)
-        return (
-            super().read(context, identity, inputs, outputs)
-            if record is not None and Path(record["directory"]).is_dir()
-            else None
-        )
+        if record is None or not Path(record["directory"]).is_dir():
+            return None
+        return super().read(context, identity, inputs, outputs)
 
 
 class Function(Stored):
-    """A function; with `publish` each change of what a version is made of publishes one."""
+    """A function; with `publish`, each change of `_VERSIONED_INPUTS` publishes a version.
+
+    The record holds the last `_MAX_VERSIONS` versions and `$LATEST`, each with its configuration
+    and the directories of its code and layers.
+    """
 
     sdk = aws.lambda_.Function
     kind = "functions"
@@ -142,12 +138,12 @@ class Function(Stored):
             "logGroup"
         ):
             failures.append(
-                "loggingConfig.logGroup is missing: Lambda would make a group of its own, without retention"
+                "loggingConfig.logGroup is missing: Lambda would create one without retention"
             )
         return failures
 
     def recomputed_outputs(self, changed: frozenset[str]) -> frozenset[str]:
-        return _OF_VERSION if changed & _VERSIONED else frozenset()
+        return _VERSION_OUTPUTS if changed & _VERSIONED_INPUTS else frozenset()
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         return inputs["name"]
@@ -159,7 +155,7 @@ class Function(Stored):
         directory = context.cloud.service(Packages).unpack(context.root / code.path, code.hash)
         layers = [self._layer(context, layer) for layer in inputs.get("layers", [])]
         present = context.cloud.store.get(self.kind, identity) or {}
-        snapshot = {key: inputs.get(key) for key in sorted(_VERSIONED)}
+        snapshot = {key: inputs.get(key) for key in sorted(_VERSIONED_INPUTS)}
         latest = {"configuration": snapshot, "taskRoot": str(directory), "layers": layers}
         versions: dict[str, Any] = {**present.get("versions", {}), LATEST: latest}
         version = present.get("version", LATEST)
@@ -197,16 +193,17 @@ class Function(Stored):
         record = context.cloud.store.get(self.kind, identity)
         if record is None:
             return None
-        served = record["versions"][record["version"]]
-        whole = all(Path(path).is_dir() for path in (served["taskRoot"], *served["layers"]))
-        return super().read(context, identity, inputs, outputs) if whole else None
+        version = record["versions"][record["version"]]
+        if not all(Path(path).is_dir() for path in (version["taskRoot"], *version["layers"])):
+            return None
+        return super().read(context, identity, inputs, outputs)
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.service(LambdaFunctions).changed(identity)
 
 
 class Alias(Stored):
-    """A name for a version; requests that are under way end where they began."""
+    """A name for a version; a running request ends in the version in which it started."""
 
     sdk = aws.lambda_.Alias
     kind = "aliases"
@@ -230,7 +227,7 @@ class Alias(Stored):
 
 
 class Permission(Stored):
-    """Who may call a function: the gateway asks before each call."""
+    """A permission to invoke a function, which the gateway checks before each invocation."""
 
     sdk = aws.lambda_.Permission
     kind = "permissions"
@@ -238,18 +235,16 @@ class Permission(Stored):
     replaces = supported
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
-        return (
-            []
-            if inputs.get("sourceArn")
-            else ["sourceArn is missing: any API of any account could call the function"]
-        )
+        if inputs.get("sourceArn"):
+            return []
+        return ["sourceArn is missing: any API of any account could invoke the function"]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
         return digest(context.urn, json.dumps(inputs, sort_keys=True))
 
 
 class Invocation(ResourceHandler):
-    """A call at deployment, made once; its triggers make it again. Reading and deleting do nothing."""
+    """An invocation at deployment, repeated when an input changes; deleting it does nothing."""
 
     sdk = aws.lambda_.Invocation
     supported = frozenset({"functionName", "input", "triggers", "qualifier", "lifecycleScope"})
@@ -257,13 +252,13 @@ class Invocation(ResourceHandler):
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         name, qualifier = inputs["functionName"], inputs.get("qualifier", LATEST)
-        answer = context.cloud.service(LambdaFunctions).invoke(
+        invocation = context.cloud.service(LambdaFunctions).invoke(
             name, qualifier, inputs["input"].encode()
         )
-        text = answer.payload.decode(errors="replace")
-        if answer.error:
+        text = invocation.payload.decode(errors="replace")
+        if invocation.error:
             raise UserError(
-                f"the function {name} failed ({answer.error}): {text}. Its log: `stack logs`"
+                f"the function {name} failed ({invocation.error}): {text}. Its log: `stack logs`"
             )
         return digest(context.urn, json.dumps(inputs, sort_keys=True)), {"result": text}
 
@@ -272,7 +267,7 @@ class Invocation(ResourceHandler):
 
 
 def _newest(versions: Mapping[str, Any]) -> list[str]:
-    return sorted((number for number in versions if number != LATEST), key=int)[-VERSIONS_KEPT:]
+    return sorted((number for number in versions if number != LATEST), key=int)[-_MAX_VERSIONS:]
 
 
 def _now() -> str:

@@ -1,6 +1,11 @@
-"""Lambda's Runtime API (2018-06-01): the HTTP server that one execution environment's runtime client talks to.
+"""Lambda's Runtime API (2018-06-01): the HTTP server of one execution environment.
 
-The client takes only host and port from `AWS_LAMBDA_RUNTIME_API`, no path, so each environment has a listening socket of its own.
+Called from both sides: `ExecutionEnvironment` (execution_environment.py) passes an event to `send`,
+and AWS's runtime client in the function's process, which polls for events, calls the handler and
+posts its result. For the service that handler is service/handler.py.
+
+The client takes only host and port from `AWS_LAMBDA_RUNTIME_API`, no path, so each environment has
+a listening socket of its own.
 """
 
 import asyncio
@@ -11,7 +16,7 @@ from typing import Protocol
 import httptools
 
 MAX_PAYLOAD = 6_291_556
-"""Bytes of an event or of a response: what AWS's own error messages name for its 6 MB."""
+"""Bytes of an event or of a response: AWS's 6 MB, as its own error messages give it."""
 
 TOO_LARGE = "Function.ResponseSizeTooLarge"
 
@@ -26,10 +31,10 @@ _REASONS = {
 
 
 class Listener(Protocol):
-    """What an execution environment hears of its runtime client."""
+    """Receives the calls of the runtime client."""
 
     def on_next(self) -> None:
-        """The client asks for an event: init is over, or the last invocation is."""
+        """The client polls for an event: init is over, or the last invocation is."""
 
     def on_response(self, request_id: str, payload: bytes) -> None: ...
 
@@ -39,7 +44,11 @@ class Listener(Protocol):
 
 
 class RuntimeApi:
-    """`open`, then `send` an event after each `on_next`; `close` ends the connections."""
+    """`open` it, `send` an event after each `on_next`, `close` it with all its connections.
+
+    polling: the connection whose request for the next event has no response yet.
+    max_response: bytes; a larger response becomes an error of the type `TOO_LARGE`.
+    """
 
     def __init__(self, listener: Listener, *, max_response: int = MAX_PAYLOAD) -> None:
         self.listener, self.max_response = listener, max_response
@@ -48,18 +57,18 @@ class RuntimeApi:
         self._server: asyncio.Server | None = None
 
     async def open(self) -> str:
-        """Listen on a free port of 127.0.0.1; the answer is the value of `AWS_LAMBDA_RUNTIME_API`."""
+        """Listen on a free port of 127.0.0.1; return the value of `AWS_LAMBDA_RUNTIME_API`."""
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self), "127.0.0.1", 0
         )
         return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def send(self, headers: Mapping[str, str], event: bytes) -> None:
-        """Answer the client's question for the next event."""
+        """Respond to the client's poll with an event."""
         if self.polling is None:
             raise RuntimeError("the runtime client has not asked for an event")
         connection, self.polling = self.polling, None
-        connection.answer(200, event, headers)
+        connection.respond(200, event, headers)
 
     def close(self) -> None:
         if self._server is not None:
@@ -69,14 +78,16 @@ class RuntimeApi:
 
 
 class _Connection(asyncio.Protocol):
+    """One connection of the client, which it keeps for all its requests."""
+
     transport: asyncio.Transport
 
     def __init__(self, api: RuntimeApi) -> None:
         self._api = api
         self._parser = httptools.HttpRequestParser(self)
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._url, self._error_type = b"", ""
         self._body: list[bytes] = []
         self._size = 0
@@ -88,6 +99,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._api.connections.discard(self)
+        # Otherwise an environment whose process has just ended would still count as ready.
         if self._api.polling is self:
             self._api.polling = None
 
@@ -97,6 +109,8 @@ class _Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.transport.abort()
 
+    # Callbacks of the parser; a URL and a body may arrive in several parts
+
     def on_url(self, url: bytes) -> None:
         self._url += url
 
@@ -105,50 +119,57 @@ class _Connection(asyncio.Protocol):
             self._error_type = value.decode(errors="replace")
 
     def on_body(self, body: bytes) -> None:
+        # A body over the limit is read to its end but not kept: the client reads the response
+        # only after it has sent all of it.
         self._size += len(body)
         if self._size <= self._api.max_response:
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        path, body, error_type, size = (
-            self._url.decode("latin-1"),
-            b"".join(self._body),
-            self._error_type,
-            self._size,
-        )
-        self._begin()
+        path, body = self._url.decode("latin-1"), b"".join(self._body)
+        error_type, size = self._error_type, self._size
+        limit = self._api.max_response
+        self._reset()
         listener = self._api.listener
         match path.removeprefix(_VERSION).strip("/").split("/"):
             case ["invocation", "next"]:
+                # No response yet: `send` gives it when there is an event.
                 self._api.polling = self
                 listener.on_next()
-            case ["invocation", request_id, "response"] if size > self._api.max_response:
-                message = f"Response payload size exceeded maximum allowed payload size ({self._api.max_response} bytes)."
+            case ["invocation", request_id, "response"] if size > limit:
+                message = (
+                    f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+                )
                 listener.on_error(request_id, TOO_LARGE, error_document(message, TOO_LARGE))
-                self._status(413, message, "RequestEntityTooLarge")
+                self._respond_with_status(413, message, "RequestEntityTooLarge")
             case ["invocation", request_id, "response"]:
                 listener.on_response(request_id, body)
-                self._status(202)
+                self._respond_with_status(202)
             case ["invocation", request_id, "error"]:
                 listener.on_error(request_id, error_type, body)
-                self._status(202)
+                self._respond_with_status(202)
             case ["init", "error"]:
                 listener.on_init_error(body)
-                self._status(202)
+                self._respond_with_status(202)
             case _:
-                self._status(404, f"{path} is not part of the Runtime API here", "NotFound")
+                message = f"{path} is not part of the Runtime API here"
+                self._respond_with_status(404, message, "NotFound")
 
-    def _status(self, status: int, message: str = "", error_type: str = "") -> None:
-        self.answer(
-            status, error_document(message, error_type) if message else b'{"status":"OK"}', {}
-        )
+    def _respond_with_status(self, status: int, message: str = "", error_type: str = "") -> None:
+        body = error_document(message, error_type) if message else b'{"status":"OK"}'
+        self.respond(status, body, {})
 
-    def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{fields}\r\n"
+    def respond(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        fields = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        head = f"HTTP/1.1 {status} {_REASONS[status]}\r\n{lines}\r\n"
         self.transport.write(head.encode("latin-1") + body)
 
 
-def error_document(message: str, error_type: str, **more: object) -> bytes:
-    """The JSON document by which Lambda and its runtimes describe an error."""
-    return json.dumps({"errorMessage": message, "errorType": error_type, **more}).encode()
+def error_document(message: str, error_type: str) -> bytes:
+    """Return the JSON document by which Lambda and its runtimes describe an error."""
+    return json.dumps({"errorMessage": message, "errorType": error_type}).encode()

@@ -1,4 +1,4 @@
-"""A child process in a session of its own, its output always read: what an execution environment runs in."""
+"""The process of an execution environment, in a session of its own, with its output always read."""
 
 import asyncio
 import contextlib
@@ -13,21 +13,25 @@ from stack.local.system.processes import Guard
 
 
 class Sandbox:
-    """`start` it once; `ended` is set, after the last output was read, when the process and what it started are gone."""
+    """A process that is started once.
+
+    emit: takes its log records. on_end: called when the process and its children are gone.
+    `ended` is set just before that, after the last output was read.
+    """
 
     def __init__(self, guard: Guard, emit: Emit, on_end: Callable[[], None]) -> None:
         self._guard, self._on_end = guard, on_end
         self._output = Output(emit)
         self._process: asyncio.subprocess.Process | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._wait_task: asyncio.Task[None] | None = None
         self._frozen = False
         self.ended = asyncio.Event()
         self._memory: PeakMemory | None = None
 
     @property
-    def telemetry(self) -> int:
-        """The descriptor that the process has for log frames."""
-        return self._output.telemetry
+    def telemetry_fd(self) -> int:
+        """The file descriptor to which the process writes log frames."""
+        return self._output.telemetry_fd
 
     @property
     def pid(self) -> int:
@@ -42,6 +46,7 @@ class Sandbox:
     async def start(
         self, argv: Sequence[str], *, what: str, cwd: Path, env: Mapping[str, str]
     ) -> None:
+        """Start the process. `what`: its description for the guard. Raises OSError."""
         output = self._output
         try:
             self._process = await self._guard.spawn_async(
@@ -49,18 +54,21 @@ class Sandbox:
                 what=what,
                 cwd=cwd,
                 env=dict(env),
-                stdout=output.stdout,
-                stderr=output.stderr,
-                pass_fds=(output.telemetry,),
+                stdout=output.stdout_fd,
+                stderr=output.stderr_fd,
+                pass_fds=(output.telemetry_fd,),
             )
         finally:
-            output.started()
+            # As long as this process holds a writing end, its pipe never reports the end of output.
+            output.close_writers()
         self._memory = PeakMemory(self._process.pid)
-        self._watch = asyncio.create_task(self._wait(self._process, self._memory))
+        self._wait_task = asyncio.create_task(self._wait(self._process, self._memory))
 
     async def _wait(self, process: asyncio.subprocess.Process, memory: PeakMemory) -> None:
         await process.wait()
-        self.signal(signal.SIGKILL)  # what it started and left behind
+        # Children that the handler left running are in the same process group, and would keep the
+        # pipes open.
+        self.signal(signal.SIGKILL)
         self._guard.forget(process.pid)
         self._output.close()
         memory.close()
@@ -68,14 +76,16 @@ class Sandbox:
         self._on_end()
 
     def drain(self) -> None:
+        """Log all that has been written up to now."""
         self._output.drain()
 
     @property
     def memory_mb(self) -> int:
-        """Peak memory up to now, in MiB; what was last seen when the process is gone."""
+        """Peak memory up to now, in MiB; the last value read when the process is gone."""
         return self._memory.read() if self._memory is not None else 0
 
     def freeze(self) -> None:
+        """Stop the process and its children (SIGSTOP) until `thaw`."""
         if not self._frozen:
             self._frozen = True
             self.signal(signal.SIGSTOP)
@@ -86,8 +96,8 @@ class Sandbox:
             self.signal(signal.SIGCONT)
 
     async def stop(self, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL when it has not gone after the grace."""
-        self.thaw()
+        """Send SIGTERM, and SIGKILL if the process still runs after `grace_s`."""
+        self.thaw()  # a stopped process would handle SIGTERM only after SIGCONT
         self.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
@@ -95,6 +105,7 @@ class Sandbox:
         await self.kill()
 
     async def kill(self) -> None:
+        """Send SIGKILL and wait until the process is gone; safe to call at any time."""
         if self._process is None:
             self._output.close()
             self.ended.set()
@@ -102,9 +113,8 @@ class Sandbox:
         await self.ended.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """To the process and all that it started; nothing once it has ended, when the number may be another's."""
+        """Signal the process group, unless the process has ended: its id may be used again."""
         if self._process is not None and not self.ended.is_set():
-            with contextlib.suppress(
-                ProcessLookupError, PermissionError
-            ):  # macOS refuses for a zombie
+            # PermissionError: macOS raises it for a group that has only zombies.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)

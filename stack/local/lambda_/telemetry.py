@@ -1,7 +1,8 @@
-"""What an execution environment writes: two pipes of lines and one of frames, turned into log records.
+"""The output of an execution environment, from three pipes into log records.
 
-`print`, standard error and child processes write lines. `logging` goes through AWS's runtime client, which writes frames to the
-descriptor named by `_LAMBDA_TELEMETRY_LOG_FD`: type (4 bytes, `a55a….`), length (4), time in µs (8), message; big-endian.
+`print`, standard error and child processes write lines. `logging` goes through AWS's runtime
+client, which writes frames to the file descriptor in `_LAMBDA_TELEMETRY_LOG_FD`: type (4 bytes,
+`a55a….`), length (4), time in µs (8), message; the numbers are big-endian.
 """
 
 import asyncio
@@ -11,8 +12,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-LONGEST_LINE = 262_144  # what one CloudWatch Logs event held before April 2025
-_CHUNK = 65_536  # a pipe's capacity: one read takes all that was written before it
+_LONGEST_LINE = 262_144
+"""Bytes: the size of a CloudWatch Logs event before April 2025."""
+_CHUNK = 65_536  # a pipe's capacity, so that one read takes all that is in it
 _MAGIC = b"\xa5\x5a"
 _HEADER = 16
 
@@ -25,8 +27,8 @@ class _Decoder(Protocol):
     def flush(self) -> None: ...
 
 
-class Lines:
-    """One record a line; a line that is not ended yet waits for its end or for `flush`."""
+class LineDecoder:
+    """Emits one record a line; an incomplete line is emitted when its end comes, or by `flush`."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit, self._tail = emit, b""
@@ -36,7 +38,7 @@ class Lines:
         now = time.time()
         for line in lines:
             self._emit(line.decode(errors="replace"), now)
-        if len(self._tail) > LONGEST_LINE:
+        if len(self._tail) > _LONGEST_LINE:
             self.flush()
 
     def flush(self) -> None:
@@ -45,8 +47,11 @@ class Lines:
             self._tail = b""
 
 
-class Frames:
-    """One record a frame, however many lines it has. What is not a frame (the function wrote to the descriptor) is logged as it is."""
+class FrameDecoder:
+    """Emits one record a frame, however many lines it has.
+
+    Other data, which the function itself wrote to the file descriptor, is emitted as it is.
+    """
 
     def __init__(self, emit: Emit) -> None:
         self._emit, self._buffer = emit, b""
@@ -71,18 +76,20 @@ class Frames:
 
 
 class Output:
-    """The reading ends of a child's three pipes, always drained: a full pipe would block the handler.
+    """The reading ends of a child's pipes. They are always read: a full pipe blocks its writer.
 
-    `stdout`, `stderr` and `telemetry` are the writing ends, for the child; `started` closes them here once it has them.
+    `stdout_fd`, `stderr_fd` and `telemetry_fd` are the writing ends, for the child; `close_writers`
+    closes them in this process once the child has them.
     """
 
     def __init__(self, emit: Emit) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers: dict[int, _Decoder] = {}
         self._writers = [
-            self._pipe(decoder) for decoder in (Lines(emit), Lines(emit), Frames(emit))
+            self._pipe(decoder)
+            for decoder in (LineDecoder(emit), LineDecoder(emit), FrameDecoder(emit))
         ]
-        self.stdout, self.stderr, self.telemetry = self._writers
+        self.stdout_fd, self.stderr_fd, self.telemetry_fd = self._writers
 
     def _pipe(self, decoder: _Decoder) -> int:
         reader, writer = os.pipe()
@@ -91,12 +98,12 @@ class Output:
         self._loop.add_reader(reader, self._read, reader)
         return writer
 
-    def started(self) -> None:
+    def close_writers(self) -> None:
         while self._writers:
             os.close(self._writers.pop())
 
     def _read(self, reader: int) -> bool:
-        """Takes what one read gives; False when there is nothing, and the pipe is closed when nothing can come any more."""
+        """Read once; False when the pipe is empty. At its end the pipe is closed."""
         try:
             data = os.read(reader, _CHUNK)
         except BlockingIOError:
@@ -104,25 +111,25 @@ class Output:
         if data:
             self._readers[reader].feed(data)
             return True
-        self._forget(reader)
+        self._close_reader(reader)
         return False
 
     def drain(self) -> None:
-        """Take all that was written up to now, with lines that have no end: called when an invocation is over."""
+        """Emit all that was written up to now, incomplete lines included: an invocation is over."""
         for reader, decoder in list(self._readers.items()):
             self._read(reader)
-            if isinstance(decoder, Lines):
+            if isinstance(decoder, LineDecoder):
                 decoder.flush()
 
     def close(self) -> None:
-        self.started()
+        self.close_writers()
         for reader in list(self._readers):
             with contextlib.suppress(OSError):
                 while self._read(reader):
                     pass
-            self._forget(reader)
+            self._close_reader(reader)
 
-    def _forget(self, reader: int) -> None:
+    def _close_reader(self, reader: int) -> None:
         decoder = self._readers.pop(reader, None)
         if decoder is not None:
             decoder.flush()

@@ -6,7 +6,7 @@ tables and its protocol classes. The SDK is pinned to one version for that reaso
 Under the CLI the program talks to the engine over gRPC through two stubs, the resource monitor and
 the engine's log. The SDK's own unit-test mocks replace both stubs in process; `run_program` uses
 the same hooks, with a monitor that passes each request on to the `Host`. It does not use
-`pulumi.runtime.set_mocks`, because that registers the stack's outputs before they are resolved.
+`pulumi.runtime.set_mocks`, because that registers the stack's outputs before the program has run.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ _THREADS = 64
 class Registration:
     """The request that registers a resource.
 
-    inputs: decoded, by wire name. `dependencies`: URNs. `custom` is False for a component.
+    inputs: decoded, by wire name. custom: False for a component.
     """
 
     urn: str
@@ -54,7 +54,6 @@ class Registration:
     protect: bool
     secret_outputs: Sequence[str]
     delete_before_replace: bool
-    dependencies: Sequence[str]
 
 
 class Host(Protocol):
@@ -129,7 +128,6 @@ class _Monitor(mocks.MockMonitor):
             protect=request.protect,
             secret_outputs=list(request.additionalSecretOutputs),
             delete_before_replace=request.deleteBeforeReplace,
-            dependencies=list(request.dependencies),
         )
         identity, outputs = self._host.register(registration)
         return proto.resource_pb2.RegisterResourceResponse(
@@ -187,7 +185,7 @@ async def _run(program: Program, host: Host, *, preview: bool) -> None:
     settings.configure(
         mocks.MockSettings(
             monitor=monitor,
-            # The SDK refuses options, secrets for example, that the monitor does not announce.
+            # The SDK uses a feature, secrets for example, only when the monitor announces it.
             monitor_features=set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures),
             engine=_Engine(host),
             project=program.project,

@@ -1,7 +1,7 @@
-"""AWS's `runtime_client` in pure Python, for machines where awslambdaric comes without its native part (macOS).
+"""AWS's `runtime_client` in pure Python, for systems where awslambdaric has no native part (macOS).
 
-The same four functions over one kept connection to the Runtime API. It knows what our server sends: a status line, headers, and
-a body of `Content-Length` bytes.
+It has the same four functions, over one connection to the Runtime API. It reads only what
+stack/local/lambda_/runtime_api.py sends: a status line, headers, and `Content-Length` bytes.
 """
 
 import os
@@ -37,25 +37,25 @@ class _Client:
         status = self.reader.readline().split()
         if len(status) < 2:
             raise RuntimeError("the Runtime API closed the connection")
-        answer = dict(
+        fields = dict(
             line.decode("latin-1").rstrip("\r\n").split(": ", 1)
             for line in iter(self.reader.readline, b"\r\n")
         )
-        return int(status[1]), answer, self.reader.read(int(answer.get("Content-Length", 0)))
+        return int(status[1]), fields, self.reader.read(int(fields.get("Content-Length", 0)))
 
 
-_kept: list[_Client] = []
+_clients: list[_Client] = []  # empty until the first call, then one
 
 
 def _call(
     method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[dict[str, str], bytes]:
-    if not _kept:
-        _kept.append(_Client())
-    status, answer, content = _kept[0].call(method, path, headers, body)
+    if not _clients:
+        _clients.append(_Client())
+    status, fields, content = _clients[0].call(method, path, headers, body)
     if not 200 <= status < 300:
-        raise RuntimeError(f"the Runtime API answered {status} to {method} {path}")
-    return answer, content
+        raise RuntimeError(f"the Runtime API returned {status} for {method} {path}")
+    return fields, content
 
 
 def _invocation(invocation_id: str | None) -> dict[str, str]:

@@ -25,7 +25,7 @@ def test_a_group_is_a_directory_a_stream_a_file_and_a_record_a_line_with_its_tim
     stream.close()
     assert stream.path == store.home / "aws/lambda/api/2026-11-23-$LATEST-0f3c.log"
     assert stream.path.read_text() == "2026-11-23T13:20:00.250000Z hello\n"
-    assert stream.path.stat().st_mode & 0o077 == 0, "logs are nobody else's"
+    assert stream.path.stat().st_mode & 0o077 == 0, "logs are private"
 
 
 def test_a_stream_without_records_has_no_file(store: LogStore) -> None:
@@ -72,13 +72,13 @@ def test_streams_of_all_groups_are_merged_by_time(store: LogStore) -> None:
         "/aws/apigateway/api": (3, 5),
     }.items():
         stream = store.group(name).stream("stream")
-        for moment in times:
-            stream.write(str(moment), moment)
+        for seconds in times:
+            stream.write(str(seconds), seconds)
         stream.close()
     assert [record.message for record in store.records()] == ["1", "2", "3", "4", "5"]
 
 
-def test_following_shows_what_was_there_and_then_what_other_processes_write_into_old_and_new_streams(
+def test_following_yields_old_records_and_then_those_of_other_processes_and_new_streams(
     store: LogStore,
 ) -> None:
     stream = store.group("/group").stream("old")
@@ -114,7 +114,7 @@ stream.write("last")
     assert len(seen) == 4
 
 
-def test_a_line_is_shown_when_it_is_complete_and_a_file_that_began_anew_is_read_from_its_start(
+def test_a_record_is_yielded_when_its_line_ends_and_a_truncated_file_is_read_from_its_start(
     store: LogStore,
 ) -> None:
     path = store.home / "group" / "stream.log"
@@ -126,8 +126,8 @@ def test_a_line_is_shown_when_it_is_complete_and_a_file_that_began_anew_is_read_
     with path.open("a") as file:
         file.write("lf\n")
     assert next(records).message == "half"
-    path.write_text("2026-11-23T00:00:02.000000Z anew\n")
-    assert next(records).message == "anew"
+    path.write_text("2026-11-23T00:00:02.000000Z again\n")
+    assert next(records).message == "again"
     path.unlink()
     stop.set()
     assert list(records) == []
@@ -158,15 +158,13 @@ def test_a_group_name_that_aws_refuses_or_that_leaves_the_directory_is_refused(
         store.group(name)
 
 
-def test_a_group_that_is_removed_is_gone_with_its_directories_and_begins_anew_with_the_next_record(
+def test_a_removed_group_has_no_directories_and_the_next_record_creates_them_again(
     store: LogStore,
 ) -> None:
-    stream, neighbour = (
-        store.group("/aws/lambda/api").stream("s"),
-        store.group("/aws/lambda/other").stream("s"),
-    )
+    stream = store.group("/aws/lambda/api").stream("s")
+    other = store.group("/aws/lambda/other").stream("s")
     stream.write("before")
-    neighbour.write("stays")
+    other.write("stays")
     store.group("/aws/lambda/api").remove()
     assert not (store.home / "aws/lambda/api").exists()
     assert [record.message for record in store.records()] == ["stays"]

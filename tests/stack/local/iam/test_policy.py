@@ -1,4 +1,4 @@
-"""IAM documents: which are within least privilege, and what is said of those that are not."""
+"""Which policy documents grant the least privilege, and the errors for others."""
 
 import json
 from typing import Any
@@ -57,7 +57,7 @@ BROKEN_FORMS = [
 
 
 @pytest.mark.parametrize(("text", "message"), BROKEN_FORMS)
-def test_a_document_that_is_no_policy_is_refused_for_its_form(text: str, message: str):
+def test_a_malformed_policy_is_refused_for_its_form(text: str, message: str):
     for check in (policy_failures, trust_failures):
         assert [failure for failure in check(text) if message in failure]
 
@@ -90,7 +90,7 @@ def test_a_policy_beyond_least_privilege_is_refused_with_the_statement_and_what_
     assert any(message in failure for failure in policy_failures(document(statement)))
 
 
-def test_each_failure_is_told_with_the_number_of_its_statement():
+def test_each_failure_has_the_number_of_its_statement():
     failures = policy_failures(
         document(ALLOWED, {**ALLOWED, "Action": "*"}, {**ALLOWED, "Resource": "*"})
     )
@@ -123,7 +123,7 @@ def test_a_role_that_only_lambda_may_assume_passes(text: str):
         None,
     ],
 )
-def test_a_role_that_somebody_else_may_assume_is_refused_with_whom(principal: Any):
+def test_a_role_that_another_principal_may_assume_is_refused_with_the_principal(principal: Any):
     failures = trust_failures(document({**TRUSTED, "Principal": principal}))
     assert failures == [
         f"statement 1 lets {json.dumps(principal)} assume the role: only lambda.amazonaws.com may"
@@ -137,7 +137,7 @@ def test_a_trust_policy_with_another_action_is_refused(action: Any):
     )
 
 
-def test_a_second_statement_is_looked_at_too():
+def test_a_second_statement_is_checked_too():
     assert trust_failures(document(TRUSTED, {**TRUSTED, "Principal": "*"}))[0].startswith(
         "statement 2"
     )
