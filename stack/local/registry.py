@@ -1,4 +1,4 @@
-"""The tables: resource type → handler, function → what answers it. Only this package knows the providers' type tokens and names."""
+"""The tables of resource handlers and provider functions, by token."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -29,10 +29,13 @@ PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     "aws": sdk.input_types(aws.Provider),
     "vercel": sdk.input_types(vercel_sdk.Provider),
 }
-"""The inputs of the providers themselves, by package: what a stack's configuration may say of them."""
+"""The inputs of the provider resources themselves (`aws:region`, …), by package."""
 
 VERSION = max(
     (version(package) for package in ("pulumi-aws", "pulumiverse-vercel")),
     key=lambda text: [int(part) for part in text.split(".")],
 )
-"""Of the provider that stands in for all of them: the engine warns of one that is older than the SDK that asks for it."""
+"""The version that the gRPC provider reports for every package.
+
+The engine warns about a provider that is older than the SDK, so it is the newest SDK's version.
+"""

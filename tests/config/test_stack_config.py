@@ -599,7 +599,7 @@ def test_for_a_report_something_stands_for_encrypted_values_and_the_personal_lay
     layered(tmp_path, own="memory: 2048\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
     config = stack_config.load(
-        tmp_path, "dev", config_overrides={}, personal=False, sealed="sealed"
+        tmp_path, "dev", config_overrides={}, read_local_file=False, encrypted_as="sealed"
     ).config
     assert (config["tiny:apiKeys"], config["tiny:memory"]) == ("sealed", "512")
 
