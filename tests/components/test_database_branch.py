@@ -10,7 +10,14 @@ import pytest
 
 from stack.local.resources import values
 from stack.local.resources.values import Secret
-from tests.support.program import FOUND, MADE_UP, PASSWORD, Recording, evaluate, make_project
+from tests.support.program import (
+    COMPUTED_OUTPUTS,
+    EXISTING,
+    PASSWORD,
+    Recording,
+    evaluate,
+    make_project,
+)
 
 BRANCH, ENDPOINT = "neon:index/branch:Branch", "neon:index/endpoint:Endpoint"
 GET_PROJECT = "neon:index/getProject:getProject"
@@ -28,11 +35,14 @@ def branched(project: Path) -> Recording:
     return evaluate(project, stack="pr-7", config=CONFIG)
 
 
-def refused(project: Path, **found: Mapping[str, Any]) -> tuple[str, Recording]:
+def refused(project: Path, **existing: Mapping[str, Any]) -> tuple[str, Recording]:
     recording = Recording(
         preview=False,
-        made_up=MADE_UP,
-        found={**FOUND, **{token.replace("_", ":", 1): it for token, it in found.items()}},
+        computed_outputs=COMPUTED_OUTPUTS,
+        existing={
+            **EXISTING,
+            **{token.replace("_", ":", 1): outputs for token, outputs in existing.items()},
+        },
     )
     with pytest.raises(pulumi.RunError) as error:
         evaluate(project, stack="pr-7", config=CONFIG, into=recording)
@@ -76,7 +86,7 @@ def test_the_inherited_role_connects_with_its_new_password_at_the_branchs_own_ho
             "branchId": "database-branch-id",
             "roleName": "insights:owner",
         },
-    ) in branched.asked
+    ) in branched.calls
     direct, pooled = (
         urlsplit(values.reveal(branched.outputs[name]))
         for name in ("direct_database_url", "database_url")
@@ -119,7 +129,9 @@ def test_the_branch_is_what_is_migrated(branched: Recording):
 def test_an_unprotected_parent_is_refused_with_the_reason_before_anything_is_made_of_it(
     project: Path, protected: dict[str, str]
 ):
-    found = {key: value for key, value in FOUND[BRANCH].items() if key != "protected"} | protected
+    found = {
+        key: value for key, value in EXISTING[BRANCH].items() if key != "protected"
+    } | protected
     message, recording = refused(project, **{BRANCH.replace(":", "_", 1): found})
     assert "databaseBranchOf is 'quiet-forest-1'" in message
     assert "not protected" in message
@@ -141,7 +153,7 @@ def test_a_password_that_neon_does_not_tell_is_an_error_and_not_an_empty_one(pro
 
 def test_a_preview_asks_for_the_parent_and_leaves_what_the_branch_will_be_unknown(project: Path):
     preview = evaluate(project, stack="pr-7", config=CONFIG, preview=True)
-    assert {token for token, _ in preview.asked} == {GET_PROJECT, BRANCH}, (
+    assert {token for token, _ in preview.calls} == {GET_PROJECT, BRANCH}, (
         "a password is asked for when there is a branch"
     )
     assert preview["database-branch"].plain["parentId"] == "br-main-1"
@@ -149,8 +161,8 @@ def test_a_preview_asks_for_the_parent_and_leaves_what_the_branch_will_be_unknow
 
 
 def test_a_stack_with_a_project_of_its_own_asks_neon_for_nothing(project: Path):
-    assert evaluate(project, preview=True).asked == []
-    assert evaluate(project).asked == []
+    assert evaluate(project, preview=True).calls == []
+    assert evaluate(project).calls == []
 
 
 def test_protection_of_the_own_branch_is_sent_where_it_is_asked_for(project: Path):

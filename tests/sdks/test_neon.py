@@ -15,7 +15,8 @@ import pytest
 from stack.local.registry import HANDLERS
 from stack.local.resources import schemas, sdk
 from stack.local.resources.values import UNKNOWN, Secret
-from tests.support.program import ROOT, Recording, Resource, evaluate, evaluate_source, make_project
+from tests.support.configuration import ROOT
+from tests.support.program import Recording, Resource, evaluate, evaluate_source, make_project
 
 SCHEMAS = schemas.SCHEMAS
 PROJECT = "neon:index/project:Project"
@@ -53,14 +54,16 @@ CLASSES = {
     "autoscaling_limit_min_cu=0.25, autoscaling_limit_max_cu=2, suspend_timeout_seconds=60)",
 }
 ATTRIBUTES = sorted(name for name in neon.Project.__annotations__ if name != "pulumi_type")
-MADE_UP = {name: f"made up {name}" for name, kind in SCHEMA["outputs"].items() if kind == "string"}
+COMPUTED_OUTPUTS = {
+    name: f"made up {name}" for name, kind in SCHEMA["outputs"].items() if kind == "string"
+}
 
 
 def sent(directory: Path, written: Mapping[str, str]) -> Recording:
     source = EVERYTHING.replace("OUTPUTS", repr(ATTRIBUTES))
     for name, text in written.items():
         source = source.replace(name, text)
-    return evaluate_source(directory, source, made_up={PROJECT: MADE_UP})
+    return evaluate_source(directory, source, computed_outputs={PROJECT: COMPUTED_OUTPUTS})
 
 
 @pytest.fixture(params=[DICTS, CLASSES], ids=["dicts", "classes"])
@@ -146,8 +149,8 @@ def test_every_declared_output_is_read_from_what_the_provider_answers(recording:
         value = recording.outputs[attribute]
         value = value.value if isinstance(value, Secret) else value
         wire = camel(attribute)
-        if wire in MADE_UP:
-            assert value == MADE_UP[wire], attribute
+        if wire in COMPUTED_OUTPUTS:
+            assert value == COMPUTED_OUTPUTS[wire], attribute
         else:
             assert value is not None, attribute
     assert recording.outputs["default_branch_protected"] is True
@@ -242,13 +245,13 @@ found = neon.{function.__name__}({", ".join(f"{name}={name!r}" for name in argum
 for name in {read!r}:
     pulumi.export(name, found.apply(lambda it, name=name: getattr(it, name)))
 """
-    answer = {
+    outputs = {
         name: Secret(f"made up {name}") if name in schema["secret"] else f"made up {name}"
         for name in schema["outputs"]
     }
-    recording = evaluate_source(tmp_path, source, found={token: answer})
-    assert [asked for asked, _ in recording.asked] == [token]
-    assert recording.asked[0][1].keys() == set(schema["required"]) == schema["inputs"].keys()
+    recording = evaluate_source(tmp_path, source, existing={token: outputs})
+    assert [asked for asked, _ in recording.calls] == [token]
+    assert recording.calls[0][1].keys() == set(schema["required"]) == schema["inputs"].keys()
     assert len(recording.packages) == 1, (
         "without the package the engine looks for a plugin named neon"
     )
@@ -266,7 +269,7 @@ for name in ("id", "name", "protected"):
     pulumi.export(name, getattr(parent, name))
 """
     recording = evaluate_source(tmp_path, source)
-    assert recording.asked == [("neon:index/branch:Branch", {"id": "quiet-forest-1/br-main-1"})]
+    assert recording.calls == [("neon:index/branch:Branch", {"id": "quiet-forest-1/br-main-1"})]
     assert recording.resources == {}
     assert recording.outputs == {"id": "br-main-1", "name": "main", "protected": "yes"}
 
@@ -374,7 +377,7 @@ def test_the_schemas_say_where_they_come_from_and_in_which_version():
 
 def test_no_resource_or_function_of_neon_or_vercel_goes_without_a_schema(programs: list[Recording]):
     assert {resource.type for resource in resources(programs)} == SCHEMAS["resources"].keys()
-    called = {token for program in programs for token, _ in program.asked}
+    called = {token for program in programs for token, _ in program.calls}
     assert called - SCHEMAS["resources"].keys() == SCHEMAS["functions"].keys()
 
 
