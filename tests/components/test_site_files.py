@@ -96,7 +96,7 @@ def test_a_pattern_that_is_not_understood_is_refused_with_its_line(
     tmp_path: Path, pattern: str
 ) -> None:
     (tmp_path / ".vercelignore").write_text(f"fine\n{pattern}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"\.vercelignore, line 2: .*is not understood"):
+    with pytest.raises(UserError, match=r"\.vercelignore, line 2: .*is not supported"):
         site_files(tmp_path, tmp_path)
 
 
