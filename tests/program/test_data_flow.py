@@ -31,7 +31,7 @@ NEON = "neon:index/project:Project"
     [("database_url", "databaseHostPooler"), ("direct_database_url", "databaseHost")],
     ids=["pooled", "direct"],
 )
-def test_a_database_url_is_built_of_escaped_parts(prod: Recording, output: str, host: str):
+def test_a_database_url_consists_of_percent_encoded_parts(prod: Recording, output: str, host: str):
     url = urlsplit(values.reveal(prod.outputs[output]))
     assert url.scheme == "postgresql"
     assert url.hostname == COMPUTED_OUTPUTS[NEON][host]
@@ -41,7 +41,7 @@ def test_a_database_url_is_built_of_escaped_parts(prod: Recording, output: str, 
     assert parse_qsl(url.query) == [("sslmode", "require")]
 
 
-def test_the_neon_project_is_sent_with_its_history_and_its_own_branch_role_and_database(
+def test_the_neon_project_has_its_history_a_branch_a_role_and_a_database(
     prod: Recording,
 ):
     assert prod["database-project"].plain == {
@@ -63,7 +63,7 @@ def test_the_neon_project_is_sent_with_its_history_and_its_own_branch_role_and_d
     }
 
 
-def test_a_verified_connection_names_the_certificates_that_lambda_has(project: Path):
+def test_a_verified_connection_uses_the_certificates_on_lambda(project: Path):
     for output in ("database_url", "direct_database_url"):
         query = urlsplit(
             values.reveal(recorded(project, sslMode="verify-full").outputs[output])
@@ -86,7 +86,7 @@ def test_the_function_gets_these_variables_and_no_empty_ones(prod: Recording):
     }
 
 
-def test_the_pooled_url_is_the_services_and_the_direct_one_the_migrations_alone(prod: Recording):
+def test_only_the_service_has_the_pooled_url_and_only_the_migration_the_direct_one(prod: Recording):
     assert variables(prod, "service-migrate-function") == {
         "DATABASE_URL": values.reveal(prod.outputs["direct_database_url"])
     }
@@ -98,7 +98,7 @@ def test_the_pooled_url_is_the_services_and_the_direct_one_the_migrations_alone(
     assert direct not in json.dumps(variables(prod, "service-api-function"))
 
 
-def test_the_origin_that_may_call_is_that_of_the_domain_resource_and_extra_ones_follow(
+def test_the_allowed_origins_are_that_of_the_domain_resource_and_the_extra_ones(
     project: Path,
 ):
     recording = recorded(
@@ -112,7 +112,7 @@ def test_the_origin_that_may_call_is_that_of_the_domain_resource_and_extra_ones_
     assert recording.outputs["frontend_url"] == expected[0]
 
 
-def test_the_origin_comes_from_what_vercel_answers_not_from_the_configuration(project: Path):
+def test_the_origin_follows_from_vercels_output_and_not_from_the_configuration(project: Path):
     computed_outputs = {
         **COMPUTED_OUTPUTS,
         "vercel:index/projectDomain:ProjectDomain": {"domain": "claimed.example.com"},
@@ -126,7 +126,7 @@ def test_the_origin_comes_from_what_vercel_answers_not_from_the_configuration(pr
     assert recording.outputs["frontend_url"] == "https://claimed.example.com"
 
 
-def test_the_address_of_the_api_is_what_pages_are_built_with_in_production_and_previews(
+def test_pages_are_built_with_the_url_of_the_api_in_production_and_previews(
     project: Path,
 ):
     computed_outputs = {
@@ -149,7 +149,7 @@ def test_the_address_of_the_api_is_what_pages_are_built_with_in_production_and_p
     assert variable.delete_before_replace, "Vercel refuses a second variable of one key"
 
 
-def test_nothing_else_is_deleted_before_its_successor_stands(prod: Recording):
+def test_no_other_resource_is_deleted_before_it_is_replaced(prod: Recording):
     assert [
         name for name, resource in prod.resources.items() if resource.delete_before_replace
     ] == ["site-api-url"]
@@ -185,7 +185,7 @@ def test_the_deployment_is_replaced_when_files_or_variables_change_and_not_other
     before = deployed(project)
     other = make_project(tmp_path)
     assert deployed(other, memory="1024") == before, (
-        "another checkout, another function, the same deployment"
+        "another checkout with another function has the same deployment"
     )
     assert deployed(other, "https://other.example.com")["meta"] != before["meta"]
     (other / "frontend/package.json").write_text('{"changed": true}\n')
@@ -194,7 +194,7 @@ def test_the_deployment_is_replaced_when_files_or_variables_change_and_not_other
     assert {**changed, "files": before["files"]} == before
 
 
-def test_the_real_dashboard_is_deployed_by_relative_paths_too():
+def test_the_files_of_the_real_dashboard_have_relative_paths():
     if not (ROOT / "frontend").is_dir():
         pytest.skip("frontend/ is not there")
     files = release.site_files(ROOT / "frontend", ROOT)

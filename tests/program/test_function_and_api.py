@@ -32,7 +32,7 @@ def test_the_function_is_sent_as_configured(project: Path):
         ["python3.14"],
     )
     assert sent["service-migrate-function"].plain["reservedConcurrentExecutions"] == -1, (
-        "the migration is never crowded out of its own"
+        "the migration needs no reserved concurrency"
     )
 
 
@@ -52,7 +52,7 @@ def test_the_api_has_no_cors_configuration(prod: Recording):
     assert prod["gateway-api"].plain == {"name": "ai-success-insights-prod", "protocolType": "HTTP"}
 
 
-def test_one_default_route_serves_all_through_the_alias(prod: Recording):
+def test_the_default_route_sends_all_requests_to_the_alias(prod: Recording):
     assert prod["service-default-route"].plain == {
         "apiId": "gateway-api-id",
         "routeKey": "$default",
@@ -62,7 +62,8 @@ def test_one_default_route_serves_all_through_the_alias(prod: Recording):
     assert prod["service-integration"].plain == {
         "apiId": "gateway-api-id",
         "integrationType": "AWS_PROXY",
-        "integrationUri": "arn:aws:apigateway:us-east-1:lambda:path/functions/ai-success-insights-prod-api:live/invocations",
+        "integrationUri": "arn:aws:apigateway:us-east-1:lambda:path/functions/"
+        "ai-success-insights-prod-api:live/invocations",
         "payloadFormatVersion": "2.0",
         "timeoutMilliseconds": 30000,
     }
@@ -89,10 +90,10 @@ def test_only_this_api_may_call_the_alias(prod: Recording):
         "function": "ai-success-insights-prod-api",
         "qualifier": "live",
         "sourceArn": f"{COMPUTED_OUTPUTS['aws:apigatewayv2/api:Api']['executionArn']}/*/*",
-    }, "no statement id: every change replaces, and a fixed id would collide"
+    }, "no statement id: a change replaces the permission, and a fixed id would conflict"
 
 
-def test_the_stage_throttles_with_both_figures_and_logs_each_request_as_json(prod: Recording):
+def test_the_stage_has_both_throttling_limits_and_logs_each_request_as_json(prod: Recording):
     stage = prod["service-stage"].plain
     assert stage["defaultRouteSettings"] == {"throttlingRateLimit": 50, "throttlingBurstLimit": 100}
     assert (stage["name"], stage["autoDeploy"]) == ("$default", True)
@@ -102,7 +103,7 @@ def test_the_stage_throttles_with_both_figures_and_logs_each_request_as_json(pro
     fields = json.loads(stage["accessLogSettings"]["format"])
     assert all(value.startswith("$context.") for value in fields.values())
     assert "$context.integrationErrorMessage" in fields.values(), (
-        "the only place that says why a 500 was one"
+        "no other log has the reason of an integration's 500"
     )
     assert len(stage["accessLogSettings"]["format"]) <= 3072, "HTTP API quota, access-log template"
     assert "routeSettings" not in stage

@@ -18,7 +18,7 @@ NEON = "neon:index/project:Project"
 
 
 def depends_on(recording: Recording, later: str, earlier: str) -> bool:
-    """Whether `later` waits for `earlier`: by the dependencies that are sent, its own, its parents' and those of what it depends on."""
+    """Return whether `later` depends on `earlier`, itself, by its parents or by dependencies."""
     resource = recording[later]
     direct = set(resource.dependencies) | ({resource.parent} & recording.resources.keys())
     return earlier in direct or any(depends_on(recording, name, earlier) for name in direct)
@@ -45,7 +45,7 @@ def test_the_order_is_database_migration_version_alias_integration_route_stage_r
     assert not depends_on(prod, earlier, later)
 
 
-def test_each_step_is_made_after_the_one_before(prod: Recording):
+def test_each_step_is_created_after_the_one_before(prod: Recording):
     assert [name for name in prod.created if name in ORDER] == ORDER
 
 
@@ -98,13 +98,13 @@ def test_the_migration_is_called_on_the_unqualified_function_with_nothing_secret
     assert call.inputs["functionName"] == "ai-success-insights-prod-migrate"
     assert call.inputs["input"] == "{}"
     assert not {"qualifier", "lifecycleScope"} & call.inputs.keys(), (
-        "no alias to it, and made only (the default)"
+        "no alias, and the lifecycle is the default, CREATE_ONLY"
     )
     assert not values.holds(dict(call.inputs), Secret)
     assert "service-migrate-function" in call.dependencies
 
 
-def test_the_migration_is_called_again_for_other_migrations_and_for_another_database_only(
+def test_the_migration_is_called_again_only_for_new_migrations_or_a_new_database(
     project: Path, tmp_path: Path
 ):
     def triggers(root: Path, **computed_outputs: str) -> dict[str, str]:

@@ -84,16 +84,16 @@ def tree(recording: Recording, parent: str, depth: int = 0) -> list[str]:
 def test_the_program_registers_exactly_these_resources(prod: Recording):
     assert "\n".join(tree(prod, "ai-success-insights-prod")) == GOLDEN.strip("\n")
     assert len(prod.resources) == len(GOLDEN.strip().splitlines()), (
-        "each belongs to a component of the picture"
+        "each belongs to a component of `__main__.py`"
     )
 
 
-def test_a_preview_registers_the_same_names_although_no_id_and_no_computed_output_is_known(
+def test_a_preview_registers_the_same_names_without_ids_and_computed_outputs(
     prod: Recording, preview: Recording
 ):
     assert preview.names == prod.names
     assert values.holds(dict(preview["service-integration"].inputs), values.Unknown), (
-        "the preview does know what it must not"
+        "otherwise this test would check nothing"
     )
     assert not values.holds(
         [resource.inputs for resource in prod.resources.values()], values.Unknown
@@ -134,10 +134,10 @@ def _physical_name(resource: Resource) -> str | None:
     )
 
 
-def test_physical_names_are_those_of_the_naming_module(prod: Recording):
+def test_physical_names_are_those_of_config_naming(prod: Recording):
     names = Names(project="ai-success-insights", stack="prod", region="us-east-1")
     assert prod["site-project"].plain == {"name": names.vercel_project}, (
-        "and neither framework nor regions, which would ask Vercel in previews"
+        "no framework and no region: the provider would call Vercel in previews"
     )
     assert prod["gateway-api"].inputs["name"] == names.api
     assert prod["service-layer"].inputs["layerName"] == names.layer
@@ -146,7 +146,7 @@ def test_physical_names_are_those_of_the_naming_module(prod: Recording):
     assert prod["gateway-access-log"].inputs["name"] == names.access_log_group
 
 
-def test_the_stacks_outputs_are_these_and_settled_as_promised(prod: Recording):
+def test_the_stack_has_these_outputs(prod: Recording):
     shown = {name: values.redact(value) for name, value in prod.outputs.items()}
     assert shown == {
         "api_url": API_URL,

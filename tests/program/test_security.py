@@ -23,12 +23,12 @@ NEON = "neon:index/project:Project"
 ESCAPED_PASSWORD = quote(PASSWORD, safe="")
 
 
-def test_no_secret_is_sent_in_the_clear_anywhere(prod: Recording):
+def test_no_secret_is_sent_as_plain_text(prod: Recording):
     shown, revealed = prod.text(values.redact), prod.text(values.reveal)
     for secret in (PASSWORD, ESCAPED_PASSWORD, "sk-secret"):
         assert secret not in shown
     assert ESCAPED_PASSWORD in revealed, (
-        "where it is sent as a secret it can be seen, so it would be seen in the clear too"
+        "`text` shows secrets if asked to, so it would show plain values too"
     )
     assert "sk-secret" in revealed
 
@@ -40,7 +40,7 @@ def test_a_functions_environment_is_one_secret_as_a_whole(prod: Recording, name:
     assert not isinstance(prod[name].inputs["timeout"], Secret)
 
 
-def test_the_databases_urls_are_secret_and_what_anyone_may_see_is_not(prod: Recording):
+def test_the_databases_urls_are_secret_and_other_outputs_are_not(prod: Recording):
     secret = {name for name, value in prod.outputs.items() if values.holds(value, Secret)}
     assert secret == {"database_url", "direct_database_url"}
     urls = {
@@ -53,7 +53,7 @@ def test_the_databases_urls_are_secret_and_what_anyone_may_see_is_not(prod: Reco
         assert not values.holds(dict(prod.component_outputs[name]), Secret), name
 
 
-def test_the_databases_urls_stay_secret_in_a_provider_that_marks_nothing(project: Path):
+def test_the_databases_urls_are_secret_if_the_provider_marks_nothing_as_secret(project: Path):
     computed_outputs = {
         **COMPUTED_OUTPUTS,
         NEON: {
@@ -92,7 +92,7 @@ def test_a_function_may_write_to_its_own_log_group_and_nothing_else(
     }
 
 
-def test_every_policy_is_within_least_privilege_and_every_role_is_lambdas_alone(prod: Recording):
+def test_every_policy_is_least_privilege_and_every_role_trusts_only_lambda(prod: Recording):
     policies, roles = prod.of(":RolePolicy"), prod.of(":Role")
     assert (len(policies), len(roles)) == (2, 2)
     for policy in policies:
@@ -114,7 +114,7 @@ def test_every_log_group_has_the_configured_retention(project: Path):
     }
 
 
-def test_every_resource_of_aws_goes_through_the_one_explicit_provider(prod: Recording):
+def test_every_resource_of_aws_has_the_explicit_provider(prod: Recording):
     on_aws = [resource for resource in prod.resources.values() if resource.type.startswith("aws:")]
     assert len(on_aws) == 17
     assert {resource.provider for resource in on_aws} == {"aws"}
@@ -124,7 +124,7 @@ def test_every_resource_of_aws_goes_through_the_one_explicit_provider(prod: Reco
     }
 
 
-def test_the_provider_keeps_to_the_allowed_accounts_where_some_are_named(
+def test_the_provider_is_restricted_to_the_allowed_accounts_if_there_are_any(
     project: Path, prod: Recording
 ):
     assert "allowedAccountIds" not in prod["aws"].inputs
@@ -133,7 +133,7 @@ def test_the_provider_keeps_to_the_allowed_accounts_where_some_are_named(
     ) == ["123456789012"]
 
 
-def test_production_protects_what_holds_data_or_a_name_that_others_know_and_nothing_else(
+def test_production_protects_only_data_and_addresses_that_others_use(
     prod: Recording, dev: Recording
 ):
     protected = {name for name, resource in prod.resources.items() if resource.protect}

@@ -58,7 +58,8 @@ COMPUTED_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "version": "7",
     },
     "aws:lambda/alias:Alias": {
-        "invokeArn": "arn:aws:apigateway:us-east-1:lambda:path/functions/{functionName}:{name}/invocations"
+        "invokeArn": "arn:aws:apigateway:us-east-1:lambda:path/functions/"
+        "{functionName}:{name}/invocations"
     },
     "aws:lambda/invocation:Invocation": {"result": '{"revision": "0001", "applied": []}'},
     "vercel:index/deployment:Deployment": {"url": "insights-abc123.vercel.app"},
