@@ -86,7 +86,7 @@ def test_the_inherited_role_connects_with_its_new_password_at_the_branchs_own_ho
             "branchId": "database-branch-id",
             "roleName": "insights:owner",
         },
-    ) in branched.calls
+    ) in branched.asked
     direct, pooled = (
         urlsplit(values.reveal(branched.outputs[name]))
         for name in ("direct_database_url", "database_url")
@@ -153,7 +153,7 @@ def test_a_password_that_neon_does_not_return_is_an_error(project: Path):
 
 def test_a_preview_reads_the_parent_and_leaves_the_outputs_of_the_branch_unknown(project: Path):
     preview = evaluate(project, stack="pr-7", config=CONFIG, preview=True)
-    assert {token for token, _ in preview.calls} == {GET_PROJECT, BRANCH}, (
+    assert {token for token, _ in preview.asked} == {GET_PROJECT, BRANCH}, (
         "the password is read once there is a branch"
     )
     assert preview["database-branch"].plain["parentId"] == "br-main-1"
@@ -161,8 +161,8 @@ def test_a_preview_reads_the_parent_and_leaves_the_outputs_of_the_branch_unknown
 
 
 def test_a_stack_with_a_project_of_its_own_reads_nothing_from_neon(project: Path):
-    assert evaluate(project, preview=True).calls == []
-    assert evaluate(project).calls == []
+    assert evaluate(project, preview=True).asked == []
+    assert evaluate(project).asked == []
 
 
 def test_protection_of_the_projects_branch_is_sent_if_it_is_configured(project: Path):

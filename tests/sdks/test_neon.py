@@ -256,8 +256,8 @@ for name in {read!r}:
         for name in schema["outputs"]
     }
     recording = evaluate_source(tmp_path, source, existing={token: outputs})
-    assert [called for called, _ in recording.calls] == [token]
-    assert recording.calls[0][1].keys() == set(schema["required"]) == schema["inputs"].keys()
+    assert [called for called, _ in recording.asked] == [token]
+    assert recording.asked[0][1].keys() == set(schema["required"]) == schema["inputs"].keys()
     assert len(recording.packages) == 1, (
         "without the package the engine looks for a plugin named neon"
     )
@@ -275,7 +275,7 @@ for name in ("id", "name", "protected"):
     pulumi.export(name, getattr(parent, name))
 """
     recording = evaluate_source(tmp_path, source)
-    assert recording.calls == [("neon:index/branch:Branch", {"id": "quiet-forest-1/br-main-1"})]
+    assert recording.asked == [("neon:index/branch:Branch", {"id": "quiet-forest-1/br-main-1"})]
     assert recording.resources == {}
     assert recording.outputs == {"id": "br-main-1", "name": "main", "protected": "yes"}
 
@@ -383,7 +383,7 @@ def test_the_schemas_name_their_sources_with_the_versions():
 
 def test_every_resource_and_function_of_neon_and_vercel_has_a_schema(programs: list[Recording]):
     assert {resource.type for resource in resources(programs)} == SCHEMAS["resources"].keys()
-    called = {token for program in programs for token, _ in program.calls}
+    called = {token for program in programs for token, _ in program.asked}
     assert called - SCHEMAS["resources"].keys() == SCHEMAS["functions"].keys()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import tempfile
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ def stack_settings(
         root,
         stack,
         config_overrides={"siteDomain": SITE_DOMAIN, **(config or {}), **secrets},
-        personal=False,
     )
     return StackSettings(
         project=settings.project,
@@ -67,7 +67,10 @@ def load(
     secrets: Mapping[str, str] | None = None,
 ) -> StackConfig:
     """Return the configuration of a stack of this project; the arguments are `stack_settings`'s."""
-    settings = stack_settings(ROOT, stack, config, secrets)
+    with tempfile.TemporaryDirectory() as directory:  # without a `.local/config.yaml`
+        for path in ROOT.glob("Pulumi*.yaml"):
+            (Path(directory) / path.name).symlink_to(path)
+        settings = stack_settings(Path(directory), stack, config, secrets)
 
     async def in_event_loop() -> StackConfig:  # which secrets need
         pulumi.runtime.settings.configure(

@@ -120,14 +120,14 @@ class Recording:
     """What one evaluation registered, and the host that it was evaluated under.
 
     resources: by name, in the order of registration.
-    calls: reads and invokes, as a type or function with its arguments.
+    asked: reads and invokes, as a type or function with its arguments.
     created: names of the resources that the host created, in order.
     """
 
     preview: bool
     computed_outputs: Mapping[str, Mapping[str, Any]]
     existing: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EXISTING)
-    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     fails: Collection[str] = ()
     resources: dict[str, Resource] = field(default_factory=dict)
     component_outputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -208,11 +208,11 @@ class Recording:
             self.component_outputs[_name(urn)] = outputs
 
     def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
-        self.calls.append((type_, {"id": identity}))
+        self.asked.append((type_, {"id": identity}))
         return identity.rpartition("/")[2], self.existing[type_]
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        self.calls.append((token, values.reveal(arguments)))
+        self.asked.append((token, values.reveal(arguments)))
         return {**arguments, **self.existing[token]}
 
     def log(self, message: str) -> None:

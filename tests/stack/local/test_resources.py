@@ -340,7 +340,7 @@ def test_the_table_holds_just_the_types_that_the_program_has(tmp_path: Path):
     assert {
         it.type for it in resources if it.custom and not it.type.startswith("pulumi:")
     } == HANDLERS.keys()
-    assert {token for token, _ in recordings[1].calls} - HANDLERS.keys() == FUNCTIONS.keys()
+    assert {token for token, _ in recordings[1].asked} - HANDLERS.keys() == FUNCTIONS.keys()
 
 
 @pytest.mark.parametrize("token", FUNCTIONS)
