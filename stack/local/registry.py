@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import pulumi_aws as aws
-import pulumiverse_vercel as vercel_sdk
+from common.imports import without_garbage_collection
 
-from stack.local.apigateway import resources as apigateway
-from stack.local.cloudwatch import resources as cloudwatch
-from stack.local.iam import resources as iam
-from stack.local.lambda_ import resources as lambda_
-from stack.local.neon import branches, projects
-from stack.local.resources import sdk
-from stack.local.resources.base import Function, ResourceHandler
-from stack.local.vercel import resources as vercel
+with without_garbage_collection():
+    import pulumi_aws as aws
+    import pulumiverse_vercel as vercel_sdk
+
+    from stack.local.apigateway import resources as apigateway
+    from stack.local.cloudwatch import resources as cloudwatch
+    from stack.local.iam import resources as iam
+    from stack.local.lambda_ import resources as lambda_
+    from stack.local.neon import branches, projects
+    from stack.local.resources import sdk
+    from stack.local.resources.base import Function, ResourceHandler
+    from stack.local.vercel import resources as vercel
 
 HANDLERS: Mapping[str, ResourceHandler] = {
     handler.type: handler
