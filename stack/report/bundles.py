@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle import Target
-from bundle.api import DIRECTORY
+from bundle.target import BUNDLES as DIRECTORY
 from common.errors import UserError
 from stack.report import children, redacted
 from stack.report.compare import Snapshot

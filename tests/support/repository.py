@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle import Target
-from bundle.api import DIRECTORY
 from tests.support import checkout
 from tests.support.checkout import ROOT, Checkout
 
@@ -62,7 +61,7 @@ def make(root: Path) -> Repository:
     for name in ("Pulumi.prod.yaml", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "sdks", root / "sdks", ignore=checkout.NOT_COPIED)
-    built = DIRECTORY / Target(architecture="arm64", python="3.13").name
+    built = Target(architecture="arm64", python="3.13").directory
     if (ROOT / built / "report.json").exists():
         shutil.copytree(ROOT / built, root / built, dirs_exist_ok=True)
     repository = Repository(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundle import Target
-from bundle.api import DIRECTORY
+from bundle.target import BUNDLES as DIRECTORY
 from stack.report.markdown import bytes_
 from tests.support import repository
 from tests.support.repository import Repository
