@@ -56,7 +56,10 @@ class Repository:
 
 
 def make(root: Path) -> Repository:
-    """What is built for the cloud already comes along, or the first report would build it again."""
+    """Create a repository of the program below `root`.
+
+    It gets the cloud bundle of this checkout, if there is one, which saves the report a build.
+    """
     copy = checkout.make(root)
     for name in ("Pulumi.prod.yaml", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
