@@ -47,8 +47,7 @@ def file_digest(path: Path) -> str:
 class Digests:
     """SHA-256 of files, which are read again only when their status has changed.
 
-    known: entries of the last build by path. used: those of this build, which alone are saved, so
-    that deleted files drop out.
+    known: entries of the last build by path. used: those of this build.
     """
 
     known: dict[str, tuple[Status, str]] = field(default_factory=dict[str, tuple[Status, str]])
@@ -60,6 +59,8 @@ class Digests:
         known, value = self.known.get(str(path), (None, ""))
         if known != status:
             value = file_digest(path)
+        # The status was read before the content: a write in between gives the next build another
+        # status, and it reads the file again.
         # File times have a coarse resolution: two writes within it leave the same status. A file
         # that changed just now is therefore not remembered, and read again by the next build.
         if max(status[1], status[2]) < time.time_ns() - _SETTLED_NS:
@@ -132,6 +133,7 @@ class State:
     def save(self, path: Path) -> None:
         """Replace the file as a whole."""
         fields = {
+            # Only what this build has looked at, so that entries of deleted files are dropped.
             "digests": self.digests.used,
             "interpreter": (asdict(self.interpreter[0]), self.interpreter[1])
             if self.interpreter
