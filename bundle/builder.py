@@ -160,7 +160,7 @@ class Builder:
         return report
 
     def _pack_layer(self, files: Future[Tree], key: str) -> BuiltZip:
-        """Write the layer zip. It is kept even if the smoke test fails: mostly code is at fault."""
+        """Write the layer zip. It stays if the smoke test fails: usually the code is the cause."""
         path = self.scratch / "layer.zip"
         part = packing.write_archive(files.result(), self.target, path)
         check_sizes(part, None, self.limits)
