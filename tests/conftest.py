@@ -10,7 +10,8 @@ import pytest
 
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
-from tests.support.database_server import FAST, guarded
+from tests.support.database_server import FAST
+from tests.support.processes import guarded
 
 
 @dataclass(frozen=True, kw_only=True)
