@@ -101,7 +101,7 @@ class Deployment(Stored):
         outside = [path for path in files if path.startswith("/") or ".." in Path(path).parts]
         if outside:
             return [
-                f"files has {outside[0]!r}: paths must be relative to the program, otherwise every "
+                f"files has {outside[0]!r}: paths are relative to the program, otherwise every "
                 f"machine would deploy again"
             ]
         return [] if files else ["files is empty"]
