@@ -47,7 +47,7 @@ _MESSAGES: Final = {
     "too_short": "Must have at least {min_length} items",
 }
 """By the type of pydantic's error; `{…}` are members of its context."""
-_OWN_TYPES: Final = frozenset({"unknown_parameter", "unknown_factor", "value_error"})
+_OWN_TYPES: Final = frozenset({"unknown_parameter", "unknown_factor", "invisible_character"})
 """Types whose message this service wrote itself."""
 
 

@@ -19,7 +19,8 @@ _DIGITS: Final[Mapping[type, re.Pattern[str]]] = {
     int: re.compile(r"-?[0-9]{1,20}", re.ASCII),
     # What is not finite is refused by pydantic, with a reason of its own.
     float: re.compile(
-        r"-?([0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?|nan|inf|infinity)", re.ASCII | re.IGNORECASE
+        r"-?([0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?|nan|inf|infinity)",
+        re.ASCII | re.IGNORECASE,
     ),
 }
 _PARSING: Final = {int: "int_parsing", float: "float_parsing"}

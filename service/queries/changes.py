@@ -1,11 +1,13 @@
-"""A change of one account, and its score with it."""
+"""Changes or deletes one account."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor
 
+from service.errors import ConflictError
 from service.queries import accounts
 from service.queries.scores import rescore
 
@@ -33,9 +35,38 @@ def change(
     if columns:
         differs = " OR ".join(f"{name} IS DISTINCT FROM %({name})s" for name in columns)
         assignments = ", ".join(f"{name} = %({name})s" for name in columns)
-        statements.execute(
-            f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp() WHERE id = %(id)s AND ({differs})",
-            {**columns, "id": account_id},
-        )
+        try:
+            statements.execute(
+                f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp() "
+                f"WHERE id = %(id)s AND ({differs})",
+                {**columns, "id": account_id},
+            )
+        except pg.UniqueViolation as error:
+            constraint = error.diag.constraint_name or ""
+            what = "external id" if "external_id" in constraint else "name"
+            raise ConflictError(f"Another account has this {what}.") from None
     rescore(statements, [account_id], today)
     return accounts.one(statements, account_id)
+
+
+_DELETE: Final = (
+    "DELETE FROM account_metrics_daily WHERE account_id = %(id)s",
+    "DELETE FROM health_snapshots WHERE account_id = %(id)s",
+    "DELETE FROM insights WHERE account_id = %(id)s",
+    "DELETE FROM accounts WHERE id = %(id)s",
+)
+
+
+def delete(statements: cursor, account_id: int, *, allowed: Callable[[str], None]) -> bool:
+    """Delete the account with its history; False when there is no such account.
+
+    `allowed` is called with the account, and raises when it must not be deleted.
+    """
+    statements.execute("SELECT FROM accounts WHERE id = %(id)s FOR UPDATE", {"id": account_id})
+    present = accounts.one(statements, account_id)
+    if present is None:
+        return False
+    allowed(present)
+    for statement in _DELETE:
+        statements.execute(statement, {"id": account_id})
+    return True

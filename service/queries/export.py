@@ -7,14 +7,16 @@ from service.database.connection import Database
 from service.queries.filters import Filter, where
 from service.schema.columns import ACCOUNT_COLUMNS, Column
 
+PROTECTED: Final = r"^''*[ \u00a0]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+"""The rule of `service.importing.formulas`, for PostgreSQL; a test compares them."""
+
 
 def _cell(column: Column) -> str:
     name = f"a.{column.name}"
     match column.kind:
-        case (
-            "text"
-        ):  # as `importing.formulas.protected`, where the rule stands; a test compares them
-            return rf"CASE WHEN {name} ~ '^''*[=+\-@\t\r]' THEN '''' || {name} ELSE {name} END AS {column.name}"
+        case "text":
+            protected = f"CASE WHEN {name} ~ '{PROTECTED}' THEN '''' || {name} ELSE {name} END"
+            return f"{protected} AS {column.name}"
         case "flag":
             return f"{name}::text AS {column.name}"
         case "dollars":

@@ -1,6 +1,7 @@
 """Accounts: one, a page of them, a file of them; how one was, and what is changed of it."""
 
-from typing import Annotated
+import codecs
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from pydantic import StringConstraints
@@ -110,18 +111,25 @@ async def list_accounts(
     response_class=Response,
 )
 async def export_accounts(
-    request: Request, wanted: Annotated[Filter, Depends(account_filter)]
+    request: Request,
+    wanted: Annotated[Filter, Depends(account_filter)],
+    bom: Annotated[
+        bool,
+        Query(description="Begin the file with a byte order mark, which Excel needs for UTF-8."),
+    ] = True,
 ) -> Response:
-    """The accounts that a filter lets through, as a CSV file which can be imported again as it is.
+    """The accounts that a filter lets through, as a CSV file that can be imported again unchanged.
 
-    A spreadsheet takes no cell for a formula: what begins like one has an apostrophe in front, which the import takes away.
+    A text that a spreadsheet would take for a formula has an apostrophe in front, which the import
+    removes.
     """
     from service.http.downloads import MAX_BYTES, csv_file
     from service.queries.export import export
 
-    return csv_file(
-        request, export(request.app.state.database, wanted, limit=MAX_BYTES), "accounts.csv"
-    )
+    content = export(request.app.state.database, wanted, limit=MAX_BYTES)
+    if content is not None and bom:
+        content = codecs.BOM_UTF8 + content
+    return csv_file(request, content, "accounts.csv")
 
 
 @router.get(
@@ -150,7 +158,11 @@ async def get_account(
 async def change_account(
     request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
 ) -> Response:
-    """Changes any of an account's columns but its id and name, and scores it again. What is not given stays; null makes it unknown."""
+    """Changes any of an account's columns but its id, and scores it again.
+
+    What is not given stays; null makes a value unknown. A name or external id that another account
+    has is a conflict.
+    """
     from service.queries.changes import change
     from service.schema.requests import AccountChange
 
@@ -169,6 +181,29 @@ async def change_account(
         return WriteResult(changed, {"ETag": strong_etag(changed)})
 
     return write(request, key, work, content=await request.body())
+
+
+@router.delete(
+    ACCOUNT,
+    responses=json_responses(
+        "Deleted", "The account was deleted.", *WRITE, NotFoundError, PreconditionFailedError
+    ),
+    response_model=None,
+)
+async def delete_account(
+    request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
+) -> Response:
+    """Deletes an account with its daily rows, its score history and its insight."""
+    from service.queries.changes import delete
+
+    def work(statements: Statements) -> dict[str, Any]:
+        if not delete(
+            statements, account_id, allowed=lambda present: require_match(present, if_match)
+        ):
+            raise no_account(account_id)
+        return {"id": account_id, "message": "The account and its history were deleted."}
+
+    return write(request, key, work)
 
 
 @router.get(

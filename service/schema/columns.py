@@ -3,6 +3,7 @@
 from typing import Final, Literal, NamedTuple
 
 from service.schema.limits import (
+    EXTERNAL_ID_LENGTH,
     INDUSTRY_LENGTH,
     INT4_MAX,
     MAX_DOLLARS,
@@ -45,6 +46,7 @@ def _count(name: str, least: int = 0) -> Column:
 
 ACCOUNT_COLUMNS: Final = (
     _text("name", NAME_LENGTH, required=True),
+    _text("external_id", EXTERNAL_ID_LENGTH),
     Column("arr", "dollars", 0, MAX_DOLLARS, required=True),
     Column("segment", "choice", choices=SEGMENTS, required=True),
     _text("industry", INDUSTRY_LENGTH),

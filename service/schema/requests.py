@@ -3,10 +3,20 @@
 from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
 
 from service.schema import limits
 from service.schema.limits import RenewalRisk, Segment
+from service.schema.text import InvisibleCharacterError, normalize
 from service.scoring import Inputs
 from service.scoring.factors import LABELS
 
@@ -22,8 +32,20 @@ Promoters = Annotated[int, Field(ge=limits.NPS_WORST, le=limits.NPS_BEST), Befor
 Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, le=limits.MAX_DOLLARS, allow_inf_nan=False)]
 
+
+def _normal(text: str) -> str:
+    try:
+        return normalize(text)
+    except InvisibleCharacterError:
+        raise PydanticCustomError(
+            "invisible_character", "Must not hold invisible characters"
+        ) from None
+
+
 Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=limits.NOT_BLANK)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, pattern=limits.NOT_BLANK),
+    AfterValidator(_normal),
 ]
 
 MAX_REASONS: Final = 50
@@ -104,7 +126,7 @@ class WhatIf(BaseModel):
 
 
 class AccountChange(BaseModel):
-    """Any of an account's columns but its id and name. What is left out stays as it is; null makes it unknown."""
+    """Any of an account's columns but its id. What is left out stays; null makes it unknown."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -113,6 +135,10 @@ class AccountChange(BaseModel):
         },
     )
 
+    name: Annotated[Text, Field(max_length=limits.NAME_LENGTH)] = Field(
+        "", json_schema_extra=_without_default
+    )
+    external_id: Annotated[Text, Field(max_length=limits.EXTERNAL_ID_LENGTH)] | None = None
     arr: Dollars = Field(0, json_schema_extra=_without_default)
     segment: Segment = Field("SMB", json_schema_extra=_without_default)
     industry: Annotated[Text, Field(max_length=limits.INDUSTRY_LENGTH)] | None = None

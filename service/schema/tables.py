@@ -137,6 +137,7 @@ class Account(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "accounts"
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("name", name="accounts_name_key", postgresql_include=["id", *PLACE]),
+        UniqueConstraint("external_id", name="accounts_external_id_key"),
         Index("accounts_arr_idx", "arr", "id", postgresql_include=PLACE),
         Index("accounts_renewal_date_idx", "renewal_date", "id", postgresql_include=PLACE),
         Index(
@@ -194,6 +195,7 @@ class Account(SQLModel, table=True):
     renewal_risk: str | None = Field(sa_type=LABEL)
     created_at: datetime = Field(sa_column=_moment())
     updated_at: datetime = Field(sa_column=_moment(func.clock_timestamp()))
+    external_id: str | None = Field(sa_type=String(limits.EXTERNAL_ID_LENGTH))
 
 
 class AccountHealth(SQLModel, table=True):
@@ -248,6 +250,7 @@ class AccountName(SQLModel, table=True):
             postgresql_using="gin",
             postgresql_ops={"folded": "gin_trgm_ops"},
         ),
+        Index("account_names_folded_eq_idx", "folded"),
     )
 
     account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -327,6 +330,35 @@ class Insight(SQLModel, table=True):
     model: str = Field(sa_type=String(limits.MODEL_LENGTH))
     content: dict[str, Any] = Field(sa_type=JSONB)
     generated_at: datetime = Field(sa_column=_moment())
+
+
+class Import(SQLModel, table=True):
+    """An import of the last day, which can be undone."""
+
+    __tablename__: ClassVar[Any] = "imports"
+    __table_args__: ClassVar[Any] = (Index("imports_created_at_idx", "created_at"),)
+
+    id: int = Field(sa_column=_key())
+    created_at: datetime = Field(sa_column=_moment())
+    undone_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]  # takes instances too
+
+
+class ImportChange(SQLModel, table=True):
+    """A row that an import wrote: as it was before (null: created), and a fingerprint of it after."""
+
+    __tablename__: ClassVar[Any] = "import_changes"
+    __table_args__: ClassVar[Any] = (
+        Index("import_changes_import_id_idx", "import_id", "account_id"),
+    )
+
+    id: int = Field(sa_column=_key())
+    import_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("imports.id", ondelete="CASCADE"), nullable=False)
+    )
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    date: date | None
+    before: dict[str, Any] | None = Field(sa_type=JSONB)
+    after: str = Field(sa_type=Text)
 
 
 class PortfolioCell(SQLModel, table=True):

@@ -1,6 +1,7 @@
 """`stack`: the same product on one machine, with no account."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ USAGE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 failed, 2 usage, 3 `pulumi` is missing, 4 not running, or another one runs."""
+    # A background job of a non-interactive shell (`stack up &`) starts with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:

@@ -44,7 +44,7 @@ def pulumi(options: argparse.Namespace) -> int:
         _say(f"The lock of process {pid}, which was killed, has been removed.")
     cli = _Cli(program, workspace, given.stack)
     if given.deploys:
-        provided = client.provider(home, given.stack, frontend=given.frontend, say=_say)
+        provided = client.provider_address(home, given.stack, frontend=given.frontend, say=_say)
         cli.attach(provided, create=given.creates)
     code = cli.run(given.arguments)
     if given.removes and code == 0:

@@ -140,7 +140,7 @@ def take(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
     _import_from(root)
     config_overrides = {} if bytecode else {"bytecode": "false"}
     settings = stack_config.load(
-        root, stack, config_overrides=config_overrides, personal=False, sealed=SEALED
+        root, stack, config_overrides=config_overrides, read_local_file=False, encrypted_as=SEALED
     )
     site = f"{settings.project}:siteDomain"
     program = sdk.Program(

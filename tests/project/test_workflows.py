@@ -276,7 +276,7 @@ def test_python_is_the_functions_so_that_its_bytecode_can_be_compiled() -> None:
     ]
     assert (
         version
-        == stack_config.load(ROOT, "prod", config_overrides={}, personal=False).config[
+        == stack_config.load(ROOT, "prod", config_overrides={}, read_local_file=False).config[
             "ai-success-insights:python"
         ]
     )

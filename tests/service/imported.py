@@ -6,7 +6,7 @@ from typing import Any
 from psycopg2.extensions import connection
 
 from service.queries.scores import rescore
-from service.schema.responses import Imported
+from service.schema.responses import ImportedFile
 from tests.service.lambda_api import Response
 
 TODAY = datetime.now(UTC).date()
@@ -30,7 +30,7 @@ def everything(sql: connection) -> dict[str, list[Any]]:
 def counts(answer: Response) -> tuple[int, ...]:
     """Accounts created, updated, unchanged; days created, updated."""
     assert answer.status == 200, answer.text
-    found = Imported.model_validate_json(answer.text, strict=True, extra="forbid")
+    found = ImportedFile.model_validate_json(answer.text, strict=True, extra="forbid")
     return (
         found.accounts_created,
         found.accounts_updated,

@@ -29,7 +29,12 @@ def send(
     **query: Any,
 ) -> Response:
     """A request with a body of its own making."""
-    sent = event("POST", path, urlencode(query), {"content-type": content_type, **(headers or {})})
+    sent = event(
+        "POST",
+        path,
+        urlencode(query, doseq=True),
+        {"content-type": content_type, **(headers or {})},
+    )
     return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
 
 

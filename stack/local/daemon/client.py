@@ -1,4 +1,4 @@
-"""How a command starts the supervisor, talks to it and stops it."""
+"""Starts the supervisor, sends it requests and stops it."""
 
 import contextlib
 import json
@@ -15,13 +15,13 @@ from stack.local.daemon import control
 from stack.local.system.paths import Home, holder
 
 CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
-"""Prefixes of the variables that a cloud is reached with: nothing of the local cloud may use them."""
-STOP_S = 20.0
-PROVIDER_S = 60.0
+"""Prefixes of variables with cloud credentials, which the local cloud must not use."""
+STOP_TIMEOUT_S = 20.0
+PROVIDER_TIMEOUT_S = 60.0
 
 
 def launch(home: Home, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own; one that is attached ends with this process.
+    """Start a supervisor in a session of its own; with `attached` it ends with this process.
 
     `events` reads its standard output.
     """
@@ -50,7 +50,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 
 def without_credentials() -> dict[str, str]:
-    """Return this process's environment as the local cloud may see it."""
+    """Return this process's environment without the variables that the local cloud must not see."""
     unwanted = ("PYTHONDONTWRITEBYTECODE", "STACK_LOCAL_CLOUD")
     return {
         name: value
@@ -62,17 +62,17 @@ def without_credentials() -> dict[str, str]:
 def stop(home: Home) -> bool:
     """Stop the supervisor; False when none runs.
 
-    One that does not answer gets SIGTERM, then SIGKILL, after which its guard ends its children.
-    Raises `UserError` when the process does not end.
+    A supervisor that does not reply gets SIGTERM, then SIGKILL, after which its guard ends its
+    children. Raises `UserError` when the process does not end.
     """
     pid = holder(home.lock)
     if pid is None:
         return False
     if control.ask(home.socket, {"do": "stop"}) is None and pid:
         _signal(pid, signal.SIGTERM)
-    if not _wait_until_stopped(home, STOP_S):
+    if not _wait_until_stopped(home, STOP_TIMEOUT_S):
         _signal(pid, signal.SIGKILL)
-        if not _wait_until_stopped(home, STOP_S):
+        if not _wait_until_stopped(home, STOP_TIMEOUT_S):
             raise UserError(f"process {pid} does not end: look at {home.log}")
     return True
 
@@ -91,16 +91,17 @@ def _wait_until_stopped(home: Home, seconds: float) -> bool:
     return True
 
 
-def provider(
+def provider_address(
     home: Home, stack: str, *, frontend: bool, say: Callable[[str], None]
 ) -> Mapping[str, Any]:
-    """Return where the gRPC provider listens: `port`, and `config_overrides` of the stack.
+    """Return the `port` of the gRPC provider, and the stack's `config_overrides`.
 
-    Starts the local cloud when it does not run. Raises `UserError` with what it says instead.
+    Starts the local cloud when it does not run. Raises `UserError` with the reason when it cannot
+    provide one. say: shows one line of text to the user.
     """
     if holder(home.lock) is None:
         _start_without_evaluation(home, frontend=frontend, say=say)
-    deadline = time.monotonic() + PROVIDER_S
+    deadline = time.monotonic() + PROVIDER_TIMEOUT_S
     while True:
         reply = control.ask(home.socket, {"do": "provide", "stack": stack})
         if reply is not None and "error" in reply:
@@ -108,7 +109,7 @@ def provider(
         if reply is not None and "port" in reply:
             return reply
         if holder(home.lock) is None or time.monotonic() > deadline:
-            raise UserError(f"the local cloud does not answer: see {home.log}")
+            raise UserError(f"the local cloud does not reply: see {home.log}")
         time.sleep(0.1)
 
 
@@ -120,13 +121,14 @@ def _start_without_evaluation(home: Home, *, frontend: bool, say: Callable[[str]
         match event["kind"]:
             case "ready":
                 say(
-                    "The local cloud is running, and keeps running after this command: `stack status`, `stack logs`, `stack down`."
+                    "The local cloud is running, and keeps running after this command: "
+                    "`stack status`, `stack logs`, `stack down`."
                 )
                 return
             case "error":
                 raise UserError(event["text"])
             case "message":
                 say(event["text"])
-            case _:
+            case _:  # other events concern an evaluation
                 pass
     raise UserError(f"the local cloud has ended: see {home.log}")
