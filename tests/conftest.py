@@ -11,7 +11,8 @@ import pytest
 
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
-from tests.support.database_server import FAST, guarded
+from tests.support.database_server import FAST
+from tests.support.processes import guarded
 
 # A background job of a non-interactive shell (`make test &`) starts with SIGINT ignored. The
 # processes that tests start would inherit that, and tests that interrupt them would wait for ever.

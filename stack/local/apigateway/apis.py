@@ -16,7 +16,7 @@ from stack.local.lambda_.invocation import Invocation
 from stack.local.resources.arns import parse_invoke_arn
 from stack.local.resources.store import Store, stack_of
 from stack.local.system.ports import StackPorts
-from stack.local.system.server_group import Call, HttpServerGroup
+from stack.local.system.server_group import HttpServerGroup, RunOnLoop
 
 
 class NotPermittedError(Exception):
@@ -38,7 +38,7 @@ class HttpApis(HttpServerGroup[HttpApi]):
         functions: LambdaFunctions,
         logs: LogStore,
         ports: Callable[[str], StackPorts],
-        call: Call,
+        call: RunOnLoop,
     ) -> None:
         super().__init__(call)
         self._store = store

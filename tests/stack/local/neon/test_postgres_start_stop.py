@@ -1,4 +1,4 @@
-"""The local database server outlives none of its holders, and its data every end of it."""
+"""Tests how the local database server starts and ends, and that its data remain."""
 
 import json
 import os
@@ -18,41 +18,48 @@ from common.errors import UserError
 from stack.local.neon.postgres import data_directory
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.processes import AbandonedError
-from tests.support.database_server import FAST, ask, connected, fill, guarded, is_gone, postmaster
+from tests.support.database_server import (
+    FAST,
+    connected,
+    create_orders,
+    query,
+    server_process,
+)
+from tests.support.processes import guarded, is_gone
 
 ROOT = Path(__file__).parents[4]
 
 
-def test_data_outlives_a_stop_and_a_start(own_postgres: Postgres) -> None:
+def test_a_stopped_server_keeps_its_data(own_postgres: Postgres) -> None:
     own_postgres.start()
-    url = fill(own_postgres)
-    with connected(url):  # an open session does not hold up the stop
+    url = create_orders(own_postgres)
+    with connected(url):  # an open session does not delay the stop
         own_postgres.stop()
     assert not own_postgres.running
     assert "database system is shut down" in own_postgres.log_file.read_text()
     own_postgres.stop()
     own_postgres.start()
-    assert ask(url, "SELECT id FROM orders") == [(1,)]
+    assert query(url, "SELECT id FROM orders") == [(1,)]
     own_postgres.start()
-    assert ask(url, "SELECT id FROM orders") == [(1,)]
+    assert query(url, "SELECT id FROM orders") == [(1,)]
 
 
-def test_committed_rows_outlive_a_server_that_was_killed(
+def test_a_server_that_was_killed_keeps_committed_rows(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
-    url = fill(own_postgres)
-    killed = postmaster(postgres_home / "cluster" / "data")
+    url = create_orders(own_postgres)
+    killed = server_process(postgres_home / "cluster" / "data")
     killed.kill()
     while own_postgres.running:
         time.sleep(0.01)
     own_postgres.start()
-    assert postmaster(postgres_home / "cluster" / "data").pid != killed.pid
+    assert server_process(postgres_home / "cluster" / "data").pid != killed.pid
     assert "automatic recovery in progress" in own_postgres.log_file.read_text()
-    assert ask(url, "SELECT id FROM orders") == [(1,)]
+    assert query(url, "SELECT id FROM orders") == [(1,)]
 
 
-def test_nothing_runs_a_second_after_its_holder_was_killed_and_no_commit_is_lost(
+def test_the_server_ends_within_a_second_of_a_killed_supervisor_and_loses_no_commit(
     postgres_home: Path, free_port: int
 ) -> None:
     code = f"""if True:
@@ -74,56 +81,56 @@ def test_nothing_runs_a_second_after_its_holder_was_killed_and_no_commit_is_lost
             link.commit()
             print(number, flush=True)
     """
-    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
-    assert holder.stdout is not None
+    supervisor = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+    assert supervisor.stdout is not None
     try:
-        while holder.stdout.readline() != b"50\n":
-            assert holder.poll() is None
-        running = psutil.Process(holder.pid).children(recursive=True)
+        while supervisor.stdout.readline() != b"50\n":
+            assert supervisor.poll() is None
+        running = psutil.Process(supervisor.pid).children(recursive=True)
         assert {process.name() for process in running} >= {"postgres"}
     finally:
-        holder.kill()
+        supervisor.kill()
         killed_at = time.monotonic()
-        last = int([b"50", *holder.stdout.read().split()][-1])
-        holder.wait()
-        holder.stdout.close()
+        last = int([b"50", *supervisor.stdout.read().split()][-1])
+        supervisor.wait()
+        supervisor.stdout.close()
     while not all(is_gone(process) for process in running):
         assert time.monotonic() - killed_at < 1
         time.sleep(0.005)
     with guarded(postgres_home.parent) as guard:
         server = Postgres(postgres_home, guard, port=free_port)
         server.start()
-        count = ask(
+        count = query(
             server.url("writer", "secret", "ledger"), "SELECT count(*), max(id) FROM entries"
         )
         server.stop()
     assert count in ([(last + 1, last)], [(last + 2, last + 1)])
 
 
-def test_a_server_left_over_on_the_data_is_ended_first(postgres_home: Path, free_port: int) -> None:
+def test_a_leftover_server_on_the_data_is_ended_first(postgres_home: Path, free_port: int) -> None:
     with guarded(postgres_home.parent) as guard:
         server = Postgres(postgres_home, guard, port=free_port, settings=FAST)
         server.start()
-        url = fill(server)
-        left = postmaster(postgres_home / "cluster" / "data")
+        url = create_orders(server)
+        leftover_server = server_process(postgres_home / "cluster" / "data")
         with connected(url):
-            left.suspend()
+            leftover_server.suspend()
             second = Postgres(postgres_home, guard, port=free_port, settings=FAST)
             second.start()
-        assert not left.is_running() or is_gone(left)
+        assert not leftover_server.is_running() or is_gone(leftover_server)
         assert second.notes == [
-            f"Ended a Postgres (process {left.pid}) that still ran on the data."
+            f"Ended a Postgres (process {leftover_server.pid}) that still ran on the data."
         ]
-        assert ask(url, "SELECT id FROM orders") == [(1,)]
+        assert query(url, "SELECT id FROM orders") == [(1,)]
         second.stop()
         server.stop()
 
 
-def test_a_stale_pid_file_that_names_another_process_ends_nothing(
+def test_the_process_of_a_stale_pid_file_is_left_alone(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
-    url = fill(own_postgres)
+    url = create_orders(own_postgres)
     own_postgres.stop()
     data = postgres_home / "cluster" / "data"
     user = data_directory.find_data_directory(postgres_home).user
@@ -135,26 +142,27 @@ def test_a_stale_pid_file_that_names_another_process_ends_nothing(
         own_postgres.start()
         assert own_postgres.notes == []
         assert bystander.poll() is None
-        assert ask(url, "SELECT id FROM orders") == [(1,)]
+        assert query(url, "SELECT id FROM orders") == [(1,)]
     finally:
         bystander.kill()
         bystander.wait()
 
 
-def test_a_taken_port_is_named_with_its_holder(own_postgres: Postgres) -> None:
+def test_the_error_for_a_port_in_use_names_the_process(own_postgres: Postgres) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", own_postgres.port))
         other.listen()
         with pytest.raises(
             UserError,
-            match=rf"Port {own_postgres.port} for the local database is taken by .*\(process {os.getpid()}\)",
+            match=rf"Port {own_postgres.port} for the local database is taken by .*"
+            rf"\(process {os.getpid()}\)",
         ):
             own_postgres.start()
     own_postgres.start()
     assert own_postgres.running
 
 
-def test_a_first_start_that_was_broken_off_leaves_nothing_half_done(
+def test_a_first_start_that_was_cancelled_leaves_no_files(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     cancelled = threading.Event()
@@ -166,11 +174,11 @@ def test_a_first_start_that_was_broken_off_leaves_nothing_half_done(
     leftover = postgres_home / "cluster.1234"
     (leftover / "cluster" / "data").mkdir(parents=True)
     own_postgres.start()
-    assert ask(own_postgres.admin_url, "SELECT 1") == [(1,)]
+    assert query(own_postgres.admin_url, "SELECT 1") == [(1,)]
     assert not leftover.exists()
 
 
-def test_data_of_another_major_version_is_refused_and_kept(
+def test_data_of_another_major_version_is_refused_and_not_changed(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
@@ -187,7 +195,7 @@ def test_data_of_another_major_version_is_refused_and_kept(
 
 
 @pytest.mark.parametrize("missing", ["superuser-password", "data/PG_VERSION"])
-def test_a_damaged_cluster_is_named(
+def test_the_error_for_a_damaged_cluster_names_the_missing_file(
     own_postgres: Postgres, postgres_home: Path, missing: str
 ) -> None:
     (postgres_home / "cluster" / "data").mkdir(parents=True)
@@ -202,7 +210,9 @@ def test_a_damaged_cluster_is_named(
         own_postgres.start()
 
 
-def test_a_server_that_does_not_start_says_why(postgres_home: Path, free_port: int) -> None:
+def test_the_error_for_a_failed_start_has_the_servers_message(
+    postgres_home: Path, free_port: int
+) -> None:
     with guarded(postgres_home.parent) as guard:
         server = Postgres(
             postgres_home, guard, port=free_port, settings={"max_connections": "many"}
@@ -215,18 +225,18 @@ def test_a_server_that_does_not_start_says_why(postgres_home: Path, free_port: i
         assert not server.running
 
 
-def test_reset_ends_a_server_that_still_runs_and_deletes_its_data(
+def test_remove_ends_a_running_server_and_deletes_its_data(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
-    running = postmaster(postgres_home / "cluster" / "data")
+    running = server_process(postgres_home / "cluster" / "data")
     Postgres.remove(postgres_home)
     assert is_gone(running)
     assert not postgres_home.exists()
     Postgres.remove(postgres_home)
 
 
-def test_the_superusers_password_is_in_a_private_file(
+def test_only_the_owner_can_read_the_superusers_password(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
@@ -237,21 +247,7 @@ def test_the_superusers_password_is_in_a_private_file(
     assert len(file.read_text()) >= 32
 
 
-AWKWARD = [
-    "it's",
-    'say "x"',
-    "100%",
-    "a@b:c/d?e#f&g=h",
-    " spaces ",
-    "back\\slash",
-    "ünïcödé→",
-    "$1 %s {}",
-    "semi;colon--",
-    "+",
-]
-
-
-def test_the_records_of_children_are_gone_after_an_orderly_end(
+def test_a_stopped_server_leaves_no_record_of_its_process(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
