@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def next_number(head: str | None) -> str:
 
 
 @contextmanager
-def empty_database() -> Iterator[str]:
+def empty_database() -> Generator[str]:
     """Yield the URL of an empty database on a server that ends with the block."""
     with tempfile.TemporaryDirectory(prefix="migration-") as directory:
         home = Path(directory) / "postgres"
