@@ -1,7 +1,7 @@
 """Writes the next migration file. `make migration NAME="add a column"` runs it.
 
-Starts an embedded PostgreSQL server, migrates an empty database to the head, lets Alembic compare it
-with the tables of service/schema/tables.py, and writes the difference to
+Starts an embedded PostgreSQL server, migrates an empty database to the head, lets Alembic compare
+it with the tables of service/schema/tables.py, and writes the difference to
 service/migrations/versions/NNNN_name.py. Needs no running stack; the server is deleted afterwards.
 """
 

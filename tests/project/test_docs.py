@@ -1,4 +1,4 @@
-"""The documents agree with the code: names, defaults, flags, links and paths in them exist, and none is missing."""
+"""The documents agree with the code: what they name exists, and what they list is complete."""
 
 import ast
 import json
@@ -153,6 +153,31 @@ def test_own_service_md_has_every_variable_of_the_function() -> None:
     assert {"DATABASE_URL", "OPENAI_API_KEY"} <= variables
     document = text(ROOT / "docs/own-service.md")
     assert {variable for variable in variables if f"`{variable}`" not in document} == set()
+
+
+def test_errors_of_this_project_that_troubleshooting_md_quotes_exist() -> None:
+    """`…` in a quotation is a value. Its longest part has to be a text of the source."""
+    sources = "\n".join(texts("bundle", "components", "config", "stack"))
+    of_a_provider = {"Insufficient permissions to enable logging"}
+    quoted = {
+        quotation
+        for start in ("`", "local: `")
+        for cells in rows("docs/troubleshooting.md", start)
+        for quotation in re.findall(r"`([^`]+)`", cells[0])
+        if " " in quotation
+    } - of_a_provider
+    assert len(quoted) > 8
+    parts = {max(quotation.split("…"), key=len).strip() for quotation in quoted}
+    assert {part for part in parts if part not in sources} == set()
+
+
+def texts(*packages: str) -> Iterator[str]:
+    """Yield the string constants of packages, the constant parts of f-strings too."""
+    for package in packages:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(text(file))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
 
 
 def test_service_api_md_names_only_routes_that_the_openapi_document_has() -> None:
