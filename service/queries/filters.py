@@ -28,7 +28,7 @@ class Filter:
     max_score: float | None = None
 
     def of_accounts(
-        self, table: str, *, name: str = "n.folded", unscored: bool | None = None
+        self, table: str, *, name: str = "n.name_lower", unscored: bool | None = None
     ) -> Conditions:
         """SQL and its parameters. `table` is `a` for accounts or `h` for their health, which know most of this both; the score is always
         asked of `h`, the name of the expression `name`, which is in lower case. `unscored`: for accounts that have no score (True) or

@@ -42,7 +42,9 @@ DEEP: Final = 500
 """Rows to skip from which on it pays to look up where to start."""
 FEW: Final = 1000
 """Matches of a text up to which all are fetched and sorted; above, sorted rows are looked through until the page is full."""
-_FEW_NAMES: Final = "(SELECT * FROM account_names WHERE folded LIKE lower(%(pattern)s) OFFSET 0)"
+_FEW_NAMES: Final = (
+    "(SELECT * FROM account_search_names WHERE name_lower LIKE lower(%(pattern)s) OFFSET 0)"
+)
 """Read as a whole, and first: where the matches stand in the sorted list is not known."""
 TIES: Final = 64
 """Equal values in front of a deep page up to which their number costs nothing."""
@@ -131,7 +133,7 @@ def _rows(
 ) -> "tuple[_Rows, dict[str, Any]]":
     """`few`: so few match a text that all of them are fetched. By name a text is looked for in the names themselves, which are at hand."""
     by_name = order.column == "a.name" and not few
-    name = 'lower(a.name) COLLATE "C"' if by_name else "n.folded"
+    name = 'lower(a.name) COLLATE "C"' if by_name else "n.name_lower"
     conditions, values = wanted.of_accounts(
         "h" if order.by_score else "a", name=name, unscored=unscored
     )
@@ -139,7 +141,9 @@ def _rows(
     if wanted.needs_health and not order.by_score:
         tables += " JOIN account_health h ON h.account_id = a.id"
     if wanted.name_contains is not None and not by_name:
-        tables += f" JOIN {_FEW_NAMES if few else 'account_names'} n ON n.account_id = {order.id}"
+        tables += (
+            f" JOIN {_FEW_NAMES if few else 'account_search_names'} n ON n.account_id = {order.id}"
+        )
     return _Rows(tables, conditions, order), values
 
 
@@ -180,9 +184,9 @@ def _counted(wanted: Filter, order: Order) -> Statement:
     tables = "account_health h"
     if wanted.name_contains is not None:
         tables = (
-            "account_names n"
+            "account_search_names n"
             if len(conditions) == 1
-            else "account_names n JOIN account_health h USING (account_id)"
+            else "account_search_names n JOIN account_health h USING (account_id)"
         )
     return (
         f"SELECT count(*), {'NULL' if order.nullable else 'count(*)'} FROM {tables} {where(conditions)}",

@@ -8,6 +8,6 @@ DELTAS: Final = 2000
 """Appended rows of one rollup up to which readers sum them in passing."""
 
 
-def fold(statements: cursor) -> None:
+def compact(statements: cursor) -> None:
     """At the end of a write. Does nothing while there is little to sum, or while another one does it."""
-    statements.execute("SELECT fold_portfolio(%(deltas)s)", {"deltas": DELTAS})
+    statements.execute("SELECT compact_rollups(%(deltas)s)", {"deltas": DELTAS})

@@ -173,7 +173,7 @@ def test_movers_are_computed_again_only_when_the_data_changed(
     changed = service.get("/portfolio/movers").json
     assert changed["down"][0]["to"] == 1
     with sql.cursor() as cursor:
-        cursor.execute("SELECT fold_portfolio(0)")
+        cursor.execute("SELECT compact_rollups(0)")
         cursor.execute(
             "UPDATE accounts SET name = 'Renamed' WHERE id = %s", (changed["down"][0]["id"],)
         )

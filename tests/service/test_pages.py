@@ -84,7 +84,7 @@ def listed(module_url: str) -> Iterator[Listed]:
                 "UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s",
                 (row.health_score, bucket, row.id),
             )
-        cursor.execute("SELECT fold_portfolio(50)")
+        cursor.execute("SELECT compact_rollups(50)")
         opened.commit()
     database = Database(module_url)
     yield Listed(database, rows)

@@ -86,9 +86,7 @@ def assert_kept(sql: connection) -> None:
             tuple(row[:keys]): tuple(map(float, row[keys:])) for row in run(sql, COUNTED[table])
         }
         assert kept == counted, table
-    names = (
-        "SELECT id, lower(name) FROM accounts EXCEPT SELECT account_id, folded FROM account_names"
-    )
+    names = "SELECT id, lower(name) FROM accounts EXCEPT SELECT account_id, name_lower FROM account_search_names"
     assert run(sql, names) == []
 
 
@@ -146,7 +144,7 @@ def test_whatever_is_written_the_sums_are_those_of_the_rows(sql: connection, see
         rescore(sql, draw)
         run(sql, draw.choice(CHANGES))
         if draw.random() < 0.4:
-            run(sql, "SELECT fold_portfolio(%s)", (draw.choice((0, 5)),))
+            run(sql, "SELECT compact_rollups(%s)", (draw.choice((0, 5)),))
         assert_kept(sql)
 
 
@@ -154,7 +152,7 @@ def test_folding_sums_what_was_appended_and_leaves_no_row_of_nothing(sql: connec
     insert(sql, random.Random(1), [str(number) for number in range(50)])
     rescore(sql, random.Random(1))
     run(sql, "DELETE FROM accounts WHERE segment = 'SMB'")
-    run(sql, "SELECT fold_portfolio(0)")
+    run(sql, "SELECT compact_rollups(0)")
     for table, keys in KEYS.items():
         assert run(sql, f"SELECT count(*) FROM {table} WHERE is_delta") == [(0,)]
         assert run(sql, f"SELECT count(*) FROM {table} WHERE accounts = 0") == [(0,)]
@@ -197,7 +195,7 @@ def test_writers_side_by_side_leave_the_right_sums(
                 recompute(
                     statements, after=0, limit=1000, today=TODAY + timedelta(draw.randrange(3))
                 )
-        rollups.fold(statements)
+        rollups.compact(statements)
 
     def work(seed: int) -> None:
         database = Database(url)
