@@ -1,4 +1,4 @@
-"""A change of one account, and its score with it."""
+"""Changes an account and scores it again."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -20,10 +20,11 @@ def change(
     *,
     allowed: Callable[[str], None],
 ) -> str | None:
-    """The account after `columns` (by name) were written and it was scored again; None when it is not there.
+    """Write `columns` (values by name), score the account, and return it as a JSON object.
 
-    `columns` are names of the table's columns, never a client's. `allowed` is given the account as it is, and raises when it must not be
-    changed. What is the same already is not written.
+    Returns None when there is no such account. The names come from the schema, never from a
+    client. `allowed` gets the account as it was, as a JSON object, and raises to refuse the change.
+    An account that has all of these values already is not written.
     """
     statements.execute(_LOCK, {"id": account_id})
     present = accounts.one(statements, account_id)
@@ -34,7 +35,8 @@ def change(
         differs = " OR ".join(f"{name} IS DISTINCT FROM %({name})s" for name in columns)
         assignments = ", ".join(f"{name} = %({name})s" for name in columns)
         statements.execute(
-            f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp() WHERE id = %(id)s AND ({differs})",
+            f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp()"
+            f" WHERE id = %(id)s AND ({differs})",
             {**columns, "id": account_id},
         )
     rescore(statements, [account_id], today)

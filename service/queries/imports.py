@@ -1,4 +1,4 @@
-"""A file's accounts and days into the database: all of them or nothing, and only what it does not hold already."""
+"""Imports the accounts and days of a file: all of them or none, and only what is new or differs."""
 
 from datetime import date
 from typing import Any, Final
@@ -18,10 +18,10 @@ DAYS: Final = "incoming_days"
 
 
 def load(statements: cursor, file: File, *, today: date, dry_run: bool) -> dict[str, Any]:
-    """Writes what is new or differs, scores the accounts that this concerns, and says how much it was.
+    """Write what is new or differs, score these accounts, and return the counts as a JSON object.
 
-    In one transaction, and repeatable from its start. What is as the file says is not touched. An account of which only days are new or
-    differ is scored again and counts as unchanged. `dry_run` counts the same and writes nothing.
+    The transaction can be repeated from its start. An account of which only days are new or differ
+    is scored again and counts as unchanged. `dry_run` returns the same counts and writes nothing.
     """
     accounts, days = _merges(file)
     _stage_accounts(statements, file)
@@ -44,7 +44,7 @@ def load(statements: cursor, file: File, *, today: date, dry_run: bool) -> dict[
 
 
 def _merges(file: File) -> tuple[Merge, Merge]:
-    """Of the accounts, and of the days."""
+    """The merges of the accounts and of the days."""
     accounts = Merge(
         table="accounts",
         staged=ACCOUNTS,
@@ -66,45 +66,45 @@ def _merges(file: File) -> tuple[Merge, Merge]:
 def _stage_accounts(statements: cursor, file: File) -> None:
     columns = file.accounts.columns
     names = ", ".join(columns)
-    statements.execute(
-        " ".join(
-            [
-                "CREATE TEMP TABLE",
-                ACCOUNTS,
-                "ON COMMIT DROP AS SELECT",
-                names,
-                "FROM accounts WITH NO DATA",
-            ]
-        ),
-    )
+    statements.execute(" ".join([
+        "CREATE TEMP TABLE", ACCOUNTS, "ON COMMIT DROP AS SELECT", names,
+        "FROM accounts WITH NO DATA",
+    ]))  # fmt: skip
     copy_text(statements, ACCOUNTS, columns, file.accounts.text())
     statements.execute(" ".join(["ANALYZE", ACCOUNTS, "(name)"]))
 
 
 def _stage_days(statements: cursor, file: File, join: str) -> None:
-    """With the ids of their accounts; null, after a LEFT JOIN, for those of accounts that are not there."""
+    """Stage the days with the ids of their accounts.
+
+    `join` is JOIN or LEFT JOIN, which gives the days of an account that does not exist a null id.
+    """
     columns = file.days.columns
     names = ", ".join(columns)
     values = ", ".join(columns[1:])
     statements.execute(" ".join([
         "CREATE TEMP TABLE", NAMED_DAYS, "ON COMMIT DROP AS SELECT", names,
-        "FROM accounts JOIN account_metrics_daily days ON days.account_id = accounts.id WITH NO DATA",
+        "FROM accounts JOIN account_metrics_daily days ON days.account_id = accounts.id",
+        "WITH NO DATA",
     ]))  # fmt: skip
     copy_text(statements, NAMED_DAYS, columns, file.days.text())
     statements.execute(" ".join([
         "CREATE TEMP TABLE", DAYS, "ON COMMIT DROP AS SELECT accounts.id AS account_id,", values,
-        "FROM", NAMED_DAYS, "days", join, "accounts USING (name); ANALYZE", DAYS, "(account_id, date)",
+        "FROM", NAMED_DAYS, "days", join, "accounts USING (name);",
+        "ANALYZE", DAYS, "(account_id, date)",
     ]))  # fmt: skip
 
 
 def _lock(statements: cursor, accounts: Merge, days: Merge) -> list[int]:
-    """The accounts that are there and that differ, or have a day that is new or differs: nobody else writes to them until the end.
+    """Lock the stored accounts that differ, or have a day that is new or differs; return their ids.
 
-    In the order of the names, which is that of insertions too: so two imports never wait for each other crosswise.
+    In the order of the names, as `Merge.insert` locks names, so that two imports cannot deadlock.
     """
     statements.execute(" ".join([
-        "SELECT old.id FROM accounts old JOIN", accounts.staged, "new ON", accounts.same, "WHERE", accounts.differs,
-        "OR old.id IN (SELECT new.account_id FROM", days.staged, "new LEFT JOIN", days.table, "old ON", days.same,
+        "SELECT old.id FROM accounts old JOIN", accounts.staged, "new ON", accounts.same,
+        "WHERE", accounts.differs,
+        "OR old.id IN (",
+        "SELECT new.account_id FROM", days.staged, "new LEFT JOIN", days.table, "old ON", days.same,
         "WHERE old.id IS NULL OR", days.differs, ") ORDER BY old.name FOR NO KEY UPDATE OF old",
     ]))  # fmt: skip
     return [account for (account,) in statements.fetchall()]
@@ -114,11 +114,13 @@ def _result(
     file: File, accounts: tuple[int, int], days: tuple[int, int], *, dry_run: bool
 ) -> dict[str, Any]:
     unchanged = len(file.accounts) - sum(accounts)
-    told = f"{accounts[0]} accounts created, {accounts[1]} updated, {unchanged} unchanged; {days[0]} days created, {days[1]} updated."
+    counts = (
+        f"{accounts[0]} accounts created, {accounts[1]} updated, {unchanged} unchanged;"
+        f" {days[0]} days created, {days[1]} updated."
+    )
+    lead = "Dry run, nothing was written. It would be" if dry_run else "Imported"
     return {
-        "message": f"Dry run, nothing was written. It would be: {told}"
-        if dry_run
-        else f"Imported: {told}",
+        "message": f"{lead}: {counts}",
         "accounts_created": accounts[0],
         "accounts_updated": accounts[1],
         "accounts_unchanged": unchanged,

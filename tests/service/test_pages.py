@@ -229,20 +229,20 @@ def test_a_list_reads_tables_in_at_most_two_statements(
     assert set(asked) <= {1, 2}
 
 
-def test_a_deep_page_of_all_starts_at_a_place_that_a_rollup_knows(
+def test_a_deep_page_of_all_accounts_starts_at_a_key_of_a_rollup(
     listed: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pagination, "DEEP", 3)
     everything = Filter(today=TODAY, segments=[], buckets=[], regions=[], owners=[], industries=[])
     for sort in ("health_score", "-health_score", "renewal_date", "-renewal_date"):
-        statement, values = pagination.total(everything, Order.of(sort), 100)
-        ((_, _, place, before),) = listed.database.read(statement, values)
-        assert place is not None
-        assert 0 < before <= 100, sort
-    assert "places" not in pagination.total(everything, Order.of("name"), 100)[0]
+        statement, values = pagination.count_statement(everything, Order.of(sort), 100)
+        ((_, _, seek_key, rows_before),) = listed.database.read(statement, values)
+        assert seek_key is not None
+        assert 0 < rows_before <= 100, sort
+    assert "seek_keys" not in pagination.count_statement(everything, Order.of("name"), 100)[0]
     assert (
-        "places"
-        not in pagination.total(
+        "seek_keys"
+        not in pagination.count_statement(
             Filter(today=TODAY, buckets=["Red"]), Order.of("health_score"), 100
         )[0]
     )

@@ -172,7 +172,7 @@ def test_writers_side_by_side_leave_the_right_sums(
     url: str, sql: connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ones that patch, add, score again and fold at the same time."""
-    monkeypatch.setattr(rollups, "DELTAS", 3)
+    monkeypatch.setattr(rollups, "MAX_DELTAS", 3)
     Database(url).write(
         lambda statements: samples.add(statements, count=30, seed=1, replace=False, today=TODAY)
     )
