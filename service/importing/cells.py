@@ -1,4 +1,4 @@
-"""From a cell's text to a value of its column, strictly: each kind of column has one reader, and one form that a message can ask for."""
+"""Converts cells to values: each kind of column has one reader and one documented form."""
 
 import re
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from service.schema import limits
 from service.schema.columns import Column, Kind
 
 UNKNOWN: Final = r"\N"
-"""A blank cell, in the text format of PostgreSQL's COPY, which all values are given in."""
+"""A blank cell. All values are in the text format of PostgreSQL's COPY, in which this is null."""
 
 MAX_CELL: Final = 1000
-"""Characters of a cell that holds no text: no number or date that is within its bounds needs as many."""
+"""Characters of a cell that is not text; numbers and dates within their bounds need fewer."""
 
 REMEMBERED: Final = 2000
-"""Distinct cells of one column whose value is kept, so that what repeats is read once."""
+"""Distinct cells of one column whose values are cached."""
 
 _CLEAN: Final = re.compile(limits.PRINTABLE)
 _DIGITS: Final = r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+"
@@ -42,10 +42,10 @@ class CellError(ValueError):
 
 
 class Reader(dict[str, str]):
-    """The values of a column by their cells: `reader[cell]` gives COPY's text of the value, or raises `CellError`.
+    """The values of a column: `reader[cell]` is the value in COPY's format, or raises `CellError`.
 
-    Spaces around a cell do not count, and a blank one is `UNKNOWN`, also where a value is required: another row may have it. Equal values
-    have equal texts, however they were written.
+    Spaces around a cell are ignored. A blank cell is `UNKNOWN`, also in a required column, whose
+    value another row may have. Equal values are equal texts, whatever the form of their cells.
     """
 
     def __init__(self, column: Column) -> None:
@@ -67,7 +67,7 @@ class Reader(dict[str, str]):
 
 
 def expected(column: Column) -> str:
-    """The form of a column's cells, in a sentence."""
+    """A sentence that says what a cell of the column may hold."""
     numbers = f"from {column.least} to {column.most}"
     match column.kind:
         case "text":
@@ -108,10 +108,10 @@ def _text(column: Column, text: str) -> str:
 
 
 def _choice(column: Column, text: str) -> str:
-    """In any case, with spaces, underscores or hyphens, or without."""
-    asked = _plain(text)
+    """Case, spaces, underscores and hyphens are ignored."""
+    wanted = _plain(text)
     for choice in column.choices:
-        if _plain(choice) == asked:
+        if _plain(choice) == wanted:
             return choice
     raise _malformed(column)
 
@@ -153,7 +153,7 @@ def _within(column: Column, text: str) -> float:
     value = float(text.replace(",", ""))
     if not column.least <= value <= column.most:
         raise _out_of_range(column)
-    return value + 0.0  # never the negative zero
+    return value + 0.0  # converts the negative zero
 
 
 def _date(column: Column, text: str) -> str:

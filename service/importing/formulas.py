@@ -1,7 +1,8 @@
-"""Text that a spreadsheet would take for a formula: how a cell of a file is written so that it does not, and read back.
+"""Protects text cells from spreadsheets that would evaluate them as formulas (CSV injection).
 
-The characters are those of OWASP ASVS 5.0, 1.2.10. A text that starts so gets a single quote in front, which spreadsheets do not show.
-One that has such quotes already gets one more, so that reading, which takes one away, gives every text back as it was.
+The characters are those of OWASP ASVS 5.0, 1.2.10. A text that starts with one gets a leading
+single quote, which spreadsheets do not show. A text that starts with quotes and then one of them
+gets one more, so that reading, which removes one, always returns the text that was written.
 """
 
 import re
@@ -12,10 +13,10 @@ _PROTECTED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 def protected(text: str) -> str:
-    """For a text cell of a file that is written: `=1+1` → `'=1+1`. Not for numbers: they stay plain."""
+    """The cell to write for a text: `=1+1` → `'=1+1`. Not for numbers, which stay plain."""
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 def unprotected(cell: str) -> str:
-    """For a cell of a file that is read: `'=1+1` → `=1+1`, `'s Gravenhage` as it is."""
+    """The text of a cell that is read: `'=1+1` → `=1+1`, but `'s Gravenhage` unchanged."""
     return cell[1:] if _PROTECTED.match(cell) else cell

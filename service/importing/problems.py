@@ -1,4 +1,4 @@
-"""What can be wrong with a file: where, by a code for programs, and in a sentence that says what is expected. Never with the value."""
+"""The problems of a file. They never hold a value of it."""
 
 from bisect import insort
 from collections.abc import Iterable
@@ -9,7 +9,10 @@ MAX_LISTED: Final = 100
 
 
 class Problem(NamedTuple):
-    """`row` counts the file's records from 1, which is the header's. `column` is the interface's name, None when it is the whole row."""
+    """`row` counts records from 1, the header. `column` is None when the whole row is meant.
+
+    `code` is for programs; `message` says what is expected.
+    """
 
     row: int
     column: str | None
@@ -18,7 +21,7 @@ class Problem(NamedTuple):
 
 
 class InvalidFileError(Exception):
-    """`problems` in the order of the rows, at most `MAX_LISTED`, of `total`."""
+    """`problems` are the first `MAX_LISTED` of `total`, sorted by row."""
 
     def __init__(self, problems: Iterable[Problem], total: int) -> None:
         self.problems = tuple(problems)
@@ -27,20 +30,19 @@ class InvalidFileError(Exception):
 
 
 class Problems:
-    """Collects them, and keeps no more than are listed."""
+    """Collects problems, in any order of rows; stores the first `MAX_LISTED` and counts all."""
 
     def __init__(self) -> None:
-        self._kept: list[Problem] = []
+        self._first: list[Problem] = []
         self.total = 0
 
     def add(self, problem: Problem) -> None:
-        """In any order of rows."""
         self.total += 1
-        if len(self._kept) < MAX_LISTED or problem.row < self._kept[-1].row:
-            insort(self._kept, problem, key=attrgetter("row"))
-            del self._kept[MAX_LISTED:]
+        if len(self._first) < MAX_LISTED or problem.row < self._first[-1].row:
+            insort(self._first, problem, key=attrgetter("row"))
+            del self._first[MAX_LISTED:]
 
     def check(self) -> None:
         """Raises `InvalidFileError` when there are any."""
         if self.total:
-            raise InvalidFileError(self._kept, self.total)
+            raise InvalidFileError(self._first, self.total)

@@ -23,8 +23,8 @@ _CANDIDATES: Final = 10
 
 # The priority depends on today, so no index has it. But it is at least risk / 100 and at most twice
 # that. `threshold` is a priority that `limit` accounts reach: the lowest of the best ones among the
-# riskiest accounts. An account whose risk / 100 is less than half of it cannot be in the result, whatever its
-# renewal date; so `first` reads a short range of the risk index.
+# riskiest accounts. An account whose risk / 100 is less than half of it cannot be in the result,
+# whatever its renewal date; so `first` reads a short range of the risk index.
 _ATTENTION: Final = f"""
     WITH at_risk AS NOT MATERIALIZED (
         SELECT account_id, score, arr, renewal_date FROM account_health

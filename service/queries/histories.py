@@ -47,11 +47,11 @@ def health(database: Database, account_id: int, *, limit: int) -> str | None:
     rows = database.read(_HEALTH, {"id": account_id, "limit": limit})
     if not rows:
         return None
-    snapshots = [
-        f'{snapshot[:-1]},"top_factors":{factors_json(values, points, adjustments, SHOWN_IN_LISTS)}}}'
-        for snapshot, values, points, adjustments in rows
-        if points is not None
-    ]
+    snapshots: list[str] = []
+    for snapshot, values, points, adjustments in rows:
+        if points is not None:
+            factors = factors_json(values, points, adjustments, SHOWN_IN_LISTS)
+            snapshots.append(f'{snapshot[:-1]},"top_factors":{factors}}}')
     return f"[{','.join(snapshots)}]"
 
 

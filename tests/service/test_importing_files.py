@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.csv_files import HEADER, accounts_csv, days_csv
-from service.importing import File, InvalidFileError, Lines, protected, read_file
+from service.importing import CopyBuffer, File, InvalidFileError, protected, read_file
 from service.importing.problems import MAX_LISTED
 from service.importing.records import AT_ONCE
 from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
@@ -22,7 +22,7 @@ def read(content: bytes | str) -> File:
     return read_file(io.BytesIO(content.encode() if isinstance(content, str) else content))
 
 
-def rows(lines: Lines) -> list[dict[str, str]]:
+def rows(lines: CopyBuffer) -> list[dict[str, str]]:
     return [
         dict(zip(lines.columns, line.split("\t"), strict=True))
         for line in "".join(lines.text()).split("\n")[:-1]
