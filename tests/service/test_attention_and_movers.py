@@ -14,7 +14,7 @@ from psycopg2.extensions import connection
 from service.playbooks import best
 from service.queries import movers as movers_query
 from service.schema.responses.portfolio import Attention, Movers, Renewals
-from service.scoring.score import bucket_of, shown
+from service.scoring.score import bucket_of, rounded_score
 from tests.service.lambda_api import Api, api
 
 TODAY = datetime.now(UTC).date()
@@ -91,7 +91,7 @@ def test_attention_goes_to_the_highest_priorities(
         assert account["days_to_renewal"] == (
             row["renewal_date"] and (row["renewal_date"] - TODAY).days
         )
-        assert account["health_score"] == shown(row["score"])
+        assert account["health_score"] == rounded_score(row["score"])
 
 
 def test_fewer_accounts_than_asked_for_are_all_there_is(service: Api, sql: connection) -> None:
@@ -151,7 +151,7 @@ def test_movers_are_those_whose_score_changed_the_most(
         for one, (change, account) in zip(found, expected, strict=True):
             assert one["change"] == pytest.approx(change, abs=0.051)
             assert (one["from"], one["since"][:19]) == (
-                shown(before[account][0]),
+                rounded_score(before[account][0]),
                 before[account][1].isoformat()[:19],
             )
 

@@ -11,7 +11,7 @@ from service.clock import today
 from service.playbooks import find
 from service.schema.responses.insights import AccountInsight, PortfolioInsight
 from service.scoring.factors import LABELS
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 from tests.service.insights import add, insight, numbers, reasons
 from tests.service.lambda_api import Api, Response
 
@@ -78,9 +78,9 @@ def test_no_number_is_of_its_own(sampled: Api) -> None:
             30,
             90,
         }
-        known |= {abs(shown(factor["impact"])) for factor in factors}
+        known |= {abs(rounded_score(factor["impact"])) for factor in factors}
         known |= {
-            abs(shown(factor["value"] * scale))
+            abs(rounded_score(factor["value"] * scale))
             for factor in factors
             if factor["value"] is not None
             for scale in (1, 100)

@@ -214,7 +214,7 @@ def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI)
     openai.silent = True
     model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=300)
     subject = Subject(
-        kind="account", head={}, instructions="", data="{}", fillings={}, own_words=(), rules={}
+        kind="account", head={}, instructions="", data="{}", placeholders={}, account_texts=(), rules={}
     )
     with asyncio.Runner() as runner, pytest.raises(InsightError, match="timeout"):
         runner.run(model.ask(subject, remaining=RESERVE_SECONDS + SHORT))

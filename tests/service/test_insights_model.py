@@ -152,15 +152,15 @@ def test_effort_is_named_only_to_models_that_take_it(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (changed(summary="The score is 99."), "number_of_its_own"),
-        (changed(summary="The score is \u0669\u0669."), "number_of_its_own"),
-        (changed(summary="Half: \u00bd."), "number_of_its_own"),
-        (changed(risk_factors=["Churn of {arr} within 30 days."]), "number_of_its_own"),
+        (changed(summary="The score is 99."), "unsupported_number"),
+        (changed(summary="The score is \u0669\u0669."), "unsupported_number"),
+        (changed(summary="Half: \u00bd."), "unsupported_number"),
+        (changed(risk_factors=["Churn of {arr} within 30 days."]), "unsupported_number"),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "title": "Save $5"}]
             ),
-            "number_of_its_own",
+            "unsupported_number",
         ),
         (changed(summary="It is {churn_probability}."), "unknown_figure"),
         (changed(summary="It is {account_a}."), "unknown_figure"),
@@ -169,31 +169,31 @@ def test_effort_is_named_only_to_models_that_take_it(
         (changed(summary="It is {renewal_date}."), "unknown_figure"),
         (
             changed(recommended_actions=[{**ACCOUNT["recommended_actions"][0], "playbook_id": 11}]),
-            "invalid_answer",
+            "invalid_output",
         ),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "playbook_id": "7"}]
             ),
-            "invalid_answer",
+            "invalid_output",
         ),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "priority": "Urgent"}]
             ),
-            "invalid_answer",
+            "invalid_output",
         ),
-        (changed(recommended_actions=ACCOUNT["recommended_actions"] * 6), "invalid_answer"),
-        (changed(recommended_actions=[]), "invalid_answer"),
-        (changed(health_score=99), "invalid_answer"),
-        (changed(summary=""), "invalid_answer"),
-        (changed(summary=" \n "), "invalid_answer"),
-        (changed(summary=None), "invalid_answer"),
-        (changed(summary="x" * 2001), "invalid_answer"),
-        (changed(summary="\x00"), "invalid_answer"),
-        (changed(summary="\ud800"), "invalid_answer"),
-        (says({"summary": "only this"}), "invalid_answer"),
-        (completion("[]"), "invalid_answer"),
+        (changed(recommended_actions=ACCOUNT["recommended_actions"] * 6), "invalid_output"),
+        (changed(recommended_actions=[]), "invalid_output"),
+        (changed(health_score=99), "invalid_output"),
+        (changed(summary=""), "invalid_output"),
+        (changed(summary=" \n "), "invalid_output"),
+        (changed(summary=None), "invalid_output"),
+        (changed(summary="x" * 2001), "invalid_output"),
+        (changed(summary="\x00"), "invalid_output"),
+        (changed(summary="\ud800"), "invalid_output"),
+        (says({"summary": "only this"}), "invalid_output"),
+        (completion("[]"), "invalid_output"),
         (completion('{"summary": '), "invalid_json"),
         (completion("Certainly! Here is"), "invalid_json"),
         (completion(""), "empty"),

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection
 from service.schema.requests import WhatIf
 from service.schema.responses.scoring import Scoring, WhatIfScore
 from service.scoring import rules
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 from tests.service.lambda_api import Api, Response, api
 
 TODAY = datetime.now(UTC).date()
@@ -133,7 +133,7 @@ def test_one_decimal_is_rounded_as_the_database_rounds_it(sampled_sql: connectio
             "SELECT round(value::numeric, 1)::double precision FROM unnest(%s::double precision[]) value",
             (values,),
         )
-        assert [shown(value) for value in values] == [rounded for (rounded,) in cursor.fetchall()]
+        assert [rounded_score(value) for value in values] == [rounded for (rounded,) in cursor.fetchall()]
 
 
 @pytest.mark.parametrize(
