@@ -60,11 +60,6 @@ def factors(
     return found
 
 
-def weightiest(all_factors: Sequence[Factor], limit: int = SHOWN_IN_LISTS) -> list[Factor]:
-    """Return the first `limit` factors that have an impact."""
-    return [factor for factor in all_factors if factor.impact][:limit]
-
-
 def reasons(all_factors: Sequence[Factor]) -> list[str]:
     """Return the codes of the factors that lower the score, in the order of the factors."""
     return [factor.code for factor in all_factors if factor.impact < 0]
@@ -115,7 +110,7 @@ def factors_json(values: str, points: str, adjustments: str, limit: int | None =
     """Return `factors` of a stored score as a JSON array, with numbers of twelve digits.
 
     The arguments are PostgreSQL's texts of the three arrays (`{1.5,NULL}`). `limit` selects the
-    first factors that have an impact, as `weightiest` does.
+    first factors that have an impact.
     """
     if len(points) <= 2:
         return "[]"

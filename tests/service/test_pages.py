@@ -1,4 +1,4 @@
-"""Every way to a page of a list gives the rows that sorting all of them would give."""
+"""Every query for a page gives the rows that sorting all of them would give."""
 
 import itertools
 import json
@@ -75,7 +75,8 @@ def listed(module_url: str) -> Iterator[Listed]:
     with closing(psycopg2.connect(module_url)) as opened, opened.cursor() as cursor:
         for row in rows:
             cursor.execute(
-                "INSERT INTO accounts (id, name, arr, segment, region, cs_owner, industry, renewal_date, updated_at)"
+                "INSERT INTO accounts (id, name, arr, segment, region, cs_owner, industry,"
+                " renewal_date, updated_at)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 row[:-1],
             )
@@ -93,7 +94,7 @@ def listed(module_url: str) -> Iterator[Listed]:
 
 @pytest.fixture(params=["shallow", "deep"])
 def depth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deep: what is done for large lists is done for this small one."""
+    """Deep: the queries for large lists are used for this small one."""
     if request.param == "deep":
         monkeypatch.setattr(pagination, "DEEP", 3)
         monkeypatch.setattr(pagination, "FEW", 2)
