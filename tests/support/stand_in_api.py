@@ -1,4 +1,4 @@
-"""A stand-in for the service's API on a loopback port: answers what a test tells it to, with CORS for one origin."""
+"""A stand-in for the service's API on a loopback port: a test's own responses, with CORS."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ SAMPLES = "/ingest/generate-mock"
 
 @dataclass
 class Response:
-    """`gate`: the answer waits for it. `drop`: the connection is closed without one."""
+    """`gate`: the response waits for it. `drop`: the connection is closed without one."""
 
     body: object
     status: int = 200
@@ -29,9 +29,9 @@ class Response:
 
 @dataclass
 class StandInApi:
-    """`answers` by path; `requests` is what came in, as `METHOD path?query`."""
+    """`responses` by path; `requests` is what came in, as `METHOD path?query`."""
 
-    answers: dict[str, Response] = field(default_factory=dict[str, Response])
+    responses: dict[str, Response] = field(default_factory=dict[str, Response])
     requests: list[str] = field(default_factory=list[str])
     origin: str = ""
     port: int = 0
@@ -41,7 +41,7 @@ class StandInApi:
 
     def fill(self) -> None:
         accounts = [account(number) for number in range(1, 11)]
-        self.answers = {METRICS: Response(metrics()), ACCOUNTS: Response(page(accounts, total=120))}
+        self.responses = {METRICS: Response(metrics()), ACCOUNTS: Response(page(accounts, total=120))}
 
     def empty(self) -> None:
         nothing = metrics(
@@ -59,7 +59,7 @@ class StandInApi:
             "avg_health_score": None,
             "median_health_score": None,
         }
-        self.answers = {METRICS: Response(nothing), ACCOUNTS: Response(page([], total=0))}
+        self.responses = {METRICS: Response(nothing), ACCOUNTS: Response(page([], total=0))}
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -91,7 +91,10 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def account(number: int, **changes: Any) -> dict[str, Any]:
-    """Of every kind there is: all buckets, unknown owner, score and renewal, a renewal that has passed, a name without a break."""
+    """Accounts of every kind.
+
+    All buckets; unknown owner, score and renewal; a renewal that has passed; a long name.
+    """
     names = {
         2: "Mackenzie, O'Brien & Sons Consolidated International Holdings",
         3: "Donaudampfschifffahrtsgesellschaft" * 2,
@@ -136,32 +139,32 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_POST(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_OPTIONS(self) -> None:
         self.send_response(200)
         self._finish(b"")
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         api = cast(_Server, self.server).api
         api.requests.append(f"{self.command} {self.path}")
-        answer = api.answers.get(urlsplit(self.path).path) or problem(
+        response = api.responses.get(urlsplit(self.path).path) or problem(
             "There is nothing here.", status=404
         )
-        if answer.gate is not None:
-            answer.gate.wait(30)
-        if answer.drop:
+        if response.gate is not None:
+            response.gate.wait(30)
+        if response.drop:
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.kind)
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.kind)
         self._finish(
-            answer.body.encode()
-            if isinstance(answer.body, str)
-            else json.dumps(answer.body).encode()
+            response.body.encode()
+            if isinstance(response.body, str)
+            else json.dumps(response.body).encode()
         )
 
     def _finish(self, body: bytes) -> None:

@@ -1,4 +1,7 @@
-"""A stand-in for OpenAI's API on a loopback port: answers chat completions as a test tells it to, and records what it was asked."""
+"""A stand-in for OpenAI's API on a loopback port.
+
+It sends the chat completions that a test gives, and records the requests.
+"""
 
 import contextlib
 import json
@@ -23,7 +26,7 @@ ACCOUNT: dict[str, Any] = {
         }
     ],
 }
-"""An answer as a model should give it."""
+"""A completion as a model should return it."""
 
 PORTFOLIO: dict[str, Any] = {
     "summary": "There are {total_accounts} accounts with {total_arr}.",
@@ -53,7 +56,11 @@ def says(content: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class StandInOpenAI:
-    """`body` is sent with `status`: a dict as JSON, a text as it is. `drip`: one blank at a time, without end. `silent`: never."""
+    """Start it.
+
+    body: sent with `status`, a dict as JSON, a text unchanged.
+    drip: sends one blank at a time, without an end. silent: sends nothing.
+    """
 
     body: object = field(default_factory=lambda: says(ACCOUNT))
     status: int = 200
