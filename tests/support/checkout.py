@@ -108,7 +108,7 @@ class Checkout:
         """Where the database lies, when not in the checkout."""
         from stack.local.neon.postgres import data_directory
 
-        return [data_directory.private(self.root / ".local/postgres")]
+        return [data_directory.private_directory(self.root / ".local/postgres")]
 
     def gone(self, within_s: float) -> list[psutil.Process]:
         """The processes that are still there after that time."""
