@@ -1,4 +1,4 @@
-"""Changes or deletes one account."""
+"""Changes an account and scores it again, or deletes it."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -22,10 +22,12 @@ def change(
     *,
     allowed: Callable[[str], None],
 ) -> str | None:
-    """The account after `columns` (by name) were written and it was scored again; None when it is not there.
+    """Write `columns` (values by name), score the account, and return it as a JSON object.
 
-    `columns` are names of the table's columns, never a client's. `allowed` is given the account as it is, and raises when it must not be
-    changed. What is the same already is not written.
+    Returns None when there is no such account. The names come from the schema, never from a
+    client. `allowed` gets the account as it was, as a JSON object, and raises to refuse the change.
+    An account that has all of these values already is not written. Raises `ConflictError` when
+    another account has the name or the external id.
     """
     statements.execute(_LOCK, {"id": account_id})
     present = accounts.one(statements, account_id)

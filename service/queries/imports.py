@@ -145,8 +145,8 @@ def _similar_names(statements: cursor) -> list[dict[str, str]]:
             SELECT name, lower(name) COLLATE "C" AS lowered FROM {ACCOUNTS} WHERE id IS NULL
         )
         SELECT fresh.name, accounts.name FROM fresh
-        JOIN account_names ON account_names.folded = fresh.lowered
-        JOIN accounts ON accounts.id = account_names.account_id AND accounts.name <> fresh.name
+        JOIN account_search_names names ON names.name_lower = fresh.lowered
+        JOIN accounts ON accounts.id = names.account_id AND accounts.name <> fresh.name
         UNION
         SELECT fresh.name, other.name FROM fresh
         JOIN fresh other ON other.lowered = fresh.lowered AND other.name < fresh.name

@@ -53,7 +53,7 @@ def write(
             if isinstance(done, WriteResult)
             else WriteResult(json.dumps(done, separators=(",", ":")), {})
         )
-        rollups.fold(statements)
+        rollups.compact(statements)
         if key is not None:
             idempotency.keep(statements, name, fingerprint, answer)
         return answer, False

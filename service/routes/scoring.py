@@ -33,12 +33,12 @@ async def scoring() -> JSONResponse:
 async def what_if(request: Request) -> JSONResponse:
     """The score of an account that would be so. Nothing is stored."""
     from service.schema.requests import WhatIf
-    from service.scoring.score import shown
+    from service.scoring.score import rounded_score
 
     supposed = await json_body.read(request, WhatIf)
     found = score(supposed.inputs(today()))
     return JSONResponse({
-        "score": None if found.value is None else shown(found.value),
+        "score": None if found.value is None else rounded_score(found.value),
         "bucket": found.bucket,
         "coverage": found.coverage,
         "factors": [factor._asdict() for factor in factors(found.values, found.points, found.adjustments)],

@@ -242,19 +242,19 @@ class AccountHealth(SQLModel, table=True):
 class AccountName(SQLModel, table=True):
     """Names in lower case, apart from the accounts so that a search reads little."""
 
-    __tablename__: ClassVar[Any] = "account_names"
+    __tablename__: ClassVar[Any] = "account_search_names"
     __table_args__: ClassVar[Any] = (
         Index(
-            "account_names_folded_idx",
-            "folded",
+            "account_search_names_name_lower_idx",
+            "name_lower",
             postgresql_using="gin",
-            postgresql_ops={"folded": "gin_trgm_ops"},
+            postgresql_ops={"name_lower": "gin_trgm_ops"},
         ),
-        Index("account_names_folded_eq_idx", "folded"),
+        Index("account_search_names_name_lower_eq_idx", "name_lower"),
     )
 
     account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    folded: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
+    name_lower: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
 
 
 class DailyMetric(SQLModel, table=True):
@@ -363,7 +363,7 @@ class ImportChange(SQLModel, table=True):
 
 class PortfolioCell(SQLModel, table=True):
     """Sums of accounts by all that lists are filtered by, but the owner. As in every rollup, triggers append what a write changes
-    (`is_delta`), so that no write waits for another; readers sum; `fold_portfolio` sums what was appended. Nanos are billionths."""
+    (`is_delta`), so that no write waits for another; readers sum; `compact_rollups` sums the deltas. Nanos are billionths."""
 
     __tablename__: ClassVar[Any] = "portfolio_cells"
     __table_args__: ClassVar[Any] = _of_deltas("portfolio_cells", "segment")

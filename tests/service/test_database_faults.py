@@ -89,7 +89,7 @@ def ended_in_the_middle(
     return answer
 
 
-EVERYTHING = "accounts, account_health, account_names, portfolio_cells, health_snapshots, account_metrics_daily, renewal_days"
+EVERYTHING = "accounts, account_health, account_search_names, portfolio_cells, health_snapshots, account_metrics_daily, renewal_days"
 READS = [
     name
     for name in REQUESTS
@@ -151,7 +151,7 @@ def content(sql: connection) -> list[Any]:
         "health_snapshots",
         "portfolio_cells",
         "owner_cells",
-        "account_names",
+        "account_search_names",
     )
     return [run(sql, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 

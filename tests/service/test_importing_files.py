@@ -1,4 +1,4 @@
-"""What a file says, and what is wrong with one: by row, column and code."""
+"""Reading CSV files: their rows, or their problems by row, column and code."""
 
 import csv
 import io
@@ -78,7 +78,7 @@ def test_names_of_columns_come_in_any_case_and_by_their_aliases(header: str) -> 
     )
 
 
-def test_columns_come_in_any_order_and_those_that_the_service_derives_are_passed_over() -> None:
+def test_columns_come_in_any_order_and_those_that_the_service_derives_are_skipped() -> None:
     found = rows(
         read("id,Owner,health score,segment,updated_at,arr,name\n7,Lena,99,SMB,x,5,Acme\n").accounts
     )
@@ -126,7 +126,7 @@ def test_a_header_without_rows_is_refused(content: str) -> None:
     assert problems(content) == [(2, None, "no_rows")]
 
 
-def test_what_is_wrong_with_the_header_is_told_before_any_row_is_read() -> None:
+def test_problems_of_the_header_are_reported_before_any_row_is_read() -> None:
     assert problems("name,colour,arr,ARR\nAcme,red,maybe,1\n") == [
         (1, "arr", "duplicate_column"),
         (1, "segment", "missing_column"),
@@ -155,7 +155,7 @@ def test_too_many_and_too_few_cells_have_codes_of_their_own() -> None:
     ]
 
 
-def test_rows_of_blank_cells_are_passed_over_but_counted() -> None:
+def test_rows_of_blank_cells_are_skipped_but_counted() -> None:
     assert problems("name,arr,segment\n\n,,\nAcme,x,SMB\n\n , , ,\nBeta,x,SMB\n") == [
         (4, "arr", "dollars_expected"),
         (7, "arr", "dollars_expected"),
@@ -170,20 +170,20 @@ def test_rows_are_counted_in_records_not_in_lines() -> None:
 
 
 @pytest.mark.parametrize("row", [3, 999, 1001])
-def test_a_quote_that_is_never_closed_is_told_where_it_opens(row: int) -> None:
+def test_a_quote_that_is_never_closed_is_reported_where_it_opens(row: int) -> None:
     lines = ["name,arr,segment", *(f"Customer {number},1,SMB" for number in range(1000))]
     lines[row - 1] = f'"{lines[row - 1]}'
     assert problems("\n".join(lines)) == [(row, None, "unclosed_quote")]
 
 
-def test_an_unclosed_quote_that_another_row_closes_is_told_where_it_opens() -> None:
+def test_an_unclosed_quote_that_another_row_closes_is_reported_where_it_opens() -> None:
     assert problems('name,arr,segment\nAcme,1,SMB\n"Beta,1,SMB\n"Gamma",1,SMB\n') == [
         (3, None, "misplaced_quote")
     ]
     assert problems('"name,arr,segment\nAcme,1,SMB\n') == [(1, None, "unclosed_quote")]
 
 
-def test_what_came_before_a_wrong_quote_is_told_too() -> None:
+def test_problems_before_a_wrong_quote_are_reported_too() -> None:
     assert problems('name,arr,segment\nAcme,x,SMB\n"Beta,1,SMB') == [
         (2, "arr", "dollars_expected"),
         (3, None, "unclosed_quote"),
@@ -203,7 +203,7 @@ def test_a_cell_may_not_be_longer_than_its_column_however_long_it_is() -> None:
     assert problems(f"name,arr,segment\nAcme,{'9' * 131_073},SMB\n") == [(2, "arr", "too_long")]
 
 
-def test_every_wrong_cell_of_a_row_is_told_in_the_order_of_the_columns() -> None:
+def test_every_wrong_cell_of_a_row_is_reported_in_the_order_of_the_columns() -> None:
     assert problems("name,arr,segment,renewal_date,nps\nAcme,x,y,soon,1\n,1,SMB,,\n") == [
         (2, "arr", "dollars_expected"),
         (2, "segment", "choice_expected"),
@@ -254,7 +254,7 @@ def test_two_rows_of_a_name_that_disagree_are_a_problem_with_both_rows() -> None
     assert "Row 3 " in message(content)
 
 
-def test_a_blank_cell_says_nothing_beside_a_value_in_whatever_order_they_come() -> None:
+def test_a_blank_cell_agrees_with_a_value_in_either_order() -> None:
     for content in (
         "name,arr,segment,nps\nAcme,1,SMB,5\nAcme,,,\n",
         "name,arr,segment,nps\nAcme,,,\nAcme,1,SMB,5\n",
@@ -271,7 +271,7 @@ def test_a_contradiction_names_the_row_that_gave_the_value() -> None:
     assert "Row 3 " in message(content)
 
 
-def test_what_an_account_needs_has_to_be_in_one_of_its_rows() -> None:
+def test_a_required_value_has_to_be_in_one_row_of_its_account() -> None:
     assert problems("name,arr,segment\nBeta,1,SMB\nAcme,,SMB\nAcme,, \nGamma,1,\n") == [
         (3, "arr", "value_missing"),
         (5, "segment", "value_missing"),
@@ -301,13 +301,14 @@ def test_metrics_without_a_date_are_refused() -> None:
     ]
 
 
-def test_one_day_of_an_account_twice_is_a_duplicate_also_when_it_says_the_same() -> None:
-    content = "name,arr,segment,date,logins\nAcme,1,SMB,2026-01-01,5\nBeta,1,SMB,2026-01-01,5\nAcme,1,SMB,2026-01-01,5\n"
+def test_one_day_of_an_account_twice_is_a_duplicate_also_when_both_are_equal() -> None:
+    days = ("Acme,1,SMB,2026-01-01,5", "Beta,1,SMB,2026-01-01,5", "Acme,1,SMB,2026-01-01,5")
+    content = "\n".join(["name,arr,segment,date,logins", *days, ""])
     assert problems(content) == [(4, "date", "duplicate")]
     assert "Row 2 " in message(content)
 
 
-def test_rows_that_are_far_apart_are_held_against_each_other() -> None:
+def test_rows_that_are_far_apart_are_compared() -> None:
     lines = [f"Customer {number},1,SMB" for number in range(3 * CHUNK_RECORDS)]
     content = "\n".join(["name,arr,segment", *lines, "Customer 7,2,SMB"])
     assert problems(content) == [(3 * CHUNK_RECORDS + 2, "arr", "contradiction")]
@@ -327,8 +328,8 @@ def test_all_rows_of_a_large_file_arrive_once() -> None:
     assert (len(file.accounts), len(file.days), len(rows(file.days))) == (7, 2100, 2100)
 
 
-def survives(content: bytes) -> None:
-    """Whatever it is: a file that says something, or problems; never another exception."""
+def read_or_refused(content: bytes) -> None:
+    """Asserts that content is a file or raises problems, never another exception."""
     try:
         file = read(content)
     except InvalidFileError as error:
@@ -347,12 +348,12 @@ def survives(content: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_file_or_problems(content: bytes) -> None:
-    survives(content)
+    read_or_refused(content)
 
 
 @given(st.sampled_from([",", ";", "\t"]), st.binary(max_size=200))
 def test_any_bytes_below_a_header_are_rows_or_problems(delimiter: str, content: bytes) -> None:
-    survives(delimiter.join(ALL).encode() + b"\n" + content)
+    read_or_refused(delimiter.join(ALL).encode() + b"\n" + content)
 
 
 CELL = st.one_of(
@@ -391,7 +392,7 @@ def test_any_cells_below_any_header_are_rows_or_problems(
     csv.writer(content).writerows(
         [header, *(row[: len(header)] + [""] * (len(header) - len(row)) for row in cells)]
     )
-    survives(content.getvalue().encode("utf-8", "replace"))
+    read_or_refused(content.getvalue().encode("utf-8", "replace"))
 
 
 def is_visible(text: str) -> bool:

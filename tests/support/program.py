@@ -279,7 +279,7 @@ def evaluate(
             bytecode=None,
             layer=_EMPTY,
             code=_EMPTY,
-            twin="",
+            smoke_test="",
         )
         return Bundle(
             layer=Path("bundle/layer.zip"),

@@ -9,7 +9,7 @@ from service.schema.responses.examples import example
 from service.scoring import factors, score
 from service.scoring.published import scheme
 from service.scoring.rules import Bucket
-from service.scoring.score import Inputs, shown
+from service.scoring.score import Inputs, rounded_score
 
 _SUPPOSED: Final = score(
     Inputs(arr=0, nps=40, tickets_last_30d=3, critical_tickets_90d=1, sla_breaches_90d=0)
@@ -65,7 +65,7 @@ class WhatIfScore(BaseModel):
     """The score of an account that would be so."""
 
     model_config = example({
-        "score": None if _SUPPOSED.value is None else shown(_SUPPOSED.value),
+        "score": None if _SUPPOSED.value is None else rounded_score(_SUPPOSED.value),
         "bucket": _SUPPOSED.bucket,
         "coverage": _SUPPOSED.coverage,
         "factors": [factor._asdict() for factor in factors(_SUPPOSED.values, _SUPPOSED.points, _SUPPOSED.adjustments)],

@@ -3,12 +3,16 @@
 import contextlib
 import json
 import os
+import queue
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from common.errors import UserError
 from stack.local.daemon import control
@@ -16,6 +20,8 @@ from stack.local.system.paths import Home, holder
 
 CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
 """Prefixes of variables with cloud credentials, which the local cloud must not use."""
+FAILED = 1
+LINE_WAIT_S = 0.2
 STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
 
@@ -47,6 +53,62 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
         except ValueError:
             sys.stderr.write(line.decode(errors="replace"))
+
+
+def follow(
+    process: subprocess.Popen[bytes], show: Callable[[Mapping[str, Any]], None], *, detach: bool
+) -> int:
+    """Show a supervisor's events until it ends, or with `detach` until it is ready.
+
+    Ctrl-C stops the supervisor. Returns its exit code, 1 when a signal has ended it.
+    """
+    assert process.stdout is not None
+    lines, interrupted = _Lines(process.stdout), False
+    while True:
+        try:
+            for event in events(lines):
+                show(event)
+                if event["kind"] == "ready" and detach:
+                    return 0
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+            show({"kind": "message", "text": "Stopping …"})
+            process.send_signal(signal.SIGTERM)
+    code = process.wait()
+    if code < 0 and not interrupted:
+        text = f"the local cloud was ended by signal {-code}: its data is safe, "
+        show({"kind": "message", "text": text + "`stack up` goes on from there"})
+        return FAILED
+    return code
+
+
+class _Lines:
+    """The lines of a stream, read by a thread so that a signal always interrupts the wait.
+
+    Python runs signal handlers between bytecodes. A signal that comes just before a blocking read
+    would be handled after the next line only. The wait for the queue has a timeout instead.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=self._fill, args=(stream,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = self._queue.get(timeout=LINE_WAIT_S)
+                if line is None:
+                    raise StopIteration
+                return line
+
+    def _fill(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._queue.put(line)
+        self._queue.put(None)
 
 
 def without_credentials() -> dict[str, str]:
@@ -132,3 +194,47 @@ def _start_without_evaluation(home: Home, *, frontend: bool, say: Callable[[str]
             case _:  # other events concern an evaluation
                 pass
     raise UserError(f"the local cloud has ended: see {home.log}")
+
+
+def supervisor_pid(home: Home) -> int | None:
+    """Return the process that runs the local cloud, or None."""
+    return holder(home.lock)
+
+
+def status(home: Home) -> Mapping[str, Any] | None:
+    """Return the supervisor's status; None while it starts or stops."""
+    return control.ask(home.socket, {"do": "status"})
+
+
+def forget(home: Home, stack: str) -> None:
+    """Let a running local cloud forget a stack that has been removed."""
+    control.ask(home.socket, {"do": "forget", "stack": stack})
+
+
+def delete(home: Home) -> None:
+    """Stop the local cloud and delete its data."""
+    stop(home)
+    from stack.local.lambda_.packages import remove
+    from stack.local.neon.postgres.server import Postgres
+
+    Postgres.remove(home.path / "postgres")
+    remove(home.path)
+    if home.socket.parent != home.path:
+        shutil.rmtree(home.socket.parent, ignore_errors=True)
+
+
+def run_psql(url: str, arguments: Sequence[str]) -> int:
+    """Run psql in the foreground; return its exit code."""
+    from stack.local.neon.postgres.data_directory import programs
+
+    address = urlsplit(url)
+    variables = {
+        "PGHOST": address.hostname or "",
+        "PGPORT": str(address.port),
+        "PGUSER": unquote(address.username or ""),
+        "PGPASSWORD": unquote(address.password or ""),  # arguments are visible to other users
+        "PGDATABASE": unquote(address.path[1:]),
+    }
+    return subprocess.run(
+        [programs() / "psql", *arguments], env={**os.environ, **variables}, check=False
+    ).returncode

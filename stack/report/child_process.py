@@ -1,4 +1,4 @@
-"""Programs of either side run in processes of their own, with nothing in their environment that opens anything."""
+"""Runs programs of either side in processes of their own, without the credentials of this one."""
 
 import os
 import subprocess
@@ -9,9 +9,9 @@ from pathlib import Path
 from common.errors import UserError
 
 TIMEOUT_S = 600
-LINES_KEPT = 12
-PASSED_ON = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "PYENV_ROOT", "NODE_EXTRA_CA_CERTS")
-PASSED_ON_FAMILIES = (
+ERROR_LINES = 12
+INHERITED = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "PYENV_ROOT", "NODE_EXTRA_CA_CERTS")
+INHERITED_PREFIXES = (
     "LC_",
     "UV_",
     "PIP_",
@@ -23,29 +23,33 @@ PASSED_ON_FAMILIES = (
     "https_proxy",
     "no_proxy",
 )
-"""What finds programs and packages; tokens and keys of clouds are not among them."""
+"""Variables that programs and packages are found by; credentials of clouds are not among them."""
 
 
 class ChildFailedError(UserError):
-    """A child that did not do what it was for; the text is the end of what it said."""
+    """A child process failed; the text is the end of its standard error."""
 
 
 def environment(**more: str) -> dict[str, str]:
-    passed = {
+    """Return the variables for a child process, with `more` added."""
+    inherited = {
         name: value
         for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith(PASSED_ON_FAMILIES)
+        if name in INHERITED or name.startswith(INHERITED_PREFIXES)
     }
-    return {**passed, **more}
+    return {**inherited, **more}
 
 
 def run(
     arguments: Sequence[str], directory: Path, *, variables: Mapping[str, str] | None = None
 ) -> str:
-    """Standard output of `python ARGUMENTS`, run in a directory whose modules come first. Raises `ChildFailedError`."""
+    """Run `python ARGUMENTS` in a directory whose modules are imported first; return its output.
+
+    Raises `ChildFailedError` when it fails or takes longer than 10 minutes.
+    """
     command = [sys.executable, *arguments]
     try:
-        ended = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=directory,
             env=environment(PYTHONPATH=str(directory), **(variables or {})),
@@ -60,10 +64,10 @@ def run(
         raise ChildFailedError(
             f"`python {' '.join(arguments)}` took longer than {TIMEOUT_S} s"
         ) from None
-    if ended.returncode != 0:
-        said = [line for line in ended.stderr.strip().splitlines() if line.strip()]
+    if process.returncode != 0:
+        errors = [line for line in process.stderr.strip().splitlines() if line.strip()]
         raise ChildFailedError(
-            "\n".join(said[-LINES_KEPT:])
-            or f"`python {' '.join(arguments)}` ended with {ended.returncode}"
+            "\n".join(errors[-ERROR_LINES:])
+            or f"`python {' '.join(arguments)}` ended with {process.returncode}"
         )
-    return ended.stdout
+    return process.stdout

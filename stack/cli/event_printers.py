@@ -1,11 +1,11 @@
-"""What `up` shows: a live table of resources on a terminal, plain lines elsewhere."""
+"""Prints the events of `stack up`: a live table of resources on a terminal, lines elsewhere."""
 
 import argparse
 import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
@@ -14,72 +14,65 @@ from rich.text import Text
 
 from stack.cli.plain import plain
 
-STEPS = {
+# By step (see `stack.local.system.events`): planned, running, done.
+PLANNED = {
     "same": "unchanged",
     "create": "create",
     "update": "update",
     "replace": "replace",
     "delete": "delete",
 }
-DOING = {
+RUNNING = {
+    "same": "unchanged",
     "create": "creating",
     "update": "updating",
     "replace": "replacing",
     "delete": "deleting",
-    "same": "unchanged",
 }
 DONE = {
+    "same": "unchanged",
     "create": "created",
     "update": "updated",
     "replace": "replaced",
     "delete": "deleted",
-    "same": "unchanged",
 }
 COLOURS = {"planned": "dim", "running": "yellow", "done": "green", "failed": "red"}
 
 
-class Progress(Protocol):
-    """Shows the supervisor's lines (see `stack.local.system.events`)."""
-
-    def show(self, event: Mapping[str, Any]) -> None: ...
-
-    def say(self, text: str) -> None: ...
-
-
 @contextmanager
-def progress(options: argparse.Namespace) -> Generator[Progress]:
-    """A live table on a terminal, else plain lines."""
+def event_printer(options: argparse.Namespace) -> Generator["EventPrinter"]:
+    """Return a printer for the events of a supervisor."""
     console = Console()
     if not console.is_terminal:
-        yield _Lines(options)
+        yield LinePrinter(options)
         return
-    table = _Table(console, options)
-    with table.live:
-        yield table
+    printer = TablePrinter(console, options)
+    with printer.live:
+        yield printer
 
 
 def state(event: Mapping[str, Any]) -> str:
-    """A resource's state in a word, with seconds where it took some."""
+    """Return the state of a resource in a word, with the seconds of an operation that has ended."""
     if event["status"] == "planned":
-        return STEPS[event["step"]]
+        return PLANNED[event["step"]]
     if event["status"] == "failed":
         return f"failed after {event['seconds']:.1f} s"
     if event["status"] == "running":
-        return DOING[event["step"]]
+        return RUNNING[event["step"]]
     return DONE[event["step"]] + (f" ({event['seconds']:.1f} s)" if event["step"] != "same" else "")
 
 
 def summary(resources: Mapping[str, Mapping[str, Any]]) -> str:
-    """`18 unchanged, 2 updated`."""
-    counted: dict[str, int] = {}
+    """Return the numbers of resources by state: `18 unchanged, 2 updated`."""
+    counts: dict[str, int] = {}
     for event in resources.values():
         word = DONE[event["step"]] if event["status"] == "done" else event["status"]
-        counted[word] = counted.get(word, 0) + 1
-    return ", ".join(f"{count} {word}" for word, count in counted.items())
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 def outputs_lines(outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Outputs in columns, secrets masked."""
+    """Return the outputs in columns, with secrets masked."""
     width = max(map(len, outputs), default=0)
     return [
         f"    {name:<{width}}  {'[secret]' if item['secret'] else plain(item['value'])}"
@@ -87,8 +80,8 @@ def outputs_lines(outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-class _Base:
-    """What both ways of showing keep."""
+class EventPrinter:
+    """Remembers resources and outputs, and prints what both forms have in common."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -96,6 +89,7 @@ class _Base:
         self.outputs: Mapping[str, Any] = {}
 
     def show(self, event: Mapping[str, Any]) -> None:
+        """Print one event of the supervisor."""
         match event["kind"]:
             case "resource":
                 self.resources[event["urn"]] = event
@@ -124,7 +118,7 @@ class _Base:
         print("\n".join(self.closing(seconds)), flush=True)
 
     def closing(self, seconds: float) -> list[str]:
-        end = (
+        how_to_stop = (
             "It runs in the background: `stack logs -f`, `stack down`."
             if self.options.detach
             else "Ctrl-C stops it."
@@ -134,32 +128,33 @@ class _Base:
             "Outputs:",
             *outputs_lines(self.outputs),
             "",
-            f"Resources: {summary(self.resources)}. The API answers after {seconds:.1f} s.{watched} {end}",
+            f"Resources: {summary(self.resources)}. The API answers after {seconds:.1f} s."
+            f"{watched} {how_to_stop}",
         ]
 
 
-class _Lines(_Base):
-    """One line for each change."""
+class LinePrinter(EventPrinter):
+    """Prints a line for each change of a resource's state."""
 
     def resource(self, event: Mapping[str, Any]) -> None:
-        if event["status"] not in ("planned",) and event["step"] != "same":
+        if event["status"] != "planned" and event["step"] != "same":
             print(f"{state(event):<22} {event['type']} {event['name']}", flush=True)
 
 
-class _Table(_Base):
-    """A table that is redrawn; messages scroll above it."""
+class TablePrinter(EventPrinter):
+    """Redraws a table; messages scroll above it."""
 
     def __init__(self, console: Console, options: argparse.Namespace) -> None:
         super().__init__(options)
         self.console = console
-        self.begun: dict[str, float] = {}
+        self.started: dict[str, float] = {}
         self.live = Live(
             get_renderable=self._render, console=console, refresh_per_second=8, transient=False
         )
 
     def resource(self, event: Mapping[str, Any]) -> None:
         if event["status"] == "running":
-            self.begun[event["urn"]] = time.monotonic()
+            self.started[event["urn"]] = time.monotonic()
 
     def say(self, text: str) -> None:
         self.console.print(Text(text, style="dim"))
@@ -179,13 +174,13 @@ class _Table(_Base):
         for column in ("Resource", "Type", "State"):
             table.add_column(column, no_wrap=True, overflow="ellipsis")
         shown = list(self.resources.values())
-        room = max(self.console.height - 4, 5)
+        height = max(self.console.height - 4, 5)
         busy = [event for event in shown if event["status"] != "done" or event["step"] != "same"]
-        for event in (shown if len(shown) <= room else busy)[-room:]:
+        for event in (shown if len(shown) <= height else busy)[-height:]:
             text = state(event)
             if event["status"] == "running":
                 text += (
-                    f" {time.monotonic() - self.begun.get(event['urn'], time.monotonic()):.0f} s"
+                    f" {time.monotonic() - self.started.get(event['urn'], time.monotonic()):.0f} s"
                 )
             table.add_row(event["name"], event["type"], Text(text, style=COLOURS[event["status"]]))
         return table

@@ -1,4 +1,4 @@
-"""The form of what a model answers, and what is checked of it before anybody reads it."""
+"""Validates the output of a model: its JSON Schema, its texts, and the numbers in them."""
 
 import json
 import re
@@ -13,13 +13,13 @@ from service.insights.subject import Kind, Subject
 from service.playbooks import PLAYBOOKS, find
 
 LONGEST_TEXT: Final = 2_000
-"""Characters of one text, also once it is filled in."""
+"""Characters of one text, before and after its placeholders are filled in."""
 
-_NAME: Final = re.compile(r"\{([a-z_]+)\}")
+_PLACEHOLDER: Final = re.compile(r"\{([a-z_]+)\}")
 
 
 def _text(text: str) -> str:
-    """On one line, saying something, and such that it can be stored and shown."""
+    """Join the lines of a text, and refuse one that is empty, too long or not printable."""
     line = " ".join(text.split())
     if (
         not line
@@ -30,7 +30,7 @@ def _text(text: str) -> str:
     return line
 
 
-def _known(playbook_id: int) -> int:
+def _existing(playbook_id: int) -> int:
     if find(playbook_id) is None:
         raise ValueError("no playbook")
     return playbook_id
@@ -41,7 +41,7 @@ Text = Annotated[
 ]
 PlaybookId = Annotated[
     int,
-    AfterValidator(_known),
+    AfterValidator(_existing),
     WithJsonSchema({"type": "integer", "enum": [playbook.id for playbook in PLAYBOOKS]}),
 ]
 
@@ -58,41 +58,48 @@ class Action(_Strict):
     playbook_id: PlaybookId | None
 
 
-class AccountAnswer(_Strict):
+class AccountOutput(_Strict):
     summary: Text
     health_analysis: Text
     risk_factors: Annotated[list[Text], Field(max_length=10)]
     recommended_actions: Annotated[list[Action], Field(min_length=1, max_length=5)]
 
 
-class PortfolioAnswer(_Strict):
+class PortfolioOutput(_Strict):
     summary: Text
     key_findings: Annotated[list[Text], Field(min_length=1, max_length=10)]
     top_risks: Annotated[list[Text], Field(max_length=10)]
     opportunities: Annotated[list[Text], Field(max_length=10)]
 
 
-_FORMS: Final[Mapping[Kind, type[_Strict]]] = {
-    "account": AccountAnswer,
-    "portfolio": PortfolioAnswer,
+_MODELS: Final[Mapping[Kind, type[_Strict]]] = {
+    "account": AccountOutput,
+    "portfolio": PortfolioOutput,
 }
 
 
 def schema(kind: Kind) -> dict[str, Any]:
-    """JSON Schema, in the subset that OpenAI's strict structured outputs take: all required, nothing else allowed."""
-    return _FORMS[kind].model_json_schema()
+    """Return the JSON Schema of the output.
+
+    It is in the subset of OpenAI's strict structured outputs: all properties are required, and
+    additional ones are forbidden.
+    """
+    return _MODELS[kind].model_json_schema()
 
 
 def checked(text: str, subject: Subject) -> dict[str, Any]:
-    """What a model answered of `subject`, with the database's numbers filled in. Raises `InsightError`."""
+    """Return the content of the output `text`, its placeholders filled in.
+
+    Raises `InsightError` when it is not valid, or has a number that is not a placeholder.
+    """
     try:
         given = json.loads(text)
     except ValueError:
         raise InsightError("invalid_json") from None
     try:
-        content = _FORMS[subject.kind].model_validate(given).model_dump()
+        content = _MODELS[subject.kind].model_validate(given).model_dump()
     except ValidationError:
-        raise InsightError("invalid_answer") from None
+        raise InsightError("invalid_output") from None
     return _filled(content, subject)
 
 
@@ -110,16 +117,16 @@ def _filled(part: Any, subject: Subject) -> Any:
 
 
 def _fill(text: str, subject: Subject) -> str:
-    if any(name not in subject.fillings for name in _NAME.findall(text)):
+    if any(name not in subject.placeholders for name in _PLACEHOLDER.findall(text)):
         raise InsightError("unknown_figure")
-    rest = _NAME.sub(" ", text)
-    for own in subject.own_words:
-        rest = rest.replace(own, " ")
+    rest = _PLACEHOLDER.sub(" ", text)
+    for text_of_account in subject.account_texts:
+        rest = rest.replace(text_of_account, " ")
     if "{" in rest or "}" in rest:
         raise InsightError("unknown_figure")
     if any(unicodedata.category(character).startswith("N") for character in rest):
-        raise InsightError("number_of_its_own")
-    filled = _NAME.sub(lambda name: subject.fillings[name[1]], text)
+        raise InsightError("unsupported_number")
+    filled = _PLACEHOLDER.sub(lambda name: subject.placeholders[name[1]], text)
     if len(filled) > LONGEST_TEXT:
-        raise InsightError("invalid_answer")
+        raise InsightError("invalid_output")
     return filled

@@ -1,4 +1,4 @@
-"""What the arguments of `stack pulumi` say to `stack`; all of them go on to the CLI as they are."""
+"""Reads from the arguments of `stack pulumi` what `stack` needs; the CLI gets all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from config.stack_config import LOCAL_STACK
 
 NO_FRONTEND = "--no-frontend"
-BEGINNING = {"up", "update", "preview", "pre", "refresh", "import", "watch"}
-"""Commands that a stack which is not there yet is made for."""
-DEPLOYING = BEGINNING | {"destroy", "down", "dn"}
+CREATING = {"up", "update", "preview", "pre", "refresh", "import", "watch"}
+"""Commands for which a stack that does not exist is created."""
+DEPLOYING = CREATING | {"destroy", "down", "dn"}
 _KNOWN = DEPLOYING | {"stack", "config"}
 _READING_CONFIGURATION = ("", "get")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PulumiArguments:
-    """Arguments of one call.
+    """The arguments of one call.
 
-    arguments: what the CLI is given. words: the command that matters here, and what follows it that is no flag.
-    stack: the one that is meant, `local` unless they name one. frontend: False when they begin with `--no-frontend`.
+    arguments: those for the CLI. words: the command, if `stack` knows it, and the arguments after
+    it that are no flags. stack: the name of the stack, `local` if they name none. frontend: False
+    if the first argument is `--no-frontend`.
     """
 
     arguments: Sequence[str]
@@ -28,6 +29,11 @@ class PulumiArguments:
 
     @classmethod
     def parse(cls, given: Sequence[str]) -> "PulumiArguments":
+        """Parse without a list of the CLI's flags, which change from version to version.
+
+        A flag's value looks like a word, as in `-v 3 up`. So all words before the first known
+        command are dropped.
+        """
         frontend = list(given[:1]) != [NO_FRONTEND]
         arguments = list(given if frontend else given[1:])
         words: list[str] = []
@@ -40,9 +46,7 @@ class PulumiArguments:
                 named = argument.removeprefix("--stack").removeprefix("-s").removeprefix("=")
             elif not argument.startswith("-"):
                 words.append(argument)
-        while (
-            words and words[0] not in _KNOWN
-        ):  # a flag's value, or a command that `stack` has nothing to do with
+        while words and words[0] not in _KNOWN:
             words.pop(0)
         if (
             words[:1] == ["stack"]
@@ -63,17 +67,20 @@ class PulumiArguments:
 
     @property
     def deploys(self) -> bool:
-        """Whether resources are made, read or deleted."""
+        """Whether the command creates, reads or deletes resources."""
         return self._command in DEPLOYING
 
     @property
     def creates(self) -> bool:
-        return self._command in BEGINNING
+        """Whether the command creates a stack that does not exist."""
+        return self._command in CREATING
 
     @property
     def removes(self) -> bool:
+        """Whether the command is `stack rm`."""
         return self._command == "stack" and self.words[1:2] == ["rm"]
 
     @property
     def writes_configuration(self) -> bool:
+        """Whether the command is one of `config` that writes."""
         return self._command == "config" and (*self.words[1:], "")[0] not in _READING_CONFIGURATION
