@@ -163,10 +163,10 @@ def test_what_is_not_known_is_said_and_not_shown_as_zero(dashboard: Dashboard) -
     nobody = account(
         1, name="Blank", cs_owner=None, renewal_date=None, health_score=None, health_bucket=None
     )
-    dashboard.api.answers[METRICS] = Response(
+    dashboard.api.responses[METRICS] = Response(
         metrics(avg_health_score=None, median_health_score=None)
     )
-    dashboard.api.answers[ACCOUNTS] = Response(page([nobody], total=1))
+    dashboard.api.responses[ACCOUNTS] = Response(page([nobody], total=1))
     tab = dashboard.open("Blank")
     row = tab.get_by_role("row").filter(has_text="Blank")
     expect(row.get_by_text("Unknown")).to_have_count(2)
@@ -178,7 +178,7 @@ def test_skeletons_stand_in_until_the_api_answers_and_a_long_wait_is_explained(
     dashboard: Dashboard,
 ) -> None:
     gate = threading.Event()
-    dashboard.api.answers[METRICS].gate = dashboard.api.answers[ACCOUNTS].gate = gate
+    dashboard.api.responses[METRICS].gate = dashboard.api.responses[ACCOUNTS].gate = gate
     dashboard.page.clock.install()
     tab = dashboard.open("Loading…")
     expect(tab.get_by_role("region", name="Key figures")).to_have_attribute("aria-busy", "true")
@@ -196,7 +196,7 @@ def test_skeletons_stand_in_until_the_api_answers_and_a_long_wait_is_explained(
 
 def test_an_api_that_never_answers_is_given_up_with_a_sentence(dashboard: Dashboard) -> None:
     gate = threading.Event()
-    dashboard.api.answers[METRICS].gate = gate
+    dashboard.api.responses[METRICS].gate = gate
     dashboard.page.add_init_script(IMPATIENT)
     tab = dashboard.open("The API took too long")
     figures = tab.get_by_role("region", name="Key figures")
@@ -209,15 +209,15 @@ def test_an_empty_database_gets_guidance_and_sample_data_on_request(dashboard: D
     tab = dashboard.open("No accounts yet")
     expect(tab.get_by_text("$0")).to_have_count(0)
     gate = threading.Event()
-    dashboard.api.answers[SAMPLES] = Response(
+    dashboard.api.responses[SAMPLES] = Response(
         {"message": "done", "accounts_created": 20, "accounts_updated": 0}, gate=gate
     )
     tab.get_by_role("button", name="Add 20 sample accounts").click()
     expect(tab.get_by_role("button", name="Adding sample accounts…")).to_be_focused()
     tab.keyboard.press("Enter")
-    samples = dashboard.api.answers[SAMPLES]
+    samples = dashboard.api.responses[SAMPLES]
     dashboard.api.fill()
-    dashboard.api.answers[SAMPLES] = samples
+    dashboard.api.responses[SAMPLES] = samples
     gate.set()
     expect(tab.get_by_role("status")).to_contain_text("Added 20 sample accounts.")
     expect(tab.get_by_text("Northwind 1", exact=True)).to_be_visible()
@@ -229,7 +229,7 @@ def test_an_empty_database_gets_guidance_and_sample_data_on_request(dashboard: D
 
 def test_sample_data_that_is_refused_says_why_and_can_be_tried_again(dashboard: Dashboard) -> None:
     dashboard.api.empty()
-    dashboard.api.answers[SAMPLES] = problem(
+    dashboard.api.responses[SAMPLES] = problem(
         "Send an API key with the scope write.", status=401, request_id="req-9"
     )
     tab = dashboard.open("No accounts yet")
@@ -239,7 +239,7 @@ def test_sample_data_that_is_refused_says_why_and_can_be_tried_again(dashboard: 
     )
     expect(tab.get_by_text("req-9")).to_be_visible()
     dashboard.api.fill()
-    dashboard.api.answers[SAMPLES] = Response(
+    dashboard.api.responses[SAMPLES] = Response(
         {"message": "done", "accounts_created": 20, "accounts_updated": 0}
     )
     tab.get_by_role("button", name="Try again").click()
@@ -248,12 +248,12 @@ def test_sample_data_that_is_refused_says_why_and_can_be_tried_again(dashboard: 
 
 def test_sample_data_whose_answer_was_lost_is_not_added_twice(dashboard: Dashboard) -> None:
     dashboard.api.empty()
-    dashboard.api.answers[SAMPLES] = Response({}, drop=True)
+    dashboard.api.responses[SAMPLES] = Response({}, drop=True)
     tab = dashboard.open("No accounts yet")
     tab.get_by_role("button", name="Add 20 sample accounts").click()
     expect(alerts(tab)).to_contain_text("The API cannot be reached")
     dashboard.api.fill()
-    dashboard.api.answers[SAMPLES] = Response(
+    dashboard.api.responses[SAMPLES] = Response(
         {"message": "done", "accounts_created": 0, "accounts_updated": 0}
     )
     tab.get_by_role("button", name="Try again").click()
@@ -276,7 +276,7 @@ def test_sample_data_whose_answer_was_lost_is_not_added_twice(dashboard: Dashboa
 def test_a_part_that_fails_says_why_alone_and_is_tried_again_alone(
     dashboard: Dashboard, path: str, region: str, what: str, other: str
 ) -> None:
-    dashboard.api.answers[path] = problem(
+    dashboard.api.responses[path] = problem(
         "The database did not answer in time.", request_id="req-4711"
     )
     tab = dashboard.open(other)
@@ -298,9 +298,9 @@ def test_a_part_that_fails_says_why_alone_and_is_tried_again_alone(
 
 
 def test_a_second_failure_keeps_the_focus_on_the_button(dashboard: Dashboard) -> None:
-    dashboard.api.answers[METRICS] = problem("Not yet.")
+    dashboard.api.responses[METRICS] = problem("Not yet.")
     tab = dashboard.open("Northwind 1")
-    dashboard.api.answers[METRICS] = problem("Still not.")
+    dashboard.api.responses[METRICS] = problem("Still not.")
     tab.get_by_role("button", name="Try again").click()
     expect(alerts(tab)).to_contain_text("Still not.")
     expect(tab.get_by_role("button", name="Try again")).to_be_focused()
@@ -309,7 +309,7 @@ def test_a_second_failure_keeps_the_focus_on_the_button(dashboard: Dashboard) ->
 def test_an_api_that_cannot_be_reached_is_not_shown_as_an_empty_database(
     dashboard: Dashboard,
 ) -> None:
-    dashboard.api.answers[METRICS].drop = dashboard.api.answers[ACCOUNTS].drop = True
+    dashboard.api.responses[METRICS].drop = dashboard.api.responses[ACCOUNTS].drop = True
     tab = dashboard.open("The API cannot be reached")
     expect(alerts(tab)).to_have_count(1)
     expect(alerts(tab)).to_contain_text(f"No response from http://{API_HOST}")
@@ -345,7 +345,7 @@ def test_a_site_that_the_api_does_not_know_is_told_so(dashboard: Dashboard) -> N
 def test_errors_of_what_stands_before_the_service_are_shown_too(
     dashboard: Dashboard, answer: Response, sentence: str
 ) -> None:
-    dashboard.api.answers[METRICS] = answer
+    dashboard.api.responses[METRICS] = answer
     tab = dashboard.open("Northwind 1")
     expect(alerts(tab)).to_contain_text(f"Could not load the key figures. {sentence}")
 
@@ -360,7 +360,7 @@ def test_numbers_stay_when_a_refresh_fails(dashboard: Dashboard) -> None:
         expect(tab.get_by_text("Northwind 1", exact=True)).to_be_visible()
     finally:
         tab.context.set_offline(False)
-    dashboard.api.answers[METRICS] = Response(metrics(total_arr=19_000_000))
+    dashboard.api.responses[METRICS] = Response(metrics(total_arr=19_000_000))
     tab.get_by_role("button", name="Refresh").click()
     expect(tab.get_by_text("$19M")).to_be_visible()
     expect(alerts(tab)).to_have_count(0)
@@ -386,7 +386,7 @@ def test_nothing_is_cut_off_or_scrolls_sideways_at_any_width(dashboard: Dashboar
         tab.set_viewport_size({"width": width, "height": 800})
         expect(tab.get_by_role("table")).to_have_count(0 if width < 896 else 1)
         assert (width, dashboard.overflows(), tab.evaluate(TOO_WIDE)) == (width, False, 0)
-    dashboard.api.answers[METRICS] = problem("x" * 300)
+    dashboard.api.responses[METRICS] = problem("x" * 300)
     tab.set_viewport_size(PHONE)
     tab.get_by_role("button", name="Refresh").click()
     expect(alerts(tab)).to_be_visible()
@@ -410,7 +410,7 @@ def test_colours_follow_the_system(dashboard: Dashboard) -> None:
 
 def test_motion_is_left_out_for_those_who_ask(dashboard: Dashboard) -> None:
     gate = threading.Event()
-    dashboard.api.answers[METRICS].gate = dashboard.api.answers[ACCOUNTS].gate = gate
+    dashboard.api.responses[METRICS].gate = dashboard.api.responses[ACCOUNTS].gate = gate
     tab = dashboard.open("Loading…")
     running = "document.getAnimations().length"
     assert tab.evaluate(running) > 0
@@ -442,15 +442,15 @@ def test_axe_finds_nothing_to_object_to_in_light_and_dark(dashboard: Dashboard, 
         case "phone":
             dashboard.page.set_viewport_size(PHONE)
         case "loading":
-            api.answers[METRICS].gate = api.answers[ACCOUNTS].gate = gate
+            api.responses[METRICS].gate = api.responses[ACCOUNTS].gate = gate
             shows = "Loading…"
         case "empty":
             api.empty()
             shows = "No accounts yet"
         case "failed":
-            api.answers[METRICS] = problem("The database did not answer in time.")
+            api.responses[METRICS] = problem("The database did not answer in time.")
         case "unreachable":
-            api.answers[METRICS].drop = api.answers[ACCOUNTS].drop = True
+            api.responses[METRICS].drop = api.responses[ACCOUNTS].drop = True
             shows = "The API cannot be reached"
         case "missing page":
             dashboard.url += "/nothing/here"

@@ -93,7 +93,7 @@ def test_neither_a_slow_drip_nor_silence_outlasts_the_deadline(
     assert len(openai.requests) == 1
     assert not openai.closed.is_set(), "it would have gone on"
     if fault == "drip":
-        assert openai.hung_up.wait(30), "the connection is let go"
+        assert openai.disconnected.wait(30), "the connection is let go"
 
 
 def test_an_endpoint_that_is_not_there_is_answered_by_rule(
@@ -189,7 +189,7 @@ def test_no_connection_is_held_and_no_transaction_is_open_while_the_model_is_ask
             )
             seen.append(cursor.fetchall())
 
-    openai.while_asked = look
+    openai.on_request = look
     with asking(url, openai) as function:
         ask(function, account_id, "model")
         openai.body = says({**ACCOUNT, "summary": 1})

@@ -1,4 +1,7 @@
-"""A stand-in for the service's API on a loopback port: answers what a test tells it to, with CORS for one origin."""
+"""A stand-in for the service's API on a loopback port, with CORS for one origin.
+
+It returns the responses that a test sets.
+"""
 
 import contextlib
 import json
@@ -18,7 +21,7 @@ SAMPLES = "/ingest/generate-mock"
 
 @dataclass
 class Response:
-    """`gate`: the answer waits for it. `drop`: the connection is closed without one."""
+    """A response. It is sent after `gate`; with `drop` the connection is closed instead."""
 
     body: object
     status: int = 200
@@ -29,9 +32,9 @@ class Response:
 
 @dataclass
 class StandInApi:
-    """`answers` by path; `requests` is what came in, as `METHOD path?query`."""
+    """`responses` by path; `requests` are the received ones, as `METHOD path?query`."""
 
-    answers: dict[str, Response] = field(default_factory=dict[str, Response])
+    responses: dict[str, Response] = field(default_factory=dict[str, Response])
     requests: list[str] = field(default_factory=list[str])
     origin: str = ""
     port: int = 0
@@ -41,10 +44,13 @@ class StandInApi:
 
     def fill(self) -> None:
         accounts = [account(number) for number in range(1, 11)]
-        self.answers = {METRICS: Response(metrics()), ACCOUNTS: Response(page(accounts, total=120))}
+        self.responses = {
+            METRICS: Response(metrics()),
+            ACCOUNTS: Response(page(accounts, total=120)),
+        }
 
     def empty(self) -> None:
-        nothing = metrics(
+        no_accounts = metrics(
             total_accounts=0,
             total_arr=0,
             at_risk_arr=0,
@@ -53,13 +59,13 @@ class StandInApi:
             renewals_next_60d=0,
         )
         buckets = dict.fromkeys(("Green", "Amber", "Red", "Unscored"), 0)
-        nothing |= {
+        no_accounts |= {
             "arr_by_bucket": buckets,
             "accounts_by_risk": buckets,
             "avg_health_score": None,
             "median_health_score": None,
         }
-        self.answers = {METRICS: Response(nothing), ACCOUNTS: Response(page([], total=0))}
+        self.responses = {METRICS: Response(no_accounts), ACCOUNTS: Response(page([], total=0))}
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -91,7 +97,10 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def account(number: int, **changes: Any) -> dict[str, Any]:
-    """Of every kind there is: all buckets, unknown owner, score and renewal, a renewal that has passed, a name without a break."""
+    """Return one of a variety of accounts.
+
+    All buckets, unknown owner, score and renewal, a past renewal, and a name without a space.
+    """
     names = {
         2: "Mackenzie, O'Brien & Sons Consolidated International Holdings",
         3: "Donaudampfschifffahrtsgesellschaft" * 2,
@@ -136,33 +145,30 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_POST(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_OPTIONS(self) -> None:
         self.send_response(200)
         self._finish(b"")
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         api = cast(_Server, self.server).api
         api.requests.append(f"{self.command} {self.path}")
-        answer = api.answers.get(urlsplit(self.path).path) or problem(
-            "There is nothing here.", status=404
+        response = api.responses.get(urlsplit(self.path).path) or problem(
+            "There is nothing at this path.", status=404
         )
-        if answer.gate is not None:
-            answer.gate.wait(30)
-        if answer.drop:
+        if response.gate is not None:
+            response.gate.wait(30)
+        if response.drop:
             self.close_connection = True
             return
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.kind)
-        self._finish(
-            answer.body.encode()
-            if isinstance(answer.body, str)
-            else json.dumps(answer.body).encode()
-        )
+        self.send_response(response.status)
+        self.send_header("Content-Type", response.kind)
+        body = response.body if isinstance(response.body, str) else json.dumps(response.body)
+        self._finish(body.encode())
 
     def _finish(self, body: bytes) -> None:
         self.send_header("Access-Control-Allow-Origin", cast(_Server, self.server).api.origin)
@@ -171,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # the page gave up waiting
+        with contextlib.suppress(ConnectionError):  # the page closed the connection
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
