@@ -1,4 +1,4 @@
-"""Data into the service."""
+"""Routes that add data: CSV files and sample accounts."""
 
 import secrets
 from functools import partial
@@ -11,7 +11,7 @@ from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError
 from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
 from service.http.openapi_responses import IMPORT, WRITE, json_responses
-from service.http.strict_query import router as new_router
+from service.http.strict_query import new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 
 if TYPE_CHECKING:
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
 MAX_COUNT = 1000
 MAX_SEED = 2**53 - 1
-"""The largest integer that every JSON reader keeps."""
+"""The largest integer that every JSON parser represents exactly."""
 
-router = new_router()
+router = new_router("data")
 
 
 @router.post(
     "/ingest/generate-mock",
     responses=json_responses("Generated", "What was added.", *WRITE),
-    response_model=None,
 )
-async def generate_mock(
+async def generate_sample_accounts(
     request: Request,
     count: Annotated[int, Query(ge=1, le=MAX_COUNT)] = 20,
     seed: Annotated[
@@ -37,7 +36,7 @@ async def generate_mock(
         Query(
             ge=0,
             le=MAX_SEED,
-            description="The same seed makes the same accounts. Default: a random one.",
+            description="The same seed gives the same accounts. Default: random.",
         ),
     ] = None,
     replace: Annotated[
@@ -46,14 +45,16 @@ async def generate_mock(
     confirm: Annotated[Literal["replace-all"] | None, Query()] = None,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Adds sample accounts with 180 days of history. One whose name is there already is left as it is."""
-    from service.queries import (
-        samples,
-    )  # only here: reads need neither it nor the random numbers that it draws
+    """Adds sample accounts with 180 days of history.
+
+    An account whose name exists already is not changed.
+    """
+    # Imported here, because reads need neither this nor `random`.
+    from service.queries import samples
 
     if replace and confirm is None:
         raise InvalidRequestError(
-            "replace=true removes every account: say confirm=replace-all as well.",
+            "replace=true removes every account: add confirm=replace-all.",
             errors=[
                 {
                     "loc": ["query", "confirm"],
@@ -71,27 +72,26 @@ async def generate_mock(
 @router.post(
     "/ingest/csv",
     responses=json_responses("Imported", "What was written, or would be.", *IMPORT),
-    response_model=None,
     openapi_extra={"requestBody": REQUEST_BODY},
+    summary="Import a CSV file",
 )
-async def ingest_csv(
+async def import_csv(
     request: Request,
     dry_run: Annotated[
         bool, Query(description="Check the file and count what it would change, but write nothing.")
     ] = False,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Adds the accounts of a CSV file and their days, or updates those that are there: all of them, or none when a row is wrong.
+    """Adds or updates the accounts of a CSV file and their days: all of them, or none.
 
-    The header names the columns in any case and order: `name`, `arr`, `segment`, and of an account's others those that you have. A row
-    with a `date` is a day of its account as well: `logins`, `events`, `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`.
-    Rows of one name are one account. A blank cell says that a value is unknown; where a whole column is missing, accounts that are there
-    keep their values. The same file again changes nothing.
+    The header names the columns in any case and order: `name`, `arr`, `segment`, and any others of
+    an account. A row with a `date` is a day of its account as well: `logins`, `events`,
+    `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`. Rows of one name are one
+    account. A blank cell means that a value is unknown; a column that is missing leaves the values
+    of existing accounts as they are. The same file again changes nothing.
     """
-    from service.importing import (
-        InvalidFileError,
-        read_file,
-    )  # only here: reads need neither it nor its queries
+    # Imported here, because reads need neither.
+    from service.importing import InvalidFileError, read_file
     from service.queries.imports import load
 
     async with uploaded_file(request) as content:
@@ -99,7 +99,7 @@ async def ingest_csv(
         try:
             file = read_file(content)
         except InvalidFileError as error:
-            raise _refused(error) from None
+            raise _invalid_rows(error) from None
     return write(
         request,
         None if dry_run else key,
@@ -108,7 +108,7 @@ async def ingest_csv(
     )
 
 
-def _refused(error: "InvalidFileError") -> InvalidRowsError:
+def _invalid_rows(error: "InvalidFileError") -> InvalidRowsError:
     first = error.problems[0]
     where = (
         f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"

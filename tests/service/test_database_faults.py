@@ -51,7 +51,7 @@ def test_a_connection_that_died_without_a_sign_costs_a_read_and_a_write_nothing(
     service: Api, sql: connection, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(
-        database_connection, "_readable", lambda _: False
+        database_connection, "_has_input", lambda _: False
     )  # as when the goodbye of the server was lost on the way
     for method, path in (("GET", "/accounts"), ("POST", "/ingest/generate-mock")):
         assert service("GET", "/health/ready").status == 200
@@ -195,7 +195,7 @@ def test_settings_end_with_their_transaction_and_none_is_sent_at_the_start(servi
         return statements.fetchone()
 
     assert database.write(work) == ("8s", "off")
-    used = database._usable()
+    used = database._usable_connection()
     assert run(used, "SHOW statement_timeout") == [("0",)]
     assert not used.get_dsn_parameters().get("options")
 

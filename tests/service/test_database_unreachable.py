@@ -113,7 +113,7 @@ def test_a_silence_in_the_middle_ends_with_the_deadline_and_the_next_request_is_
     answer = function(method, path, age=24.5)
     assert 0.3 < time.monotonic() - started < 3
     assert_unavailable(answer)
-    assert "longer than it may" in answer.json["detail"]
+    assert "longer than the limit" in answer.json["detail"]
     relay.silent.clear()
     assert function.get("/accounts").status == 200
     function.close()

@@ -123,7 +123,7 @@ def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(
     sampled: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = exported(sampled).text
-    monkeypatch.setattr(downloads, "PLAIN_BYTES", 1000)
+    monkeypatch.setattr(downloads, "MAX_UNCOMPRESSED_BYTES", 1000)
     packed = sampled.handler(
         event("GET", "/accounts/export.csv", headers={"accept-encoding": "gzip, br"}), None
     )
