@@ -15,7 +15,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from tests.deployed.conftest import Deployed, Response
-from tests.service.database_faults import BACKENDS, locked, meanwhile, run, terminate, until_waiting
+from tests.service.database_faults import BACKENDS, in_thread, locked, run, terminate, until_waiting
 from tests.service.uploads import MULTIPART, body, part
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -49,7 +49,7 @@ def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_i
 
     def ended_under(table: str, *request: Any, **query: Any) -> Response:
         with locked(deployed.database_url, table) as holder:
-            asking = meanwhile(lambda: answers.append(deployed(*request, **query)))
+            asking = in_thread(lambda: answers.append(deployed(*request, **query)))
             until_waiting(sql)
             terminate(sql)
             holder.rollback()
@@ -96,7 +96,7 @@ def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_bac
                     break
                 assert answer.status in {409, 503}, answer.content
 
-    disturbance = meanwhile(end_backends)
+    disturbance = in_thread(end_backends)
     try:
         with ThreadPoolExecutor(WRITERS) as pool:
             for writer in [pool.submit(keep_writing) for _ in range(WRITERS)]:

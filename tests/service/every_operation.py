@@ -1,4 +1,4 @@
-"""One request of every operation that the OpenAPI document has; a test holds them against each other."""
+"""One request for every operation of the OpenAPI document; a test compares the two."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +54,7 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Response]]] = {
 
 
 def statuses(url: str, account_id: int, times: int) -> list[tuple[str, int]]:
-    """Of all operations, again and again, in an environment of its own."""
+    """Return the status of every operation, `times` times, in a new execution environment."""
     service = api(url)
     found = [
         (name, request(service, account_id).status)
