@@ -1,4 +1,4 @@
-"""AI Success Insights: one product, one program. Data flows one way, from top to bottom."""
+"""Deploys AI Success Insights. Data flows from top to bottom: each component uses earlier ones."""
 
 import pulumi
 

@@ -1,4 +1,4 @@
-"""The program alone, evaluated as a preview against what a stack has made: nothing is started, nothing is touched."""
+"""Evaluates the program as a preview of a deployed local stack. Starts and changes nothing."""
 
 import os
 from pathlib import Path
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from stack.local.cloud import Cloud
 
 
-class _Unread:
-    """A handler that takes the state's word for what exists."""
+class _StateHandler:
+    """A handler that does not read resources: it returns the outputs of the stack's state."""
 
     def __init__(self, handler: ResourceHandler) -> None:
         self._handler = handler
@@ -31,7 +31,7 @@ class _Unread:
 
 
 def evaluate(root: Path) -> dict[str, str]:
-    """What is to be done with each resource, by URN."""
+    """Return the step that an update would do for each resource, by URN."""
     os.environ[LOCAL_CLOUD_VARIABLE] = "benchmark"
     settings = stack_config.load(root, "local", config_overrides={"siteDomain": "localhost:20001"})
     program = sdk.Program(
@@ -41,12 +41,13 @@ def evaluate(root: Path) -> dict[str, str]:
         config=settings.config,
         secret_keys=settings.secret_keys,
     )
-    nothing = cast("Cloud", None)  # no handler is asked to do anything
+    nothing = cast("Cloud", None)  # a preview calls no handler that uses it
     evaluation = Evaluation(
         program=program,
         state=StackState(Home(root).state("local")),
         handlers={
-            name: cast("ResourceHandler", _Unread(handler)) for name, handler in HANDLERS.items()
+            name: cast("ResourceHandler", _StateHandler(handler))
+            for name, handler in HANDLERS.items()
         },
         context=lambda urn: Context(
             cloud=nothing, urn=urn, stack="local", region=settings.region, root=root

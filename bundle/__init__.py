@@ -1,13 +1,18 @@
-"""The bundle: a layer of locked packages and the code of `service/`, as zips for Lambda, proven before they are uploaded."""
+"""Builds what Lambda runs: a layer of locked packages and the code of `service/`, as two zips.
 
-from bundle.api import Bundle, CodeTree, build, build_code, migrations_hash
+Both are verified by a smoke test before they are uploaded. The same input gives the same bytes.
+"""
+
+from bundle.builder import Bundle, build
+from bundle.code_directory import CodeDirectory, build_code
+from bundle.file_tree import migrations_hash
 from bundle.limits import Limits
 from bundle.size_report import Package, Part, Report
 from bundle.target import Target
 
 __all__ = [
     "Bundle",
-    "CodeTree",
+    "CodeDirectory",
     "Limits",
     "Package",
     "Part",

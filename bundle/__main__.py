@@ -1,4 +1,4 @@
-"""`python -m bundle`: build the bundle and print its report."""
+"""`python -m bundle`: builds the bundle and prints its report."""
 
 import argparse
 import sys
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument(
         "--host",
         action="store_true",
-        help="for this machine and the Python that runs this, as `stack up` does",
+        help="for this machine and the Python that runs the command, as `stack up` does",
     )
     parser.add_argument(
         "--no-bytecode",
@@ -41,10 +41,10 @@ def main() -> int:
             Path.cwd(),
             target,
             bytecode=arguments.bytecode,
-            progress=lambda text: _tell(f"{text} …"),
+            progress=lambda text: _print_error(f"{text} …"),
         )
     except UserError as error:
-        _tell(f"error: {error}")
+        _print_error(f"error: {error}")
         return 1
     sys.stdout.write(
         f"{bundle.report}\n  {bundle.layer}, {bundle.code}, version {bundle.version}\n"
@@ -52,7 +52,7 @@ def main() -> int:
     return 0
 
 
-def _tell(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 

@@ -1,7 +1,9 @@
-"""Zips whose bytes depend on their content alone.
+"""Writes zips whose bytes depend on their content alone.
 
-The standard library's zlib is whichever the machine has, and zlib, zlib-ng and Apple's compress the same input to
-different bytes. libdeflate comes in a pinned wheel, the same on every machine, so the file is written here around it.
+The standard library uses the zlib of the machine, and zlib, zlib-ng and Apple's version compress
+the same input to different bytes. libdeflate comes in a pinned wheel and is the same everywhere,
+but it compresses single strings only. So this module writes the structures of a zip around its
+results (APPNOTE.TXT of the .ZIP format, sections 4.3.7, 4.3.12 and 4.3.16).
 """
 
 import struct
@@ -17,19 +19,18 @@ from common.errors import UserError
 
 LEVEL = 9
 COMPRESSOR = f"deflate {deflate_version} {LEVEL}"
-_UNIX, _VERSION = 3 << 8, 20  # who made it: Unix, so that modes count; 2.0: deflate
-_UTF8 = 1 << 11
-_DATE = 1 << 5 | 1  # 1980-01-01, the first day of a zip's calendar; the time is 0
+_UNIX = 3 << 8  # "version made by": only for Unix do readers apply the mode
+_VERSION = 20  # 2.0, the version that a reader needs for deflate
+_UTF8 = 1 << 11  # flag: the name is UTF-8
+_DATE = 1 << 5 | 1  # 1980-01-01, the earliest date that the format has; the time is 0
 _STORED, _DEFLATED = 0, 8
-_MOST_FILES, _MOST_BYTES = (
-    0xFFFF,
-    0xFFFFFFFF,
-)  # beyond them a zip needs its 64-bit form; Lambda's limits are far below
+# Above them a zip needs the ZIP64 structures; Lambda's limits are far below.
+_MAX_FILES, _MAX_BYTES = 0xFFFF, 0xFFFFFFFF
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file of a zip: its path, content, and whether it can be executed."""
+    """A file of a zip: its path, its content, and whether it is executable."""
 
     name: str
     data: bytes
@@ -40,9 +41,10 @@ EMPTY_SIZE = 22  # bytes of a zip without members
 
 
 def write_zip(path: Path, members: Iterable[Member]) -> list[int]:
-    """Write the members in their order; their zipped sizes in bytes.
+    """Write the members in their order; return their compressed sizes in bytes.
 
-    No directory entries, no times, modes 0644 or 0755, names in UTF-8.
+    There are no entries for directories, all times are the same, modes are 0644 or 0755, names are
+    UTF-8. Raises `UserError` above 65,535 files or 4 GB.
     """
     directory: list[bytes] = []
     sizes: list[int] = []
@@ -70,9 +72,10 @@ def write_zip(path: Path, members: Iterable[Member]) -> list[int]:
                 + name
             )
             sizes.append(len(body))
-            if len(directory) > _MOST_FILES or file.tell() > _MOST_BYTES:
+            if len(directory) > _MAX_FILES or file.tell() > _MAX_BYTES:
                 raise UserError(
-                    f"{path.name}: more than {_MOST_FILES:,} files or 4 GB do not fit into a zip for Lambda"
+                    f"{path.name}: more than {_MAX_FILES:,} files or 4 GB "
+                    "do not fit into a zip for Lambda"
                 )
         start = file.tell()
         file.write(b"".join(directory))
@@ -93,7 +96,7 @@ def write_zip(path: Path, members: Iterable[Member]) -> list[int]:
 
 
 def zipped_size(member: Member) -> int:
-    """Bytes that a zip grows by for this member."""
+    """Return the bytes that a zip grows by for this member: two headers, two names, the data."""
     return (
         struct.calcsize("<4s5H3I2H4s6H3I5H2I")
         + 2 * len(member.name.encode())
@@ -102,6 +105,7 @@ def zipped_size(member: Member) -> int:
 
 
 def _compressed(member: Member) -> tuple[tuple[int, ...], bytes]:
+    """Return the fields that both headers of a member share, and its data as they are stored."""
     body = bytes(deflate_compress(member.data, LEVEL))
     method = _DEFLATED
     if len(body) >= len(member.data):

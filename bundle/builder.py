@@ -1,5 +1,6 @@
-"""Builder: from lock and service to two proven zips, doing only what has changed."""
+"""Builds a target's two zips from the lock and `service/`, and rebuilds only what has changed."""
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,124 +9,183 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle import archive, exclusions, file_tree, packing, smoke_test, uv
-from bundle.bytecode import CODE_ROOT, LAYER_ROOT, compiled
-from bundle.cache import Built, State, digest, stat_of, write_atomically
+from bundle.bytecode import CODE_ROOT, LAYER_ROOT, compile_entries
+from bundle.cache import BuiltZip, State, digest, exclusive, status_of, write_atomically
 from bundle.file_tree import Tree
-from bundle.interpreter import Interpreter, find_interpreter, serves, this_interpreter
+from bundle.interpreter import (
+    Interpreter,
+    find_interpreter,
+    is_this_interpreter,
+    this_interpreter,
+)
 from bundle.limits import Limits, check_sizes
 from bundle.size_report import Report
-from bundle.target import Target
+from bundle.target import BUNDLES, Target
 from common.errors import UserError
 
 LOCK = Path("requirements", "service.txt")
-_OWN = Path(__file__).parent
+_OWN_SOURCE = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """Two zips, as paths relative to the project's root that stay the same from build to build.
+
+    version: 12 hex digits of the hash of both.
+    """
+
+    layer: Path
+    code: Path
+    version: str
+    report: Report
+
+
+def _ignore(_: str) -> None:
+    """Drop a progress message."""
+
+
+def build(
+    root: Path,
+    target: Target,
+    *,
+    bytecode: bool = True,
+    limits: Limits | None = None,
+    progress: Callable[[str], None] = _ignore,
+) -> Bundle:
+    """Bring the target's bundle up to date and verify it; without a change this reads files only.
+
+    root: the project, with `service/` and `requirements/service.txt`. bytecode: compile the modules
+    that requests import, with an interpreter of the target's minor version. progress: is called
+    with a sentence before each step.
+    The same input gives the same bytes on every machine, for the same patch release of that
+    interpreter. Raises `UserError` when the bundle cannot be built, or when Lambda would refuse it
+    or fail with it.
+    """
+    with exclusive(
+        root / BUNDLES / "lock", lambda: progress("waiting for another build of this checkout")
+    ):
+        report = Builder(root, target, bytecode, limits or Limits(), progress).build()
+    hashes = f"{report.layer.sha256} {report.code.sha256}"
+    return Bundle(
+        layer=target.directory / "layer.zip",
+        code=target.directory / "code.zip",
+        version=hashlib.sha256(hashes.encode()).hexdigest()[:12],
+        report=report,
+    )
 
 
 @dataclass
 class Builder:
-    """One build of one target; the caller holds the lock.
-
-    root: of the project. home: of the target's zips. limits: of Lambda.
-    """
+    """One build of one target. The caller holds the lock of `.local/bundle`."""
 
     root: Path
-    home: Path
     target: Target
     bytecode: bool
     limits: Limits
     progress: Callable[[str], None]
 
     def __post_init__(self) -> None:
+        self.home = self.root / self.target.directory
         self.state = State.load(self.home / "state.json")
         self.scratch = self.home / "scratch"
         self.layer, self.code = self.home / "layer.zip", self.home / "code.zip"
         self.report_file = self.home / "report.json"
 
     def build(self) -> Report:
-        """Bring both zips up to date. Raises `UserError` when the bundle is refused; the code that was proven before stays."""
-        compiler = self._interpreter() if self.bytecode else None
+        """Bring both zips up to date.
+
+        Raises `UserError` when the bundle is refused; the code zip of the last good build stays.
+        """
+        compiler = self._find_compiler() if self.bytecode else None
         code = file_tree.code_tree(self.root)
         layer_key, code_key = self._keys(compiler, code)
-        built_layer = _kept(self.state.layer, layer_key, self.layer)
-        built_code = _kept(self.state.code, code_key, self.code)
-        proof = self._proof(built_layer, built_code) if built_layer and built_code else None
-        if built_layer and built_code and proof and self.report_file.exists():
-            self._save()
-            return self._report(compiler, built_layer, built_code, proof)
+        layer = _if_current(self.state.layer, layer_key, self.layer)
+        built_code = _if_current(self.state.code, code_key, self.code)
+        if layer and built_code and self.report_file.exists():
+            verified = self._verified(layer, built_code)
+            if verified:
+                self._save()
+                return self._report(compiler, layer, built_code, verified)
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
         try:
-            return self._build(compiler, built_layer, layer_key, code, code_key)
+            return self._build(compiler, layer, layer_key, code, code_key)
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _build(
         self,
         compiler: Interpreter | None,
-        layer: Built | None,
+        layer: BuiltZip | None,
         layer_key: str,
         code: Tree,
         code_key: str,
     ) -> Report:
-        interpreter = compiler or self._any_interpreter()
-        made = self._build_code(compiler, code, code_key)
-        contents: Future[Tree] | None = None
-        packed: Future[Built] | None = None
-        with ThreadPoolExecutor(1) as beside:
+        # The code comes first: it is built within a second, and a syntax error in it should not
+        # wait for the layer. The smoke test unpacks it, so it is built even when it is current.
+        interpreter = compiler or self._find_any_interpreter()
+        built_code = self._build_code(compiler, code, code_key)
+        layer_files: Future[Tree] | None = None
+        packed: Future[BuiltZip] | None = None
+        # One thread installs and packs the layer. This thread needs the installed files only, so
+        # the smoke test runs while the layer is compressed, which takes about as long.
+        with ThreadPoolExecutor(1) as background:
             if layer is None:
                 self.progress(
                     f"building the layer for {self.target.platform}, Python {self.target.python}"
                 )
-                contents = beside.submit(
-                    self._layer_tree, self.target, compiler, self.scratch / "layer"
+                layer_files = background.submit(
+                    self._install_layer, self.target, compiler, self.scratch / "layer"
                 )
-                packed = beside.submit(self._pack_layer, contents, layer_key)
+                packed = background.submit(self._pack_layer, layer_files, layer_key)
             try:
-                sentence = self._boot(
-                    interpreter, self._twin(compiler, interpreter, layer_key, contents)
-                )
+                host_layer = self._host_layer(compiler, interpreter, layer_key, layer_files)
+                verified = self._run_smoke_test(interpreter, host_layer)
             except UserError:
                 if packed:
-                    packed.result()  # what is wrong with the layer itself comes first
+                    packed.result()  # raises the layer's own error, which is the better message
                 raise
             layer = packed.result() if packed else layer
         assert layer is not None
-        check_sizes(layer.part, made.part, self.limits)
+        check_sizes(layer.part, built_code.part, self.limits)
+        # From here on the build has succeeded. A crash between these writes leaves a state that
+        # fits neither zip, so that the next build starts again.
         (self.scratch / "code.zip").replace(self.code)
-        made.status = stat_of(self.code)
-        report = self._report(compiler, layer, made, sentence)
+        built_code.status = status_of(self.code)
+        report = self._report(compiler, layer, built_code, verified)
         write_atomically(self.report_file, report.as_json())
-        self.state.code, self.state.proof = made, (self._proof_key(layer, made), sentence)
+        self.state.code = built_code
+        self.state.smoke_test = (self._smoke_test_key(layer, built_code), verified)
         self._save()
         return report
 
-    def _pack_layer(self, contents: Future[Tree], key: str) -> Built:
+    def _pack_layer(self, files: Future[Tree], key: str) -> BuiltZip:
+        """Write the layer zip. It stays if the smoke test fails: usually the code is the cause."""
         path = self.scratch / "layer.zip"
-        part = packing.write_archive(contents.result(), self.target, path)
+        part = packing.write_archive(files.result(), self.target, path)
         check_sizes(part, None, self.limits)
         path.replace(self.layer)
-        self.state.layer = Built(key, part, stat_of(self.layer))
+        self.state.layer = BuiltZip(key, part, status_of(self.layer))
         self._save()
         return self.state.layer
 
-    def _build_code(self, compiler: Interpreter | None, code: Tree, key: str) -> Built:
+    def _build_code(self, compiler: Interpreter | None, code: Tree, key: str) -> BuiltZip:
         entries = [*code.entries]
         if compiler:
             sources = [entry for entry in entries if entry.name.endswith(".py")]
-            made = compiled(
-                sources, compiler, self.scratch / "code-bytecode", CODE_ROOT
-            )  # all, which checks their syntax
-            wanted = [
-                extra
-                for entry, extra in zip(sources, made, strict=True)
+            # All files are compiled, which checks their syntax; some of the results are packed.
+            compiled = compile_entries(sources, compiler, self.scratch / "code-bytecode", CODE_ROOT)
+            candidates = [
+                bytecode
+                for entry, bytecode in zip(sources, compiled, strict=True)
                 if exclusions.has_bytecode(entry.name, entry.package)
             ]
-            entries += packing.affordable(wanted, entries, exclusions.CODE_BUDGET)
+            entries += packing.fit_into_budget(candidates, entries, exclusions.CODE_BUDGET)
         path = self.scratch / "code.zip"
-        part = packing.write_archive(file_tree.ordered(entries), self.target, path)
-        return Built(key, part, stat_of(path))
+        part = packing.write_archive(file_tree.sorted_tree(entries), self.target, path)
+        return BuiltZip(key, part, status_of(path))
 
-    def _layer_tree(self, target: Target, compiler: Interpreter | None, scratch: Path) -> Tree:
+    def _install_layer(self, target: Target, compiler: Interpreter | None, scratch: Path) -> Tree:
         scratch.mkdir()
         uv.install(self.root / LOCK, target, scratch / "site")
         installed = file_tree.layer_tree(scratch / "site")
@@ -134,93 +194,109 @@ class Builder:
             sources = [
                 entry for entry in entries if exclusions.has_bytecode(entry.name, entry.package)
             ]
-            entries += compiled(sources, compiler, scratch / "bytecode", LAYER_ROOT)
-        return file_tree.ordered(entries, installed.versions)
+            entries += compile_entries(sources, compiler, scratch / "bytecode", LAYER_ROOT)
+        return file_tree.sorted_tree(entries, installed.versions)
 
-    def _twin(
+    def _host_layer(
         self,
         compiler: Interpreter | None,
         interpreter: Interpreter,
         layer_key: str,
-        contents: Future[Tree] | None,
+        layer_files: Future[Tree] | None,
     ) -> Path:
-        """The layer for this machine, unpacked: the layer itself where it runs here, else made of the same lock by the same rules."""
-        target = _twin_target(interpreter)
-        home = self.home / f"twin-{digest([layer_key, target.name])[:16]}"
-        if home.exists():
-            return home
-        made = self.scratch / "twin"
-        if target != self.target:
-            packing.lay_out(
-                made, self._layer_tree(target, compiler, self.scratch / "twin-layer"), target
-            )
-        elif contents:
-            packing.lay_out(made, contents.result(), target)
-        else:
-            packing.unpack(self.layer, made)
-        made.replace(home)
-        for other in self.home.glob("twin-*"):
-            if other != home:
-                shutil.rmtree(other, ignore_errors=True)
-        return home
+        """Return the directory of an unpacked layer that runs on this machine.
 
-    def _boot(self, interpreter: Interpreter, twin_home: Path) -> str:
+        It holds the layer's own files where the target is this platform and Python. Otherwise it is
+        a host build: the same lock, installed for this platform by the same rules.
+        """
+        target = _host_target(interpreter)
+        directory = self.home / f"host-layer-{digest([layer_key, target.name])[:16]}"
+        if directory.exists():
+            return directory
+        unpacked = self.scratch / "host-layer"
+        if target != self.target:
+            scratch = self.scratch / "host-layer-files"
+            packing.write_directory(
+                unpacked, self._install_layer(target, compiler, scratch), target
+            )
+        elif layer_files:
+            packing.write_directory(unpacked, layer_files.result(), target)
+        else:
+            packing.unpack(self.layer, unpacked)
+        unpacked.replace(directory)
+        # Remove the layers of earlier builds, also those that an earlier version named otherwise.
+        for other in self.home.iterdir():
+            if other.is_dir() and other not in (directory, self.scratch):
+                shutil.rmtree(other, ignore_errors=True)
+        return directory
+
+    def _run_smoke_test(self, interpreter: Interpreter, host_layer: Path) -> str:
+        """Start the new code zip on the host layer. Returns a sentence for the report."""
         unpacked = self.scratch / "code"
         packing.unpack(self.scratch / "code.zip", unpacked)
-        self.progress(f"booting the bundle with CPython {interpreter.version}, without a network")
-        seconds = smoke_test.boot(interpreter, unpacked, twin_home / "python")
-        where = _twin_target(interpreter)
-        itself = (
-            "booted itself" if where == self.target else f"booted its twin for {where.platform}"
+        self.progress(
+            f"running the smoke test with CPython {interpreter.version}, without a network"
         )
-        return f"{itself} with CPython {interpreter.version}, without a network: GET / answered 200 after {seconds:.2f} s"
-
-    def _proof(self, layer: Built, code: Built) -> str | None:
-        """The sentence on what booted, if it was these very two."""
+        seconds = smoke_test.run(interpreter, unpacked, host_layer / "python")
+        host = _host_target(interpreter)
+        what = "the bundle itself" if host == self.target else f"a host build for {host.platform}"
         return (
-            self.state.proof[1]
-            if self.state.proof and self.state.proof[0] == self._proof_key(layer, code)
-            else None
+            f"{what} with CPython {interpreter.version}, without a network: "
+            f"GET / returned 200 after {seconds:.2f} s"
         )
 
-    def _proof_key(self, layer: Built, code: Built) -> str:
+    def _verified(self, layer: BuiltZip, code: BuiltZip) -> str | None:
+        """Return the sentence on the last smoke test if it was of exactly these two zips."""
+        if not self.state.smoke_test:
+            return None
+        key, sentence = self.state.smoke_test
+        return sentence if key == self._smoke_test_key(layer, code) else None
+
+    def _smoke_test_key(self, layer: BuiltZip, code: BuiltZip) -> str:
         return digest(
             [layer.key, layer.part.sha256, code.key, code.part.sha256, Target.host().platform]
         )
 
     def _keys(self, compiler: Interpreter | None, code: Tree) -> tuple[str, str]:
-        """Keys of layer and code: the files, and everything else that shows in the bytes, this package included."""
+        """Return the cache keys of layer and code: hashes of everything that decides their bytes.
+
+        That is the lock or the files of `service/`, the target, the patch release of the compiler,
+        the version of the compressor, and the source of this package, which holds the rules.
+        """
         lock = self.root / LOCK
         if not lock.is_file():
             raise UserError(
                 f"{lock} is missing: `make lock` writes it from requirements/service.in"
             )
         digests = self.state.digests
-        own = digests.of_all((path.name, path) for path in sorted(_OWN.glob("*.py")))
+        own = digests.of_all((path.name, path) for path in sorted(_OWN_SOURCE.glob("*.py")))
         shared = [own, archive.COMPRESSOR, self.target.name, compiler.version if compiler else None]
         return digest([shared, digests.of(lock)]), digest(
             [shared, digests.of_all((e.name, e.source) for e in code.entries)]
         )
 
-    def _interpreter(self) -> Interpreter:
-        """Of the target's minor version; the one that was found before while its file is the same."""
-        if not serves(self.target.python) and self.state.interpreter:
+    def _find_compiler(self) -> Interpreter:
+        """Return an interpreter of the target's minor version.
+
+        The search starts several processes, so its result is reused while the file is unchanged.
+        """
+        if not is_this_interpreter(self.target.python) and self.state.interpreter:
             known, status = self.state.interpreter
             with suppress(OSError):
-                if known.minor == self.target.python and stat_of(Path(known.path)) == status:
+                if known.minor == self.target.python and status_of(Path(known.path)) == status:
                     return known
         found = find_interpreter(self.target.python)
-        self.state.interpreter = (found, stat_of(Path(found.path)))
+        self.state.interpreter = (found, status_of(Path(found.path)))
         return found
 
-    def _any_interpreter(self) -> Interpreter:
+    def _find_any_interpreter(self) -> Interpreter:
         try:
-            return self._interpreter()
+            return self._find_compiler()
         except UserError:
             return this_interpreter()
 
     def _report(
-        self, compiler: Interpreter | None, layer: Built, code: Built, proof: str
+        self, compiler: Interpreter | None, layer: BuiltZip, code: BuiltZip, verified: str
     ) -> Report:
         return Report(
             target=self.target.platform,
@@ -228,17 +304,17 @@ class Builder:
             bytecode=compiler.version if compiler else None,
             layer=layer.part,
             code=code.part,
-            twin=proof,
+            smoke_test=verified,
         )
 
     def _save(self) -> None:
         self.state.save(self.home / "state.json")
 
 
-def _kept(built: Built | None, key: str, path: Path) -> Built | None:
+def _if_current(built: BuiltZip | None, key: str, path: Path) -> BuiltZip | None:
     return built if built and built.key == key and built.is_at(path) else None
 
 
-def _twin_target(interpreter: Interpreter) -> Target:
+def _host_target(interpreter: Interpreter) -> Target:
     host = Target.host()
     return Target(architecture=host.architecture, system=host.system, python=interpreter.minor)

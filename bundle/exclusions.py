@@ -1,13 +1,14 @@
-"""The table of what a bundle leaves out, and of what it carries as source without bytecode.
+"""Tables of the files that a bundle leaves out, and of those that it has without bytecode.
 
-Patterns are shell patterns over the path below `python/`; `*` also matches slashes. Sizes are of the arm64 layer
-for Python 3.13, zipped: 16.0 MB by this table, 23.6 MB with bytecode for everything, 14.1 MB without any.
+Patterns are shell patterns over the path below `python/`; `*` also matches slashes. The arm64 layer
+for Python 3.13 has 16.0 MB zipped by these tables, 23.6 MB with bytecode for everything, 14.1 MB
+without any.
 """
 
 import re
 from fnmatch import translate
 
-# Distributions that Lambda brings itself, or that never run there.
+# Distributions that are part of Lambda's runtime, or that never run there.
 DROPPED_DISTRIBUTIONS = {
     "boto3": "part of the runtime",
     "botocore": "part of the runtime",
@@ -23,10 +24,10 @@ DROPPED_DISTRIBUTIONS = {
     "wheel": "builds nothing on Lambda",
 }
 
-# Files of the distributions that stay. `dist-info` keeps METADATA, entry_points.txt and licences: importlib.metadata
-# answers as usual, but for the list of a distribution's files.
+# Files of the other distributions. `dist-info` keeps METADATA, entry_points.txt and licences, so
+# importlib.metadata works, except for the list of a distribution's files.
 DROPPED_FILES = {
-    "bin/*": "scripts of the machine that installs",
+    "bin/*": "scripts for the machine that installs",
     ".lock": "uv's own",
     "*/__pycache__/*": "bytecode of another interpreter",
     "*.pyc": "bytecode of another interpreter",
@@ -59,9 +60,10 @@ DROPPED_FILES = {
     "sqlalchemy/dialects/sqlite/*": "the database is Postgres",
 }
 
-# Distributions off the path of a request: each is compiled in memory where it is used at all, once an environment.
+# Distributions that requests do not import: Python compiles them in memory when they are used, once
+# in each execution environment.
 SOURCE_ONLY = {
-    "openai": "imported for the first insight, 0.2 s later for it; with its client and parser 4.2 MB of bytecode",
+    "openai": "imported for the first insight, which takes 0.2 s longer; 4.2 MB with all it needs",
     "httpx2": "openai's HTTP client",
     "httpcore2": "openai's HTTP client",
     "h11": "openai's HTTP client",
@@ -75,7 +77,7 @@ SOURCE_ONLY = {
     "markupsafe": "imported by mako only",
 }
 
-# Files of the code off the path of a request: source only too.
+# Files of the code that most requests do not import: source only too.
 SOURCE_ONLY_CODE = {
     "service/migrate.py": "the migration's handler",
     "service/migrations/*": "imported by migrations only",
@@ -84,13 +86,13 @@ SOURCE_ONLY_CODE = {
     "service/schema/responses/*": "imported for the OpenAPI document only",
     "service/http/openapi.py": "imported for the OpenAPI document only",
     "service/schema/requests.py": "imported by requests with a body only",
-    "service/insights/*": "imported for insights only, which take longer by themselves",
+    "service/insights/*": "imported for insights only, which take longer anyway",
 }
-# Bytes of code.zip that bytecode may fill it up to, the largest modules first. The sources alone take 127 kB, with all bytecode 313 kB;
-# what has none is compiled at each start of an environment.
+# Maximum bytes of code.zip with bytecode; the largest modules get theirs first. The sources alone
+# take 127 kB, with all bytecode 313 kB. A module without bytecode is compiled at each cold start.
 CODE_BUDGET = 350_000
 
-# What of `service/` stays behind.
+# Files of `service/` that are left out.
 DROPPED_CODE = {
     "__pycache__": "bytecode is the bundle's own",
     "*.pyc": "bytecode is the bundle's own",
@@ -115,19 +117,25 @@ _LICENCE = re.compile(r"[^/]+\.dist-info/(licen[cs]es/|LICEN[CS]E|COPYING|NOTICE
 
 
 def in_layer(path: str, distribution: str) -> bool:
-    """Whether the file at `path` below `python/`, of that distribution (its normalised name), goes into the layer."""
+    """Return whether a file goes into the layer.
+
+    path: below `python/`. distribution: the normalised name of the one that the file belongs to.
+    """
     if distribution in DROPPED_DISTRIBUTIONS:
         return False
     return bool(_LICENCE.match(path)) or not _LEFT_OUT.match(path)
 
 
 def in_code(name: str) -> bool:
-    """Whether a file or directory of that name below `service/` goes into the code."""
+    """Return whether a file or directory of that name below `service/` goes into the code."""
     return not _LEFT_OUT_CODE.match(name)
 
 
 def has_bytecode(path: str, distribution: str) -> bool:
-    """Whether a file of the layer or, with "service" for a distribution, of the code may be carried as bytecode too."""
+    """Return whether the bundle may hold bytecode of a file beside its source.
+
+    distribution: "service" for a file of the code.
+    """
     return (
         path.endswith(".py")
         and distribution not in SOURCE_ONLY

@@ -1,6 +1,7 @@
-"""Trees: the files of a layer or of the code, each with its path in the zip, before they are packed."""
+"""Lists the files of a layer or of the code, each with its path in the zip."""
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ SERVICE = "service"
 
 @dataclass(frozen=True)
 class Entry:
-    """A file: its path in the zip, where it is now, and the distribution it belongs to ("service" for the code)."""
+    """A file: its path in the zip, its path on disk, and its distribution ("service": the code)."""
 
     name: str
     source: Path
@@ -24,37 +25,38 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tree:
-    """Entries in the order of their names, and the versions of their distributions."""
+    """Entries sorted by name, and the versions of their distributions by normalised name."""
 
     entries: Sequence[Entry]
     versions: Mapping[str, str]
 
 
-def ordered(entries: Iterable[Entry], versions: Mapping[str, str] | None = None) -> Tree:
+def sorted_tree(entries: Iterable[Entry], versions: Mapping[str, str] | None = None) -> Tree:
+    """Return the entries in the order in which they go into a zip."""
     return Tree(sorted(entries, key=lambda entry: entry.name), versions or {})
 
 
 def layer_tree(site: Path) -> Tree:
-    """What of an installed `site` goes into the layer, below `python/`."""
-    owners: dict[str, str] = {}
+    """Return the files of an installed `site` that go into the layer, below `python/`."""
+    distributions: dict[str, str] = {}
     versions: dict[str, str] = {}
     for record in sorted(site.glob("*.dist-info/RECORD")):
         name, _, version = record.parent.name.removesuffix(".dist-info").rpartition("-")
-        distribution = re.sub(r"[-_.]+", "-", name).lower()
+        distribution = re.sub(r"[-_.]+", "-", name).lower()  # PEP 503
         versions[distribution] = version
         with record.open(encoding="utf-8", newline="") as rows:
-            owners.update({row[0]: distribution for row in csv.reader(rows) if row})
+            distributions.update({row[0]: distribution for row in csv.reader(rows) if row})
     entries: list[Entry] = []
     for path in _files(site):
         name = path.relative_to(site).as_posix()
-        owner = owners.get(name, "")
-        if exclusions.in_layer(name, owner):
-            entries.append(Entry(f"python/{name}", path, owner))
-    return ordered(entries, versions)
+        distribution = distributions.get(name, "")
+        if exclusions.in_layer(name, distribution):
+            entries.append(Entry(f"python/{name}", path, distribution))
+    return sorted_tree(entries, versions)
 
 
 def code_tree(root: Path) -> Tree:
-    """What of `service/` goes into the code."""
+    """Return the files of `service/` that go into the code. Raises `UserError` without it."""
     service = root / SERVICE
     if not service.is_dir():
         raise UserError(f"{service} is missing: it holds what Lambda runs")
@@ -62,7 +64,25 @@ def code_tree(root: Path) -> Tree:
         Entry(path.relative_to(root).as_posix(), path, SERVICE)
         for path in _files(service, code=True)
     ]
-    return ordered(entries)
+    return sorted_tree(entries)
+
+
+def migrations_hash(root: Path) -> str:
+    """Return the SHA-256 of the Python files below `service/migrations/`: paths and contents."""
+    directory = root / SERVICE / "migrations"
+    files = sorted(
+        (path.relative_to(directory).as_posix(), path.read_bytes())
+        for path in directory.rglob("*.py")
+    )
+    return content_hash(files)
+
+
+def content_hash(files: Iterable[tuple[str, bytes]]) -> str:
+    """Return the SHA-256 of names and contents, in the order given."""
+    hashed = hashlib.sha256()
+    for name, data in files:
+        hashed.update(f"{name}\0{len(data)}\0".encode() + data)
+    return hashed.hexdigest()
 
 
 def _files(directory: Path, *, code: bool = False) -> Iterator[Path]:

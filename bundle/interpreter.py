@@ -1,4 +1,4 @@
-"""Interpreter: a CPython of the target's minor version, found on this machine and proven by running it."""
+"""Finds a CPython of the target's minor version on this machine, and runs it to verify it."""
 
 import contextlib
 import os
@@ -13,18 +13,20 @@ from bundle.uv import uv_python_directory
 from common.errors import UserError
 
 _WANTED = ("cpython", "final")
-# Free-threaded and debug builds ("t", "d" in abiflags) write other bytes than the release that Lambda runs.
-_PROOF = """
+# Free-threaded and debug builds ("t" and "d" in abiflags) write other bytes than Lambda's release.
+_IDENTIFY = """
 import sys
 v = sys.version_info
 flags = getattr(sys, "abiflags", "")
-print("proof", sys.implementation.name + flags, v.releaselevel, f"{v.major}.{v.minor}.{v.micro}", sys.executable, sep="\\t")
+version = f"{v.major}.{v.minor}.{v.micro}"
+build = sys.implementation.name + flags
+print("interpreter", build, v.releaselevel, version, sys.executable, sep="\\t")
 """
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """path: of its executable. version: with the patch release, "3.13.0"."""
+    """An installed Python. path: its executable. version: with the patch release, "3.13.0"."""
 
     path: str
     version: str
@@ -35,42 +37,44 @@ class Interpreter:
 
 
 def this_interpreter() -> Interpreter:
+    """Return the interpreter that runs this process."""
     return Interpreter(sys.executable, ".".join(map(str, sys.version_info[:3])))
 
 
-def serves(minor: str) -> bool:
-    """Whether this interpreter is a CPython release of that minor version."""
+def is_this_interpreter(minor: str) -> bool:
+    """Return whether the interpreter of this process is a CPython release of that minor version."""
     build = sys.implementation.name + getattr(sys, "abiflags", "")
     return this_interpreter().minor == minor and (build, sys.version_info.releaselevel) == _WANTED
 
 
 def find_interpreter(minor: str, environ: Mapping[str, str] = os.environ) -> Interpreter:
-    """This interpreter if it is a CPython of that minor version, else the newest patch release that can be found.
+    """Return this process's interpreter if it fits, else the newest patch release that is found.
 
-    Looks at `pythonX.Y` in every directory of the PATH, uv's and pyenv's versions. Each is run: a name proves
-    nothing (pyenv's shims fail when their version is not selected). Downloads nothing.
-    Raises `UserError`, with what was found wanting and how to get one.
+    Looks for `pythonX.Y` in the directories of the PATH and in uv's and pyenv's versions, and runs
+    each candidate, because a name says little: pyenv's shims fail when their version is not
+    selected. Downloads nothing. Raises `UserError`, which names the candidates that do not fit and
+    says how to install one that does.
     """
-    if serves(minor):
+    if is_this_interpreter(minor):
         return this_interpreter()
-    wanting: list[str] = []
+    unfit: list[str] = []
     found: list[Interpreter] = []
     for path in dict.fromkeys(_candidates(minor, environ)):
-        proven = prove(path, minor)
-        if isinstance(proven, Interpreter):
-            found.append(proven)
+        result = verify(path, minor)
+        if isinstance(result, Interpreter):
+            found.append(result)
         else:
-            wanting.append(proven)
+            unfit.append(result)
     if not found:
-        raise UserError(_missing(minor, wanting))
+        raise UserError(_missing(minor, unfit))
     return max(found, key=lambda interpreter: int(interpreter.version.rpartition(".")[2]))
 
 
-def prove(path: Path, minor: str) -> Interpreter | str:
-    """Run it: the interpreter that it is, or a line on why it does not serve."""
-    command = [str(path), "-I", "-S", "-c", _PROOF]
+def verify(path: Path, minor: str) -> Interpreter | str:
+    """Run a candidate; return the interpreter that it is, or a line on why it does not fit."""
+    command = [str(path), "-I", "-S", "-c", _IDENTIFY]
     try:
-        answer = subprocess.run(
+        process = subprocess.run(
             command,
             capture_output=True,
             text=True,
@@ -80,9 +84,9 @@ def prove(path: Path, minor: str) -> Interpreter | str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{path}: {error}"
-    fields = answer.stdout.strip().split("\t")
-    if answer.returncode != 0 or len(fields) != 5 or fields[0] != "proof":
-        return f"{path}: {_first_line(answer.stderr) or 'does not run Python'}"
+    fields = process.stdout.strip().split("\t")
+    if process.returncode != 0 or len(fields) != 5 or fields[0] != "interpreter":
+        return f"{path}: {_first_line(process.stderr) or 'does not run Python'}"
     _, build, level, version, executable = fields
     if (build, level) != _WANTED or not version.startswith(f"{minor}."):
         return f"{path}: is {build} {version} {level}"
@@ -98,7 +102,7 @@ def _candidates(minor: str, environ: Mapping[str, str]) -> Iterator[Path]:
     managed = uv_python_directory()
     pyenv = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     for versions, pattern in ((managed, f"cpython-{minor}.*"), (pyenv / "versions", f"{minor}.*")):
-        with contextlib.suppress(OSError):  # another user's, perhaps
+        with contextlib.suppress(OSError):  # a directory that this user may not read
             homes += sorted(versions.glob(pattern)) if versions else []
     for home in homes:
         if os.access(path := home / "bin" / name, os.X_OK):
@@ -110,12 +114,13 @@ def _first_line(text: str) -> str:
     return re.sub(r"\s+", " ", lines[0])[:160] if lines else ""
 
 
-def _missing(minor: str, wanting: list[str]) -> str:
+def _missing(minor: str, unfit: list[str]) -> str:
     lines = [
         f"the bundle's bytecode needs CPython {minor}, and none is on this machine"
         f" (looked at this interpreter, python{minor} on the PATH, uv's and pyenv's versions)",
-        *(f"  not {reason}" for reason in wanting),
-        f"Get one: `uv python install {minor}`, `pyenv install {minor}`, or your distribution's package python{minor};",
+        *(f"  not {reason}" for reason in unfit),
+        f"Install one: `uv python install {minor}`, `pyenv install {minor}`,"
+        f" or your distribution's package python{minor};",
         "or do without bytecode, for slower cold starts: `pulumi config set bytecode false`",
     ]
     return "\n".join(lines)

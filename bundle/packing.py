@@ -1,4 +1,4 @@
-"""Packing: a tree becomes a zip, or a directory, its binaries checked and its packages counted on the way."""
+"""Writes a tree as a zip or as a directory, checks its binaries and adds up its packages' sizes."""
 
 import zipfile
 from collections import Counter
@@ -23,7 +23,7 @@ def write_archive(tree: Tree, target: Target, path: Path) -> Part:
         for entry in tree.entries:
             data = _content(entry, target, problems)
             sizes.append(len(data))
-            # By content: file systems, archives and umasks disagree on the mode.
+            # Decided by content, because the mode on disk depends on file system and umask.
             yield Member(entry.name, data, executable=data.startswith(b"#!"))
 
     zipped = write_zip(path, members())
@@ -49,8 +49,11 @@ def write_archive(tree: Tree, target: Target, path: Path) -> Part:
     )
 
 
-def lay_out(directory: Path, tree: Tree, target: Target) -> None:
-    """Lay the files out as the zip would be unpacked, with the content that it holds, as links where nothing changes."""
+def write_directory(directory: Path, tree: Tree, target: Target) -> None:
+    """Write the files that unpacking the zip would give.
+
+    Files that packing does not change are hard links. Raises `UserError` as `write_archive` does.
+    """
     problems: list[str] = []
     directory.joinpath("python").mkdir(parents=True)
     for entry in tree.entries:
@@ -62,33 +65,37 @@ def lay_out(directory: Path, tree: Tree, target: Target) -> None:
             continue
         try:
             path.hardlink_to(entry.source)
-        except OSError:  # a file system without links
+        except OSError:  # another file system, or one without hard links
             path.write_bytes(data)
     refuse_binaries(problems, target)
 
 
-def affordable(extras: Sequence[Entry], beside: Sequence[Entry], budget: int) -> list[Entry]:
-    """What of the extras fits into a zip of `budget` bytes beside the other entries, the largest first."""
-    room = (
-        budget
-        - EMPTY_SIZE
-        - sum(zipped_size(Member(entry.name, entry.source.read_bytes())) for entry in beside)
-    )
+def fit_into_budget(
+    candidates: Sequence[Entry], entries: Sequence[Entry], budget: int
+) -> list[Entry]:
+    """Return the candidates, largest first, that fit into `budget` bytes of zip with `entries`."""
+    left = budget - EMPTY_SIZE - sum(map(_zipped_size, entries))
     chosen: list[Entry] = []
-    for entry in sorted(extras, key=lambda entry: (-entry.source.stat().st_size, entry.name)):
-        size = zipped_size(Member(entry.name, entry.source.read_bytes()))
-        if size <= room:
-            room -= size
+    for entry in sorted(candidates, key=lambda entry: (-entry.source.stat().st_size, entry.name)):
+        size = _zipped_size(entry)
+        if size <= left:
+            left -= size
             chosen.append(entry)
     return chosen
 
 
+def _zipped_size(entry: Entry) -> int:
+    return zipped_size(Member(entry.name, entry.source.read_bytes()))
+
+
 def unpack(archive: Path, directory: Path) -> None:
+    """Unpack a zip."""
     with zipfile.ZipFile(archive) as file:
         file.extractall(directory)
 
 
 def _content(entry: Entry, target: Target, problems: list[str]) -> bytes:
+    """Return what the zip holds of the entry; add a line to `problems` for an unfit binary."""
     data = entry.source.read_bytes()
     if problem := binary_problem(entry.name, data, target):
         problems.append(problem)

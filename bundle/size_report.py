@@ -1,4 +1,4 @@
-"""Report: what was built, of what, how large; `report.json` beside the zips, and the table that people read."""
+"""The sizes of a bundle and of its packages, as `report.json` and as a printed table."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """Size of a distribution in bytes; `service` stands for the code."""
+    """The size of a distribution in bytes. The code is the package `service`."""
 
     name: str
     version: str
@@ -18,7 +18,7 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One zip. zipped: bytes of the file. unzipped: bytes of what it holds."""
+    """One zip. zipped: bytes of the file. unzipped: bytes of its content."""
 
     sha256: str
     zipped: int
@@ -29,9 +29,11 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """target, python: what for. bytecode: the CPython with its patch release that compiled it, or None.
+    """What was built, and how it was verified.
 
-    The same lock, service and `bytecode` give the same bytes on every machine. twin: how it was proven.
+    target, python: the platform and the minor version. bytecode: the version of the CPython that
+    compiled it, with its patch release, or None. The same lock, service and `bytecode` give the
+    same bytes on every machine. smoke_test: a sentence on how the bundle was verified.
     """
 
     target: str
@@ -39,17 +41,18 @@ class Report:
     bytecode: str | None
     layer: Part
     code: Part
-    twin: str
+    smoke_test: str
 
     @property
     def packages(self) -> list[Package]:
-        """The largest first."""
+        """The packages of both zips, the largest first."""
         return sorted(
             [*self.layer.packages, *self.code.packages],
             key=lambda package: (-package.zipped, package.name),
         )
 
     def as_json(self) -> str:
+        """Return the content of `report.json`."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
     def __str__(self) -> str:
@@ -59,20 +62,21 @@ class Report:
                 f"Bundle for {self.target}, Python {self.python}, {compiled}",
                 f"  layer.zip  {_summary(self.layer)}",
                 f"  code.zip   {_summary(self.code)}",
-                f"  proof      {self.twin}",
+                f"  smoke test {self.smoke_test}",
                 table(self.packages, most=12),
             ]
         )
 
 
-def part_from(fields: dict[str, Any]) -> Part:
-    """The part that `asdict` made these fields of."""
-    packages = tuple(Package(**package) for package in fields.pop("packages"))
-    return Part(packages=packages, **fields)
+def part_from_json(fields: dict[str, Any]) -> Part:
+    """Return the part whose `asdict` these fields are."""
+    packages = tuple(Package(**package) for package in fields["packages"])
+    sizes = {name: value for name, value in fields.items() if name != "packages"}
+    return Part(packages=packages, **sizes)
 
 
 def table(packages: Iterable[Package], *, most: int = 10) -> str:
-    """The largest packages, in units of 1000."""
+    """Return a table of the `most` largest packages and a line for the rest, in units of 1000."""
     ordered = sorted(packages, key=lambda package: (-package.zipped, package.name))
     rows = [
         (f"{p.name} {p.version}".strip(), _size(p.zipped), _size(p.unzipped))
@@ -96,7 +100,10 @@ def table(packages: Iterable[Package], *, most: int = 10) -> str:
 
 
 def _summary(part: Part) -> str:
-    return f"{_size(part.zipped):>9} zipped  {_size(part.unzipped):>9} unzipped  {part.files:>5} files  sha256 {part.sha256[:12]}"
+    return (
+        f"{_size(part.zipped):>9} zipped  {_size(part.unzipped):>9} unzipped  "
+        f"{part.files:>5} files  sha256 {part.sha256[:12]}"
+    )
 
 
 def _size(size: int) -> str:

@@ -1,4 +1,4 @@
-"""The twin: the same bundle for this machine, booted before anything is uploaded."""
+"""Starts the bundle on this machine, as Lambda would, before it is uploaded."""
 
 import json
 import os
@@ -12,9 +12,11 @@ from bundle.exclusions import DROPPED_DISTRIBUTIONS
 from bundle.interpreter import Interpreter
 from common.errors import UserError
 
-BOOT = Path(__file__).with_name("boot.py")
-BOOT_SECONDS = 60
-# The environment of the function, with a database that refuses at once: a boot that needs one fails.
+PROCESS = Path(__file__).with_name("smoke_test_process.py")
+TIMEOUT_S = 60
+_TRACE_LINES = 16
+# The function's environment variables. The database refuses connections at once, so an import
+# that needs one fails.
 _ENVIRONMENT = {
     "DATABASE_URL": "postgresql://bundle:check@127.0.0.1:1/check?connect_timeout=1",
     "CORS_ORIGINS": "https://bundle-check.example",
@@ -36,38 +38,39 @@ _ENVIRONMENT = {
 }
 
 
-def boot(interpreter: Interpreter, code: Path, layer: Path) -> float:
-    """Boot `service.handler.handler` on these trees and nothing else, and send it `GET /`; seconds that it took.
+def run(interpreter: Interpreter, code: Path, layer: Path) -> float:
+    """Send `GET /` to `service.handler.handler`; return the seconds that start and request took.
 
-    code holds `service/`, layer the packages. Raises `UserError` with the end of the service's trace.
+    The process sees `code` (which holds `service/`), `layer` (the packages) and the standard
+    library, nothing else. Raises `UserError` with the end of the service's traceback.
     """
-    with tempfile.TemporaryDirectory(prefix="bundle-boot-") as home:
+    with tempfile.TemporaryDirectory(prefix="bundle-smoke-test-") as home:
         environment = {**_ENVIRONMENT, "PATH": os.defpath, "HOME": home, "TMPDIR": home}
         start = time.perf_counter()
         try:
             process = subprocess.run(
-                [interpreter.path, "-I", "-S", str(BOOT), str(code), str(layer)],
+                [interpreter.path, "-I", "-S", str(PROCESS), str(code), str(layer)],
                 env=environment,
                 cwd=code,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
-                timeout=BOOT_SECONDS,
+                timeout=TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             raise UserError(
-                f"the bundle's twin did not answer GET / within {BOOT_SECONDS} s of its start"
+                f"the smoke test of the bundle got no response to GET / within {TIMEOUT_S} s"
             ) from None
         seconds = time.perf_counter() - start
-    answer = _answer(process)
-    if "error" in answer:
-        raise UserError(_refusal(interpreter, answer))
+    result = _result(process)
+    if "error" in result:
+        raise UserError(_failure(interpreter, result))
     return seconds
 
 
-def _answer(process: subprocess.CompletedProcess[str]) -> dict[str, object]:
+def _result(process: subprocess.CompletedProcess[str]) -> dict[str, object]:
     try:
         return json.loads(process.stdout)
     except ValueError:
@@ -77,16 +80,18 @@ def _answer(process: subprocess.CompletedProcess[str]) -> dict[str, object]:
         }
 
 
-def _refusal(interpreter: Interpreter, answer: dict[str, object]) -> str:
-    trace = str(answer["error"]).strip().splitlines()[-16:]
-    network = answer.get("network")
+def _failure(interpreter: Interpreter, result: dict[str, object]) -> str:
+    trace = str(result["error"]).strip().splitlines()[-_TRACE_LINES:]
+    network = result.get("network")
     lines = [
-        f"the bundle does not boot: its twin for this machine (CPython {interpreter.version}, without a network) failed at GET /",
+        "the bundle does not start: its smoke test on this machine "
+        f"(CPython {interpreter.version}, without a network) failed at GET /",
         *(f"  {line}" for line in trace),
     ]
     if isinstance(network, list) and network:
         lines.append(
-            f"It reached for the network ({network[0]}): connect when a request needs it, not while a module is imported"
+            f"It used the network ({network[0]}): "
+            "connect when a request needs it, not while a module is imported"
         )
     if trace and (
         missing := re.match(r"ModuleNotFoundError: No module named '([^'.]+)", trace[-1])

@@ -1,15 +1,17 @@
-"""Target: the platform and Python that a bundle is made for."""
+"""The platform and the Python version that a bundle is built for."""
 
 import platform
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from common.errors import UserError
 
 Architecture = Literal["arm64", "x86_64"]
 
+BUNDLES = Path(".local", "bundle")  # all targets' bundles, relative to the project's root
 GLIBC = (2, 34)  # of Amazon Linux 2023, on which Lambda runs Python 3.12 and newer
 _UV_MACHINES: dict[Architecture, str] = {"arm64": "aarch64", "x86_64": "x86_64"}
 _HOST_ARCHITECTURES: dict[str, Architecture] = {
@@ -22,10 +24,10 @@ _HOST_ARCHITECTURES: dict[str, Architecture] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What a bundle is made for.
+    """The platform of a bundle.
 
-    architecture: arm64 or x86_64, Lambda's names. python: its minor version, "3.13".
-    system: "linux" is Lambda's; "macos" only ever is this machine.
+    architecture: arm64 or x86_64, Lambda's names. python: the minor version, "3.13".
+    system: "linux" is Lambda's; "macos" is for host builds only.
     """
 
     architecture: Architecture
@@ -42,11 +44,15 @@ class Target:
 
     @classmethod
     def host(cls) -> "Target":
-        """This machine and the Python that runs this; on Linux the same bundle as Lambda's of that platform and version."""
+        """Return the target for this machine and the Python of this process.
+
+        On Linux its bundle equals Lambda's for that architecture and version.
+        """
         architecture = _HOST_ARCHITECTURES.get(platform.machine().lower())
         if architecture is None or sys.platform not in {"linux", "darwin"}:
             raise UserError(
-                f"a bundle cannot run on {sys.platform} {platform.machine()}: use Linux or macOS on x86-64 or arm64"
+                f"a bundle cannot run on {sys.platform} {platform.machine()}: "
+                "use Linux or macOS on x86-64 or arm64"
             )
         return cls(
             architecture=architecture,
@@ -60,12 +66,17 @@ class Target:
 
     @property
     def name(self) -> str:
-        """`<platform>-<python>`, the directory of its bundle."""
+        """`<platform>-<python>`."""
         return f"{self.platform}-{self.python}"
 
     @property
+    def directory(self) -> Path:
+        """The directory of its bundle, relative to the project's root."""
+        return BUNDLES / self.name
+
+    @property
     def uv_platform(self) -> str | None:
-        """uv's name of the platform; None leaves the choice of wheels to the interpreter that uv is given."""
+        """uv's name of the platform; None lets uv choose wheels for the interpreter it is given."""
         return (
             f"{_UV_MACHINES[self.architecture]}-manylinux_{GLIBC[0]}_{GLIBC[1]}"
             if self.system == "linux"

@@ -1,4 +1,4 @@
-"""uv: installs the locked wheels for a target, without Docker and without building anything."""
+"""Runs uv, which installs the locked wheels for a target, without Docker and without a build."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ from uv import find_uv_bin
 from bundle.target import Target
 from common.errors import UserError
 
-# What of uv's settings may reach it: where wheels come from and are kept. The rest could change what is installed.
+# The settings that uv inherits: where wheels come from and are cached. Others could change what is
+# installed.
 _SETTINGS = (
     "UV_CACHE_DIR",
     "UV_CONFIG_FILE",
@@ -28,21 +29,21 @@ _SETTINGS = (
     "UV_SYSTEM_CERTS",
 )
 
-_searching = (
-    threading.Lock()
-)  # the search reads sysconfig, which two threads must not initialise at once
+# `find_uv_bin` reads sysconfig, whose initialisation is not safe in two threads.
+_search_lock = threading.Lock()
 
 
 def uv_python_directory() -> Path | None:
-    """Where uv keeps the Pythons that it manages."""
-    answer = _uv("python", "dir")
-    return Path(answer.stdout.strip()) if answer.returncode == 0 and answer.stdout.strip() else None
+    """Return the directory of the Pythons that uv manages, or None."""
+    process = _uv("python", "dir")
+    directory = process.stdout.strip()
+    return Path(directory) if process.returncode == 0 and directory else None
 
 
 def install(lock: Path, target: Target, into: Path, python: str = sys.executable) -> None:
-    """Install what the lock names, by its hashes, as wheels for the target into an empty directory.
+    """Install the lock's packages, verified by their hashes, into an empty directory.
 
-    Raises `UserError` with uv's own words: a wheel that does not exist for the target, an incomplete lock, no network.
+    Raises `UserError` with uv's message: no wheel for the target, an incomplete lock, no network.
     """
     platform = ["--python-platform", target.uv_platform] if target.uv_platform else []
     command = [
@@ -58,32 +59,35 @@ def install(lock: Path, target: Target, into: Path, python: str = sys.executable
         *("--python", python, "--python-version", target.python, *platform),
         *("--target", str(into), "--requirements", str(lock)),
     ]
-    # What the hashes name is the same wherever it comes from: uv asks its index only for what its cache lacks.
-    answer = _uv(*command, "--offline")
-    if answer.returncode != 0:
-        answer = _uv(*command)
-    if answer.returncode != 0:
-        said = "\n".join(f"  {line}" for line in answer.stderr.strip().splitlines()[-20:])
+    # The hashes decide what is installed, not its source, so the cache is enough where it is full.
+    process = _uv(*command, "--offline")
+    if process.returncode != 0:
+        process = _uv(*command)
+    if process.returncode != 0:
+        errors = "\n".join(f"  {line}" for line in process.stderr.strip().splitlines()[-20:])
         raise UserError(
-            f"uv could not install {lock.parent.name}/{lock.name} for {target.platform}, Python {target.python}:\n{said}\n"
-            "Every package needs a wheel for that platform and a hash in the lock (`make lock` writes it)"
+            f"uv could not install {lock.parent.name}/{lock.name} "
+            f"for {target.platform}, Python {target.python}:\n{errors}\n"
+            "Every package needs a wheel for that platform and a hash in the lock "
+            "(`make lock` writes it)"
         )
 
 
 def _uv(*arguments: str) -> subprocess.CompletedProcess[str]:
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("UV_", "PYTHON", "VIRTUAL_ENV"))
     }
     settings = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
-    environment = {**kept, **settings, "NO_COLOR": "1"}
+    environment = {**inherited, **settings, "NO_COLOR": "1"}
     try:
-        with _searching:
+        with _search_lock:
             binary = find_uv_bin()
     except FileNotFoundError:
         raise UserError(
-            "uv is not installed beside this Python: install requirements/all.txt into the environment"
+            "uv is not installed beside this Python: "
+            "install requirements/all.txt into the environment"
         ) from None
     return subprocess.run(
         [binary, *arguments],

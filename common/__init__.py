@@ -1,1 +1,1 @@
-"""What every package of the project may import: the error for users, and YAML files."""
+"""What every package of the project may import: the error for users, and reading YAML files."""

@@ -1,5 +1,8 @@
-"""The one error whose text is meant for the person at the keyboard."""
+"""The error for users of the commands and of the program."""
 
 
 class UserError(Exception):
-    """Something the user can put right: the message names what to change. Commands print it without a trace."""
+    """An error that the user can correct. Its message names what to change.
+
+    Commands print the message without a traceback.
+    """

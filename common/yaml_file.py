@@ -1,4 +1,4 @@
-"""YAML as the project's files hold it."""
+"""Reads YAML files of the project."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -7,15 +7,17 @@ import yaml
 
 from common.errors import UserError
 
-_LOADER = getattr(
-    yaml, "CSafeLoader", yaml.SafeLoader
-)  # libyaml's, where PyYAML was built with it, is ten times faster
+# libyaml's loader is ten times faster; a PyYAML that was built without it lacks the class.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """A file's map, empty for an empty file. Raises `UserError` for anything else, naming the file."""
+    """Return the map in a YAML file, empty for an empty file.
+
+    Raises `UserError` with the file's name for anything else.
+    """
     try:
-        document = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - both loaders are safe ones
+        document = yaml.load(path.read_text(), Loader=_LOADER)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise UserError(f"{path.name} is not YAML: {error}") from None
     if document is None:

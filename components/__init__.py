@@ -1,1 +1,1 @@
-"""The program's components: one a file, in the order of the picture in `__main__.py`."""
+"""The components that `__main__.py` is composed of, one in each file."""

@@ -1,4 +1,7 @@
-"""The one explicit provider. Neon and Vercel take their tokens from the environment, as default providers."""
+"""The provider for AWS, the only explicit one.
+
+Neon and Vercel have default providers, which take their tokens from the environment.
+"""
 
 import pulumi_aws as aws
 
@@ -6,7 +9,7 @@ from config.stack_config import StackConfig
 
 
 def aws_provider(config: StackConfig) -> aws.Provider:
-    """AWS in the configured region, with default tags on all that it makes, kept to the allowed accounts."""
+    """Create the provider: one region, default tags on all resources, only the allowed accounts."""
     return aws.Provider(
         "aws",
         region=config.aws_region,

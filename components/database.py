@@ -1,4 +1,4 @@
-"""Database: a Neon project with its branch, role and database, or a branch of another stack's project."""
+"""Database: a Neon project, or a branch of another stack's Neon project."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,29 +7,31 @@ from urllib.parse import quote
 import pulumi
 import pulumi_neon as neon
 
-from components.database_source import BRANCH, Source, of_branch, of_project
+from components.database_source import BRANCH, Source, branch_source, project_source
 from config.types import BranchOf, Compute
 
-LAMBDA_ROOT_CERTIFICATES = (
-    "/etc/pki/tls/certs/ca-bundle.crt"  # Amazon Linux 2023; libpq has no bundle of its own
-)
+LAMBDA_ROOT_CERTIFICATES = "/etc/pki/tls/certs/ca-bundle.crt"
+"""Path of the root certificates on Amazon Linux 2023; libpq contains none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseArgs:
     """Arguments of `Database`.
 
-    name: the project's name at Neon; a change renames it.
+    name: name of the project at Neon; a change renames it.
     database: name of the database and of the role that owns it; a change replaces the project.
-    organization: Neon's id of the organization that owns the project, "" for the one of the API key; a change replaces the project.
+    organization: Neon's id of the organization that owns the project, "" for that of the API key;
+        a change replaces the project.
     region: Neon's name of the region, such as aws-us-east-1; a change replaces the project.
     postgres_version: major version; a change replaces the project.
-    history_seconds: restore window; the Free plan refuses more than 21,600.
-    compute: its size; a change is made in place.
+    history_seconds: restore window in seconds; the Free plan refuses more than 21,600.
+    compute: size of the compute; a change updates it in place.
     ssl_mode: libpq's sslmode in both URLs.
-    branch_protected: let Neon protect the project's branch (paid plans): nobody deletes it, and branches of it get passwords of their own.
-    branch_of: make a branch instead of a project; of the above, `compute`, `ssl_mode` and `protect` then count.
-    protect: refuse to delete or replace the project.
+    branch_protected: let Neon protect the project's branch (paid plans). Neon then refuses to
+        delete the branch, and its child branches get passwords of their own.
+    branch_of: create this branch instead of a project. Only `compute`, `ssl_mode` and `protect`
+        apply to a branch.
+    protect: refuse to delete or replace the project or the branch.
     """
 
     name: str
@@ -46,11 +48,11 @@ class DatabaseArgs:
 
 
 class Database(pulumi.ComponentResource):
-    """A Neon project with one branch, one role and the database that the role owns; or a branch with an endpoint of its own.
+    """A Neon project with a branch, a role and a database, or a branch of another project.
 
     pooled_url (secret): for requests, through Neon's PgBouncer in transaction mode.
     direct_url (secret): for migrations and shells.
-    identity: project, branch and database; it changes when the database is another one.
+    identity: ids of project and branch, and the database's name; a new database changes it.
     """
 
     pooled_url: pulumi.Output[str]
@@ -65,7 +67,7 @@ class Database(pulumi.ComponentResource):
         super().__init__("ai-success-insights:index:Database", name, None, opts)
         child = pulumi.ResourceOptions(parent=self, protect=args.protect or None)
         source = (
-            of_branch(name, args.branch_of, args.compute, child)
+            branch_source(name, args.branch_of, args.compute, child)
             if args.branch_of
             else _project(name, args, child)
         )
@@ -90,7 +92,7 @@ class Database(pulumi.ComponentResource):
 
 
 def _project(name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions) -> Source:
-    # Holds the data: another logical name would be another, empty database.
+    # With another logical name, Pulumi would replace the project and delete its data.
     project = neon.Project(
         f"{name}-project",
         name=args.name,
@@ -98,7 +100,7 @@ def _project(name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions) -> Sou
         region_id=args.region,
         pg_version=args.postgres_version,
         history_retention_seconds=args.history_seconds,
-        store_password="yes",  # noqa: S106 - not a password: whether Neon keeps it
+        store_password="yes",  # noqa: S106 - says whether Neon stores it
         branch={"name": BRANCH, "role_name": args.database, "database_name": args.database},
         default_endpoint_settings={
             "autoscaling_limit_min_cu": args.compute.min_cu,
@@ -108,13 +110,13 @@ def _project(name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions) -> Sou
         default_branch_protected=args.branch_protected or None,
         opts=opts,
     )
-    return of_project(project)
+    return project_source(project)
 
 
 def _url(source: Source, host: pulumi.Output[str], ssl_mode: str) -> pulumi.Output[str]:
-    # Neon's own URIs are not escaped, and start with a scheme that SQLAlchemy refuses.
+    # Neon's own URIs are not percent-encoded, and SQLAlchemy refuses their scheme `postgres`.
     user, password, name = (
-        part.apply(_escaped) for part in (source.user, source.password, source.database)
+        part.apply(_percent_encoded) for part in (source.user, source.password, source.database)
     )
     tls = (
         f"{ssl_mode}&sslrootcert={LAMBDA_ROOT_CERTIFICATES}"
@@ -126,5 +128,5 @@ def _url(source: Source, host: pulumi.Output[str], ssl_mode: str) -> pulumi.Outp
     )
 
 
-def _escaped(part: str) -> str:
+def _percent_encoded(part: str) -> str:
     return quote(part, safe="")

@@ -1,4 +1,4 @@
-"""Where a stack's database comes from at Neon: a project of its own, or a branch of another stack's protected one."""
+"""The two sources of a stack's database: a Neon project, or a branch of another stack's project."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,12 @@ import pulumi_neon as neon
 from config.types import BranchOf, Compute
 
 BRANCH = "main"
+"""Name of the branch that a new project has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The parts that connections are made of (`password` is secret), and the ids that tell one database from another."""
+    """What connection URLs contain (`password` is secret), and the ids of project and branch."""
 
     project_id: pulumi.Output[str]
     branch_id: pulumi.Output[str]
@@ -23,7 +24,8 @@ class Source:
     password: pulumi.Output[str]
 
 
-def of_project(project: neon.Project) -> Source:
+def project_source(project: neon.Project) -> Source:
+    """Return the source of a database in the project's first branch."""
     return Source(
         project_id=project.id,
         branch_id=project.default_branch_id,
@@ -35,19 +37,24 @@ def of_project(project: neon.Project) -> Source:
     )
 
 
-def of_branch(name: str, args: BranchOf, compute: Compute, opts: pulumi.ResourceOptions) -> Source:
-    """Make the branch with an endpoint of its own. The role is the inherited one, because another would not own the tables.
+def branch_source(
+    name: str, args: BranchOf, compute: Compute, opts: pulumi.ResourceOptions
+) -> Source:
+    """Create a branch with an endpoint of its own, and return its source.
 
-    Raises `pulumi.RunError` before anything is made of a parent that is not protected: its branches would carry the passwords of its roles.
-    A preview learns of protection only where there is one, and lets the others pass.
+    The role is the inherited one, because a new role would not own the tables.
+
+    Raises `pulumi.RunError`, before the branch is created, if the parent branch is not protected:
+    its child branches would have the same passwords for the same roles. A preview that does not
+    know yet whether the parent is protected raises nothing.
     """
     lookup = pulumi.InvokeOutputOptions(parent=opts.parent)
     parent = neon.get_project_output(args.project, lookup)
-    # The look-up is secret as a whole, for the credentials in the provider's answer; these three are none.
+    # The result is secret as a whole, because it contains credentials; these three values are not.
     parent_id = pulumi.Output.unsecret(parent.apply(lambda found: found.default_branch_id))
     database = pulumi.Output.unsecret(parent.apply(lambda found: found.database_name))
     user = pulumi.Output.unsecret(parent.apply(lambda found: found.database_user))
-    original = neon.Branch.get(
+    parent_branch = neon.Branch.get(
         f"{name}-parent",
         pulumi.Output.concat(args.project, "/", parent_id),
         pulumi.ResourceOptions(parent=opts.parent),
@@ -55,9 +62,11 @@ def of_branch(name: str, args: BranchOf, compute: Compute, opts: pulumi.Resource
     branch = neon.Branch(
         f"{name}-branch",
         project_id=args.project,
-        parent_id=pulumi.Output.all(args.project, parent_id, original.protected).apply(_protected),
+        parent_id=pulumi.Output.all(args.project, parent_id, parent_branch.protected).apply(
+            _checked_parent
+        ),
         name=args.name,
-        opts=_replaced_with(opts, "project_id", "parent_id"),
+        opts=_replaced_on_changes(opts, "project_id", "parent_id"),
     )
     endpoint = neon.Endpoint(
         f"{name}-endpoint",
@@ -67,7 +76,7 @@ def of_branch(name: str, args: BranchOf, compute: Compute, opts: pulumi.Resource
         autoscaling_limit_min_cu=compute.min_cu,
         autoscaling_limit_max_cu=compute.max_cu,
         suspend_timeout_seconds=compute.suspend_seconds,
-        opts=_replaced_with(opts, "project_id", "branch_id"),
+        opts=_replaced_on_changes(opts, "project_id", "branch_id"),
     )
     role = branch.name if args.one_server else user
     password = neon.get_branch_role_password_output(
@@ -77,42 +86,51 @@ def of_branch(name: str, args: BranchOf, compute: Compute, opts: pulumi.Resource
         project_id=branch.project_id,
         branch_id=branch.id,
         host=endpoint.host,
-        pooled_host=pulumi.Output.all(endpoint.id, endpoint.host).apply(_pooled),
+        pooled_host=pulumi.Output.all(endpoint.id, endpoint.host).apply(_pooled_host),
         database=branch.name if args.one_server else database,
         user=role,
-        password=pulumi.Output.all(role, password.apply(lambda found: found.password)).apply(_told),
+        password=pulumi.Output.all(role, password.apply(lambda found: found.password)).apply(
+            _checked_password
+        ),
     )
 
 
-def _replaced_with(opts: pulumi.ResourceOptions, *inputs: str) -> pulumi.ResourceOptions:
-    """The provider would keep the id of a project or branch that is gone."""
+def _replaced_on_changes(opts: pulumi.ResourceOptions, *inputs: str) -> pulumi.ResourceOptions:
+    """Return options that replace a resource when one of these inputs changes.
+
+    The provider would update it in place, and it would keep the id of a deleted parent.
+    """
     return pulumi.ResourceOptions(
         parent=opts.parent, protect=opts.protect, replace_on_changes=list(inputs)
     )
 
 
-def _protected(parts: list[str]) -> str:
+def _checked_parent(parts: list[str]) -> str:
     project, branch, protected = parts
     if protected != "yes":
         raise pulumi.RunError(
-            f"databaseBranchOf is {project!r}: its default branch is not protected, so a branch of it would carry the passwords of its "
-            "roles along with its data. Protect it (neonBranchProtected on the stack that owns it, or at Neon; paid plans have it), "
+            f"databaseBranchOf is {project!r}: its default branch is not protected, so a branch of "
+            "it would have the passwords of its roles along with its data. Protect it "
+            "(neonBranchProtected on the stack that owns it, or at Neon; paid plans only), "
             "or leave databaseBranchOf empty for a database of this stack's own."
         )
     return branch
 
 
-def _pooled(parts: list[str]) -> str:
-    """Neon's pooler answers at the endpoint's host with `-pooler` after the endpoint's id; a host without the id has none."""
+def _pooled_host(parts: list[str]) -> str:
+    """Return the host of Neon's pooler: `-pooler` follows the endpoint's id (Neon documentation).
+
+    The host of a local branch does not contain the id, and has no pooler.
+    """
     endpoint, host = parts
     return host.replace(endpoint, f"{endpoint}-pooler", 1)
 
 
-def _told(parts: list[str]) -> str:
+def _checked_password(parts: list[str]) -> str:
     role, password = parts
     if not password:
         raise pulumi.RunError(
-            f"Neon does not tell the password of the role {role!r} on the new branch: the key in NEON_API_KEY may not read it, "
-            "or the project does not store passwords"
+            f"Neon returned no password of the role {role!r} on the new branch: the key in "
+            "NEON_API_KEY may not read it, or the project does not store passwords"
         )
     return password

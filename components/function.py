@@ -1,4 +1,4 @@
-"""Function: a Lambda function with the role, the policy and the log group that only it uses."""
+"""Function: a Lambda function with a role, a policy and a log group of its own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from bundle.target import Target
-from components.policies import ASSUMED_BY_LAMBDA, may_log_to
+from components.policies import LAMBDA_TRUST_POLICY, log_policy
 from config.function_environment import check_environment
 from config.types import Sizing
 
@@ -17,14 +17,16 @@ class FunctionArgs:
     """Arguments of `Function`.
 
     name, role, log_group: physical names.
-    target: Python version and processor that `code` and `layers` were built for.
+    log_retention_days: days that the logs are kept.
+    target: Python version and architecture that `code` and `layers` were built for.
     code: path of the zip, relative to the program.
     layers: ARNs of layer versions.
     handler: dotted module and function.
-    environment: variables; as secret as the most secret of them. More than 4 KB is refused before Lambda would.
+    environment: variables; all are secret if one is. Empty ones are left out, and more than 4 KB
+        is refused before Lambda would refuse it.
     sizing: memory, timeout and concurrency.
     publish: publish a version on each change.
-    after: what must be done before the function is changed.
+    after: resources that must be up to date before the function is changed.
     """
 
     name: str
@@ -42,7 +44,7 @@ class FunctionArgs:
 
 
 class Function(pulumi.ComponentResource):
-    """A function whose role may write to its own log group and nothing else."""
+    """A Lambda function. Its role allows writing to its own log group and nothing else."""
 
     function: aws.lambda_.Function
     name: pulumi.Output[str]
@@ -59,10 +61,10 @@ class Function(pulumi.ComponentResource):
             opts=child,
         )
         role = aws.iam.Role(
-            f"{name}-role", name=args.role, assume_role_policy=ASSUMED_BY_LAMBDA, opts=child
+            f"{name}-role", name=args.role, assume_role_policy=LAMBDA_TRUST_POLICY, opts=child
         )
         policy = aws.iam.RolePolicy(
-            f"{name}-policy", role=role.id, policy=may_log_to(log_group.arn), opts=child
+            f"{name}-policy", role=role.id, policy=log_policy(log_group.arn), opts=child
         )
         self.function = aws.lambda_.Function(
             f"{name}-function",
@@ -73,20 +75,22 @@ class Function(pulumi.ComponentResource):
             code=pulumi.FileArchive(args.code),
             layers=args.layers,
             handler=args.handler,
-            environment={"variables": pulumi.Output.all(**args.environment).apply(_checked)},
+            environment={
+                "variables": pulumi.Output.all(**args.environment).apply(_checked_environment)
+            },
             memory_size=args.sizing.memory,
             timeout=args.sizing.timeout,
             publish=args.publish,
             reserved_concurrent_executions=args.sizing.reserved_concurrency or -1,
             logging_config={"log_format": "Text", "log_group": log_group.name},
-            # Without the policy the first lines are lost.
+            # The function would lose its first log lines if it ran before it has the policy.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy, *args.after]),
         )
         self.name = self.function.name
         self.register_outputs({"name": self.name})
 
 
-def _checked(variables: Mapping[str, str]) -> Mapping[str, str]:
+def _checked_environment(variables: Mapping[str, str]) -> Mapping[str, str]:
     filled = {name: value for name, value in variables.items() if value}
     check_environment(filled)
     return filled

@@ -1,4 +1,4 @@
-"""Gateway: the HTTP API, whose address is known before any function exists."""
+"""Gateway: the HTTP API. It has a URL before any function exists."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class GatewayArgs:
     name: the API's name; a change renames it.
     access_log_group: name of the group for access logs, under /aws/vendedlogs/.
     log_retention_days: days that access logs are kept.
-    protect: refuse to delete or replace the API, whose address others know.
+    protect: refuse to delete or replace the API, because clients use its URL.
     """
 
     name: str
@@ -23,9 +23,10 @@ class GatewayArgs:
 
 
 class Gateway(pulumi.ComponentResource):
-    """An HTTP API and the group of its access logs. `Service` adds routes and the stage.
+    """An HTTP API and the log group for its access logs. `Service` adds the routes and the stage.
 
-    It has no CORS configuration: with one, API Gateway answers preflights itself and drops the service's headers.
+    The API has no CORS configuration. With one, API Gateway responds to preflight requests itself
+    and removes the CORS headers of the service (see docs/decisions/0002).
 
     url: scheme and host, without trailing slash.
     """

@@ -1,10 +1,10 @@
-"""IAM documents: who may assume a role, and what a function may do."""
+"""IAM policy documents: the trust policy of a role, and the permissions of a function."""
 
 import json
 
 import pulumi
 
-ASSUMED_BY_LAMBDA = json.dumps(
+LAMBDA_TRUST_POLICY = json.dumps(
     {
         "Version": "2012-10-17",
         "Statement": [
@@ -18,8 +18,11 @@ ASSUMED_BY_LAMBDA = json.dumps(
 )
 
 
-def may_log_to(log_group_arn: pulumi.Input[str]) -> pulumi.Output[str]:
-    """A policy that allows writing to this one log group and nothing else; the group itself is made by the program."""
+def log_policy(log_group_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Return a policy that allows writing to one log group.
+
+    It does not allow creating the group, which the program does.
+    """
     return pulumi.Output.json_dumps(
         {
             "Version": "2012-10-17",

@@ -1,4 +1,4 @@
-"""Release: the deployment of the dashboard, after the API that it calls."""
+"""Release: the Vercel deployment of the dashboard, created after the API that it calls."""
 
 import hashlib
 import json
@@ -16,9 +16,11 @@ from components.site_files import site_files
 class ReleaseArgs:
     """Arguments of `Release`.
 
-    project_id: the Vercel project.
-    directory: of the dashboard, relative to the program; a change of its files deploys anew.
-    variables: what the pages are built with; a change deploys anew, because Vercel would not.
+    project_id: id of the Vercel project.
+    directory: the dashboard's directory, relative to the program; a change of its files creates a
+        new deployment.
+    variables: environment variables of the build; a change creates a new deployment, because Vercel
+        does not build again on its own.
     """
 
     project_id: pulumi.Input[str]
@@ -29,9 +31,10 @@ class ReleaseArgs:
 class Release(pulumi.ComponentResource):
     """A production deployment of the dashboard's files.
 
-    Give it `depends_on` the service, so that no page is ahead of its API.
+    Create it with `depends_on` the service, so that no page is newer than the API that it calls.
 
-    url: this deployment's own host with its scheme; behind Vercel's login by default, the claimed domain is public.
+    url: URL of this deployment alone. By default Vercel asks for a login there; the claimed domain
+        is public.
     """
 
     url: pulumi.Output[str]
@@ -43,7 +46,7 @@ class Release(pulumi.ComponentResource):
         deployment = vercel.Deployment(
             f"{name}-deployment",
             project_id=args.project_id,
-            # Relative paths: an absolute one would replace the deployment on every other machine.
+            # Paths are relative, so that another machine does not replace the deployment.
             files=site_files(Path(args.directory), Path()),
             path_prefix=args.directory,
             production=True,

@@ -1,4 +1,4 @@
-"""Service: the FastAPI service on Lambda, from the bundle to the stage that lets requests in."""
+"""Service: the FastAPI service on Lambda, from the bundle to the stage of the API."""
 
 import json
 from collections.abc import Mapping
@@ -16,10 +16,12 @@ from components.gateway import Gateway
 from config.naming import Names
 from config.types import Sizing, Throttle
 
-INTEGRATION_TIMEOUT_MS = 30_000  # the most that an HTTP API allows; above the function's 29 s, above the service's own 25 s
-MIGRATION_SIZING = Sizing(memory=512, timeout=900)  # 900 s is the most that Lambda allows
+INTEGRATION_TIMEOUT_MS = 30_000
+"""Maximum for an HTTP API. The function's timeout is at most 29 s, the service's deadline 25 s."""
 
-# One JSON object a request; a quoted value cannot hold a quote, because the gateway escapes it.
+MIGRATION_SIZING = Sizing(memory=512, timeout=900)
+"""900 s is the maximum for Lambda."""
+
 ACCESS_LOG_FIELDS = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -32,6 +34,7 @@ ACCESS_LOG_FIELDS = {
     "integrationLatency": "$context.integrationLatency",
     "integrationError": "$context.integrationErrorMessage",
 }
+"""Fields of the JSON object that is logged for each request. API Gateway escapes the values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +42,15 @@ class ServiceArgs:
     """Arguments of `Service`.
 
     names: physical names of the stack.
-    target: what the bundle is built for.
-    bytecode: compile the bundle ahead.
-    environment: variables of the function beside those that the other arguments settle.
-    database: its pooled URL serves requests, its direct one migrations; another identity is migrated again.
-    gateway: the API that the function is put behind.
-    cors_origins: exact origins that may call from a browser.
-    sizing: of the function. throttle: of the stage.
-    log_retention_days: days that the function's logs are kept.
+    target: platform and Python version that the bundle is built for.
+    bytecode: compile the bundle ahead of time.
+    environment: variables of the function, except those that follow from other arguments.
+    database: requests use its pooled URL, migrations its direct URL. A new identity is migrated.
+    gateway: the API that gets a route to the function.
+    cors_origins: exact origins that may call the API from a browser.
+    sizing: size of the function.
+    throttle: throttling of the stage.
+    log_retention_days: days that the functions' logs are kept.
     """
 
     names: Names
@@ -62,9 +66,10 @@ class ServiceArgs:
 
 
 class Service(pulumi.ComponentResource):
-    """Migration, function with its live alias, and the API's routes and stage, in this order.
+    """The migration, the function with the alias `live`, and the API's route and stage.
 
-    A migration that fails stops the update before a version is published: the old one serves on.
+    They are created in this order. A migration that fails stops the update before a version is
+    published, so the old version keeps serving requests.
     """
 
     function_name: pulumi.Output[str]
@@ -119,7 +124,7 @@ class Service(pulumi.ComponentResource):
             function_name=function.name,
             input="{}",
             triggers={"migrations": migrations_hash(Path.cwd()), **args.database.identity},
-            # By name only: the code must be in place before the call.
+            # The name is the same for new code, and the call has to wait for the new code.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
         )
 
@@ -190,7 +195,7 @@ class Service(pulumi.ComponentResource):
             api_id=args.gateway.api_id,
             name="$default",
             auto_deploy=True,
-            # An unset figure is 0 here, and every request is answered 429: always both.
+            # A limit that is not set is 0, and every request gets a 429: set both.
             default_route_settings={
                 "throttling_rate_limit": args.throttle.rate,
                 "throttling_burst_limit": args.throttle.burst,

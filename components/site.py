@@ -1,4 +1,4 @@
-"""Site: the Vercel project, the address of the API that its pages call, and the host that it claims."""
+"""Site: the Vercel project, its domain, and the URL of the API that its pages call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ import pulumiverse_vercel as vercel
 class SiteArgs:
     """Arguments of `Site`.
 
-    name: the project's name at Vercel, 1 to 52 of [a-z0-9-].
-    domain: the host that the project claims; one that is taken fails with 409, choose another `siteDomain`.
-    scheme: of the origin, https in the cloud.
-    api_url: becomes NEXT_PUBLIC_API_URL, which is inlined when the pages are built.
-    protect: refuse to delete or replace project and domain, which others know.
+    name: name of the project at Vercel, 1 to 52 of [a-z0-9-].
+    domain: host that the project claims. Vercel returns 409 if another project has it; then choose
+        another `siteDomain`.
+    scheme: scheme of the origin, https in the cloud.
+    api_url: value of NEXT_PUBLIC_API_URL, which the build inlines into the pages.
+    protect: refuse to delete or replace project and domain, because others use the address.
     """
 
     name: str
@@ -26,10 +27,13 @@ class SiteArgs:
 
 
 class Site(pulumi.ComponentResource):
-    """A Vercel project with its variables and its domain. It answers 404 until `Release` has deployed to it.
+    """A Vercel project with its variables and its domain.
 
-    origin: what browsers send as `Origin`; from the claimed domain, so it is settled at preview.
-    variables: what the pages are built with; `Release` deploys anew when they change.
+    Vercel returns 404 there until `Release` has deployed the pages.
+
+    origin: value of the browsers' `Origin` header. It follows from the claimed domain, so a preview
+        knows it.
+    variables: environment variables of the build; `Release` deploys again when they change.
     """
 
     origin: pulumi.Output[str]
@@ -48,8 +52,8 @@ class Site(pulumi.ComponentResource):
             key="NEXT_PUBLIC_API_URL",
             value=args.api_url,
             targets=["production", "preview"],
-            sensitive=False,  # public anyway: it stands in the pages
-            # Vercel refuses a second variable of one key, so a replacement cannot be created first.
+            sensitive=False,  # public: the pages contain it
+            # Vercel refuses a second variable with the same key.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         domain = vercel.ProjectDomain(
@@ -57,7 +61,7 @@ class Site(pulumi.ComponentResource):
         )
         self.origin = pulumi.Output.concat(args.scheme, "://", domain.domain)
         self.project_id = project.id
-        # From the input: the provider marks the value that it returns as secret, and this one is public.
+        # The provider marks its output `value` as secret, so the public input is used instead.
         self.variables = {
             "NEXT_PUBLIC_API_URL": pulumi.Output.all(args.api_url, api_url.id).apply(_first)
         }

@@ -1,8 +1,9 @@
-"""The files of a Vercel deployment, as the `files` map that it takes: path → `size~sha1`.
+"""The input `files` of a Vercel deployment: path → `size~sha1`.
 
-The same map on every machine: what Vercel leaves out of every project and what `.vercelignore` names is left out, so that local
-build products change nothing. Rules as in Vercel's Terraform provider (data source `project_directory`): ignored directories are
-not entered, and its own list cannot be taken back.
+The map has to be the same on every machine. So it omits what Vercel ignores in every project and
+what `.vercelignore` names; local build output then changes nothing. The rules are those of Vercel's
+Terraform provider (data source `project_directory`): ignored directories are not read, and
+`.vercelignore` cannot include a file that Vercel ignores.
 """
 
 import hashlib
@@ -39,14 +40,14 @@ ALWAYS_IGNORED = (
     ),
     *(".terraform*", "*.tfstate", "*.tfstate.backup"),
 )
-"""What Vercel leaves out of every project, as patterns of `.vercelignore`."""
+"""Patterns that Vercel ignores in every project, in the syntax of `.vercelignore`."""
 
-_UNREADABLE = re.compile(r"[?\[\]\\!]|\*\*|^[^/]+/.")
-"""Patterns that git and Vercel read differently, or that nobody here needs."""
+_UNSUPPORTED = re.compile(r"[?\[\]\\!]|\*\*|^[^/]+/.")
+"""Patterns that git and Vercel interpret differently, or that this project does not need."""
 
 
 class _Pattern(NamedTuple):
-    """One line: matched against the whole path when `anchored`, against the name otherwise."""
+    """One line of `.vercelignore`, for whole paths when `anchored`, for file names otherwise."""
 
     expression: re.Pattern[str]
     anchored: bool
@@ -59,12 +60,13 @@ class _Pattern(NamedTuple):
 
 
 def site_files(directory: Path, base: Path) -> dict[str, str]:
-    """Maps each deployed file below `directory`, as a posix path relative to `base`, to `size~sha1`; sorted by path.
+    """Map each file to deploy below `directory` to `size~sha1`, sorted by path.
 
-    Raises UserError for a directory that is not there, a link or special file in it, and a pattern that is not understood.
+    The keys are POSIX paths relative to `base`. Raises `UserError` for a missing directory, for a
+    link or special file in it, and for a pattern of `.vercelignore` that is not supported.
     """
     if not directory.is_dir():
-        raise UserError(f"there is no directory {directory}: it should hold the dashboard")
+        raise UserError(f"there is no directory {directory}: it should contain the dashboard")
     patterns = [*_read_patterns(directory / ".vercelignore"), *_parse(ALWAYS_IGNORED, "")]
     prefix = directory.relative_to(base)
     paths = sorted(_walk(str(directory), "", patterns))
@@ -86,7 +88,8 @@ def _walk(directory: str, prefix: str, patterns: list[_Pattern]) -> Iterator[str
                 yield path
             else:
                 raise UserError(
-                    f"{entry.path} is no plain file: Vercel takes no links; replace it, or name it in .vercelignore"
+                    f"{entry.path} is no plain file: Vercel accepts no links; "
+                    "replace it, or name it in .vercelignore"
                 )
 
 
@@ -108,10 +111,11 @@ def _parse(lines: Iterable[str], file: str) -> Iterator[_Pattern]:
         text = line.strip()
         if not text or text.startswith("#"):
             continue
-        if _UNREADABLE.search(text):
+        if _UNSUPPORTED.search(text):
             raise UserError(
-                f"{file}, line {number}: {text!r} is not understood; a pattern is a name with `*` for any part of it, "
-                "or a path that starts with `/`, with `/` at its end for a directory"
+                f"{file}, line {number}: {text!r} is not supported; a pattern is a name with `*` "
+                "for any part of it, or a path that starts with `/`, with `/` at its end for a "
+                "directory"
             )
         body = text.strip("/")
         expression = re.compile("[^/]*".join(re.escape(part) for part in body.split("*")))

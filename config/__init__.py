@@ -1,1 +1,1 @@
-"""The configuration of a stack: its keys, their rules, the physical names and the environment that follow from it."""
+"""The configuration of a stack: keys, rules, physical names and the function's environment."""

@@ -1,7 +1,8 @@
-"""Physical names: project, stack and, where it is not the default, region. Cut with a hash, never plainly.
+"""Physical names of resources: project, stack and, unless it is the default one, region.
 
-A name that two stacks could share would let one stack take over the other's resource, so every change that
-fits a name to a service (cutting, lower-casing, replacing characters) adds a hash of the whole name.
+If two stacks could have the same name for a resource, one stack could take over the resource of the
+other. So a name that is changed to fit a service (cut, lower-cased, characters replaced) ends in a
+hash of the whole name.
 """
 
 import hashlib
@@ -27,10 +28,11 @@ _ENDS_IN_REGION = re.compile(
 
 
 def fit(name: str, limit: int, *, allowed: str = "A-Za-z0-9_-", filler: str = "-") -> str:
-    """Return `name` as a service takes it: at most `limit` characters out of the class `allowed`.
+    """Return a name that a service accepts: at most `limit` characters of the class `allowed`.
 
-    Unchanged when it fits already; else every other character becomes `filler`, and the end is a hash of the whole.
-    A name that ends like such a hash gets one too, so that no name can be what another is made into.
+    A name that fits is returned unchanged. In any other, `filler` replaces the characters that are
+    not allowed, and the end is a hash of the whole name. A name that ends like such a hash gets a
+    hash too, so that no name equals the changed form of another.
     """
     cleaned = re.sub(f"[^{allowed}]", filler, name if "A-Z" in allowed else name.lower())
     if (
@@ -53,18 +55,20 @@ class Names:
 
     @property
     def prefix(self) -> str:
-        """`<project>-<stack>`, with the region where it is not the default one (IAM is global, and so are Vercel and Neon).
+        """Return `<project>-<stack>`, followed by the region unless it is the default one.
 
-        A stack whose own name ends in a region gets a slash, which fits nowhere and so brings a hash: stack
-        `dev-eu-west-2` is not stack `dev` in eu-west-2.
+        IAM, Vercel and Neon have no regions, so names in different regions have to differ. The
+        default region is added only to a stack whose own name ends in a region, after a slash, for
+        which most services get a hash: the stack `dev-eu-west-2` does not have the names of the
+        stack `dev` in eu-west-2.
         """
         plain = f"{self.project}-{self.stack}"
         if self.region != DEFAULT_REGION:
             return f"{plain}-{self.region}"
         return f"{plain}/{self.region}" if _ENDS_IN_REGION.fullmatch(self.stack) else plain
 
-    def _named(self, part: str) -> str:
-        return f"{self.prefix}-{part}"
+    def _with_suffix(self, suffix: str) -> str:
+        return f"{self.prefix}-{suffix}"
 
     @property
     def api(self) -> str:
@@ -72,23 +76,23 @@ class Names:
 
     @property
     def function(self) -> str:
-        return fit(self._named("api"), LAMBDA_LIMIT)
+        return fit(self._with_suffix("api"), LAMBDA_LIMIT)
 
     @property
     def migration_function(self) -> str:
-        return fit(self._named("migrate"), LAMBDA_LIMIT)
+        return fit(self._with_suffix("migrate"), LAMBDA_LIMIT)
 
     @property
     def function_role(self) -> str:
-        return fit(self._named("api"), ROLE_LIMIT, allowed="a-z0-9_-")
+        return fit(self._with_suffix("api"), ROLE_LIMIT, allowed="a-z0-9_-")
 
     @property
     def migration_role(self) -> str:
-        return fit(self._named("migrate"), ROLE_LIMIT, allowed="a-z0-9_-")
+        return fit(self._with_suffix("migrate"), ROLE_LIMIT, allowed="a-z0-9_-")
 
     @property
     def layer(self) -> str:
-        return fit(self._named("dependencies"), LAYER_LIMIT)
+        return fit(self._with_suffix("dependencies"), LAYER_LIMIT)
 
     @property
     def function_log_group(self) -> str:
@@ -100,7 +104,11 @@ class Names:
 
     @property
     def access_log_group(self) -> str:
-        """Under /aws/vendedlogs/, where one entry of the account's log policy serves every stack."""
+        """Return a name under /aws/vendedlogs/.
+
+        There one entry of the account's log resource policy serves all stacks; the size of that
+        policy is limited (CloudWatch Logs documentation, vended logs).
+        """
         return fit(
             f"/aws/vendedlogs/{self.prefix}-access", LOG_GROUP_LIMIT, allowed="A-Za-z0-9_/.#-"
         )
@@ -115,11 +123,14 @@ class Names:
 
     @property
     def neon_branch(self) -> str:
-        """On one machine also the name of the branch's database and of its role."""
+        """Return the name of the branch; locally also that of its database and its role."""
         return fit(self.prefix, POSTGRES_LIMIT)
 
     @property
     def database(self) -> str:
-        """Also the role's name: it holds the stack's, so that two stacks can share one server on one machine."""
+        """Return the name of the database and of its role.
+
+        It contains the stack's name, because local stacks share one server.
+        """
         plain = self.prefix if "_" in self.prefix else self.prefix.replace("-", "_")
         return fit(plain, POSTGRES_LIMIT, allowed="a-z0-9_", filler="_")

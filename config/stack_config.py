@@ -1,9 +1,9 @@
-"""The stack's configuration: the only place that reads `pulumi.Config`, and that refuses what would fail later."""
+"""The configuration of a stack: its keys, and the only place that reads `pulumi.Config`."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import pulumi
 
@@ -12,55 +12,113 @@ from common.errors import UserError
 from config import rules
 from config.function_environment import UNKNOWN_URL_BYTES, check_environment
 from config.naming import DEFAULT_REGION, Names
-from config.types import BranchOf, Compute, Sizing, Throttle
+from config.reader import read
+from config.rules import Between, each, empty_in_production, matching, one_of
+from config.types import BranchOf, Compute, Sizing, StackIdentity, Throttle
 
 LOCAL_STACK = "local"
-LOCAL_CLOUD_VARIABLE = (
-    "STACK_LOCAL_CLOUD"  # set by `stack up` and `stack pulumi`: everything below is on this machine
-)
+LOCAL_CLOUD_VARIABLE = "STACK_LOCAL_CLOUD"
+"""Environment variable that `stack up` and `stack pulumi` set: the stack is deployed locally."""
 
 SECRET_KEYS = ("openaiApiKey", "apiKeys")
 
 
 class ConfigError(UserError, pulumi.RunError):
-    """A configuration value that is refused; Pulumi prints its text without a trace."""
+    """A configuration that is refused. Pulumi prints its text without a traceback."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class StackConfig:
-    """One stack's configuration, checked. Keys are described in `Pulumi.yaml` and in the README's table.
+class StackConfig(StackIdentity):
+    """The checked configuration of one stack.
 
-    Raises `ConfigError`, naming the key, the value and what is allowed, before any resource is registered.
+    Each field below is a configuration key (see `config.reader`). Its default and description are
+    in `Pulumi.yaml`, so a new key takes a declaration there, a field here and a row in the table of
+    the documentation.
     """
 
-    project: str
-    stack: str
-    local: bool
-    aws_region: str
-    site_domain: str
-    extra_origins: Sequence[str]
-    preview_origin_team: str
-    sizing: Sizing
+    site_domain: Annotated[str, rules.site_domain]
+    extra_origins: Annotated[Sequence[str], each(rules.origin)]
+    preview_origin_team: Annotated[
+        str,
+        matching(
+            r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+            "a Vercel team slug is expected, lower-case letters, digits and '-'",
+        ),
+        empty_in_production("production admits exact origins only"),
+    ]
+    memory: Annotated[int, Between(128, 10240, "MB")]
+    timeout: Annotated[int, Between(1, 29, "seconds (the gateway times out at 30)")]
     architecture: Literal["arm64", "x86_64"]
-    python: str
+    python: Literal["3.12", "3.13", "3.14"]
     bytecode: bool
-    throttle: Throttle
-    log_retention_days: int
-    neon_region: str
-    neon_org_id: str
-    neon_history_seconds: int
-    compute: Compute
-    postgres_version: int
+    reserved_concurrency: Annotated[int, Between(0, 1000, "environments")]
+    throttle_rate: Annotated[int, Between(1, 10000, "requests per second")]
+    throttle_burst: Annotated[int, Between(1, 5000, "requests")]
+    log_retention_days: Annotated[int, one_of(rules.RETENTION_DAYS, "CloudWatch Logs accepts")]
+    neon_region: Annotated[str, rules.neon_region]
+    neon_org_id: Annotated[
+        str,
+        matching(
+            r"org-[a-z0-9-]+",
+            "an organization's id at Neon is expected, such as org-quiet-forest-12345678",
+        ),
+    ]
+    neon_history_seconds: Annotated[int, Between(0, 2592000, "seconds")]
+    neon_min_cu: Annotated[float, one_of(rules.COMPUTE_UNITS, "Neon's sizes are")]
+    neon_max_cu: Annotated[float, one_of(rules.COMPUTE_UNITS, "Neon's sizes are")]
+    neon_suspend_seconds: Annotated[int, Between(0, 604800, "seconds")]
+    postgres_version: Annotated[int, Between(14, 18, "(major versions that Neon offers)")]
     neon_branch_protected: bool
-    database_branch_of: str
-    ssl_mode: str
+    database_branch_of: Annotated[
+        str,
+        matching(
+            r"[a-z0-9]+(-[a-z0-9]+)*",
+            "a project's id at Neon is expected, such as quiet-forest-12345678 "
+            "(the output neon_project_id)",
+        ),
+        empty_in_production("production has a project of its own"),
+    ]
+    ssl_mode: Annotated[str, rules.ssl_mode]
     protect: bool
-    allowed_account_ids: Sequence[str]
+    allowed_account_ids: Annotated[Sequence[str], each(rules.account_id)]
     openai_model: str
-    openai_base_url: str
+    openai_base_url: Annotated[
+        str,
+        matching(
+            r"https?://[^\s?#]+",
+            "an http(s) URL without query is expected, such as https://api.example.com/v1",
+        ),
+    ]
     openai_api_key: pulumi.Output[str] | None
     api_keys: pulumi.Output[str] | None
     api_keys_protect_reads: bool
+
+    @classmethod
+    def load(cls) -> "StackConfig":
+        """Read and check the configuration of the current stack.
+
+        Raises `ConfigError` with the key, the value and what is allowed, before any resource is
+        registered. The stack `local` is refused outside the local cloud, so that `pulumi up -s
+        local` in a shell with credentials creates nothing in a cloud.
+        """
+        project, stack = pulumi.get_project(), pulumi.get_stack()
+        local = bool(os.environ.get(LOCAL_CLOUD_VARIABLE))
+        if stack == LOCAL_STACK and not local:
+            raise ConfigError('stack "local" runs on this machine: use `stack up`, not `pulumi up`')
+        region = pulumi.Config("aws").get("region") or DEFAULT_REGION
+        try:
+            identity = StackIdentity(
+                project=project,
+                stack=rules.stack_name(stack),
+                local=local,
+                aws_region=rules.aws_region(region),
+            )
+            config = read(cls, pulumi.Config(), identity)
+            rules.check_autoscaling(config.neon_min_cu, config.neon_max_cu)
+            _check_environment(config)
+        except UserError as error:
+            raise ConfigError(str(error)) from None
+        return config
 
     @property
     def names(self) -> Names:
@@ -68,16 +126,34 @@ class StackConfig:
 
     @property
     def target(self) -> Target:
-        """What the bundle is built for: this machine and its Python where the cloud is this machine."""
-        return (
-            Target.host()
-            if self.local
-            else Target(architecture=self.architecture, python=self.python)
+        """Return what the bundle is built for. Locally that is this machine and its Python."""
+        if self.local:
+            return Target.host()
+        return Target(architecture=self.architecture, python=self.python)
+
+    @property
+    def sizing(self) -> Sizing:
+        return Sizing(
+            memory=self.memory,
+            timeout=self.timeout,
+            reserved_concurrency=self.reserved_concurrency,
+        )
+
+    @property
+    def throttle(self) -> Throttle:
+        return Throttle(rate=self.throttle_rate, burst=self.throttle_burst)
+
+    @property
+    def compute(self) -> Compute:
+        return Compute(
+            min_cu=self.neon_min_cu,
+            max_cu=self.neon_max_cu,
+            suspend_seconds=self.neon_suspend_seconds,
         )
 
     @property
     def branch_of(self) -> BranchOf | None:
-        """The branch that takes the place of a project of the stack's own, if there is to be one."""
+        """Return the branch to create instead of a Neon project, or None for a project."""
         if not self.database_branch_of:
             return None
         return BranchOf(
@@ -94,80 +170,14 @@ class StackConfig:
 
     @property
     def preview_origin_pattern(self) -> str:
-        """A pattern of this project's own preview hosts, anchored, or "" (see docs/decisions/0002)."""
+        """Return an anchored pattern of this project's own preview hosts, or "".
+
+        See docs/decisions/0002.
+        """
         if not self.preview_origin_team:
             return ""
-        return rf"^https://{self.names.vercel_project}-[a-z0-9-]+-{self.preview_origin_team}\.vercel\.app$"
-
-    @classmethod
-    def load(cls) -> "StackConfig":
-        """Read and check the configuration of the current stack.
-
-        A cloud stack needs `siteDomain`. Stack `local` is refused without the local cloud, so that
-        `pulumi up -s local` with keys in the shell builds nothing in a cloud.
-        """
-        project, stack = pulumi.get_project(), pulumi.get_stack()
-        local = bool(os.environ.get(LOCAL_CLOUD_VARIABLE))
-        if stack == LOCAL_STACK and not local:
-            raise ConfigError('stack "local" is this machine: run `stack up`, not `pulumi up`')
-        try:
-            config = _read(project, stack, local)
-            _check_environment(config)
-        except UserError as error:
-            raise ConfigError(str(error)) from None
-        return config
-
-
-def _read(project: str, stack: str, local: bool) -> StackConfig:
-    read = rules.Reader(pulumi.Config(), project, known={*rules.DECLARED, *SECRET_KEYS})
-    read.refuse_unknown()
-    region = rules.region(pulumi.Config("aws").get("region") or DEFAULT_REGION)
-    least, most = rules.compute_units(read.number("neonMinCu"), read.number("neonMaxCu"))
-    return StackConfig(
-        project=project,
-        stack=rules.stack_name(stack),
-        local=local,
-        aws_region=region,
-        site_domain=rules.site_domain(read.text("siteDomain"), stack, local=local),
-        extra_origins=[rules.origin("extraOrigins", value) for value in read.texts("extraOrigins")],
-        preview_origin_team=rules.team("previewOriginTeam", read.text("previewOriginTeam"), stack),
-        sizing=Sizing(
-            memory=read.within("memory", 128, 10240, "MB"),
-            timeout=read.within("timeout", 1, 29, "seconds (the gateway gives up at 30)"),
-            reserved_concurrency=read.within("reservedConcurrency", 0, 1000, "environments"),
-        ),
-        architecture=read.one_of("architecture", ("arm64", "x86_64")),
-        python=read.one_of("python", ("3.12", "3.13", "3.14")),
-        bytecode=read.boolean("bytecode"),
-        throttle=Throttle(
-            rate=read.within("throttleRate", 1, 10000, "requests a second"),
-            burst=read.within("throttleBurst", 1, 5000, "requests"),
-        ),
-        log_retention_days=rules.retention(read.integer("logRetentionDays")),
-        neon_region=rules.neon_region(read.text("neonRegion"), region),
-        neon_org_id=rules.organization(read.text("neonOrgId")),
-        neon_history_seconds=read.within("neonHistorySeconds", 0, 2592000, "seconds"),
-        compute=Compute(
-            min_cu=least,
-            max_cu=most,
-            suspend_seconds=read.within("neonSuspendSeconds", 0, 604800, "seconds"),
-        ),
-        postgres_version=read.within(
-            "postgresVersion", 14, 18, "(major versions that Neon offers)"
-        ),
-        neon_branch_protected=read.boolean("neonBranchProtected"),
-        database_branch_of=rules.parent_project(read.text("databaseBranchOf"), stack),
-        ssl_mode=read.one_of(
-            "sslMode", ("require", "verify-full", "prefer") if local else ("require", "verify-full")
-        ),
-        protect=read.boolean("protect"),
-        allowed_account_ids=[rules.account_id(value) for value in read.texts("allowedAccountIds")],
-        openai_model=read.text("openaiModel"),
-        openai_base_url=rules.base_url("openaiBaseUrl", read.text("openaiBaseUrl")),
-        openai_api_key=read.secret("openaiApiKey"),
-        api_keys=read.secret("apiKeys"),
-        api_keys_protect_reads=read.boolean("apiKeysProtectReads"),
-    )
+        hosts = f"{self.names.vercel_project}-[a-z0-9-]+-{self.preview_origin_team}"
+        return rf"^https://{hosts}\.vercel\.app$"
 
 
 def _plain_environment(config: StackConfig) -> Mapping[str, str]:
@@ -181,7 +191,10 @@ def _plain_environment(config: StackConfig) -> Mapping[str, str]:
 
 
 def function_environment(config: StackConfig) -> Mapping[str, pulumi.Input[str]]:
-    """The function's variables that the configuration alone settles; an empty one is not sent."""
+    """Return the variables of the function that depend on the configuration alone.
+
+    Some values may be empty; `components.function` leaves these variables out.
+    """
     secrets = {"OPENAI_API_KEY": config.openai_api_key, "API_KEYS": config.api_keys}
     return {
         **_plain_environment(config),
@@ -190,18 +203,23 @@ def function_environment(config: StackConfig) -> Mapping[str, pulumi.Input[str]]
 
 
 def _check_environment(config: StackConfig) -> None:
-    secrets: dict[str, Any] = {
-        key: pulumi.runtime.get_config(f"{config.project}:{key}") or "" for key in SECRET_KEYS
-    }
+    """Raise `UserError` if the function's environment cannot fit in what Lambda allows.
+
+    What the configuration does not know counts with its greatest length.
+    """
+    openai_api_key, api_keys = (
+        pulumi.runtime.get_config(f"{config.project}:{key}") for key in SECRET_KEYS
+    )
     variables = {
         **_plain_environment(config),
         "DATABASE_URL": "x" * UNKNOWN_URL_BYTES,
         "CORS_ORIGINS": ",".join([config.site_origin, *config.extra_origins]),
         "SERVICE_VERSION": "x" * 12,
-        "OPENAI_API_KEY": secrets["openaiApiKey"],
-        "API_KEYS": secrets["apiKeys"],
+        "OPENAI_API_KEY": openai_api_key or "",
+        "API_KEYS": api_keys or "",
     }
     check_environment(
         {name: value for name, value in variables.items() if value},
-        what="the function's environment (extraOrigins, apiKeys, openaiApiKey and the database's URL)",
+        what="the function's environment "
+        "(extraOrigins, apiKeys, openaiApiKey and the database's URL)",
     )

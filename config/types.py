@@ -1,11 +1,29 @@
-"""Values of the configuration that belong together, as the components take them."""
+"""Types of the configuration: the stack's identity, and values that components take together."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class StackIdentity:
+    """The stack that is configured: what the rules of single keys may depend on.
+
+    local: whether the stack is deployed to the local cloud (see docs/decisions/0010).
+    """
+
+    project: str
+    stack: str
+    local: bool
+    aws_region: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sizing:
-    """Memory in MB (CPU grows with it), timeout in seconds, environments reserved (0 reserves none)."""
+    """Size of a Lambda function.
+
+    memory: in MB; Lambda allots CPU in proportion to it.
+    timeout: in seconds.
+    reserved_concurrency: execution environments that are reserved; 0 reserves none.
+    """
 
     memory: int
     timeout: int
@@ -14,7 +32,11 @@ class Sizing:
 
 @dataclass(frozen=True, kw_only=True)
 class Throttle:
-    """Requests a second that the stage admits in the long run, and at once; above them it answers 429."""
+    """Throttling of an API Gateway stage, which returns 429 above it.
+
+    rate: requests per second in the long run.
+    burst: requests that may arrive at once.
+    """
 
     rate: int
     burst: int
@@ -22,7 +44,11 @@ class Throttle:
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Compute units between which the database scales, and idle seconds until it is suspended (0: Neon's default)."""
+    """Autoscaling of a Neon compute.
+
+    min_cu, max_cu: limits in compute units.
+    suspend_seconds: idle time until the compute is suspended; 0 is Neon's default.
+    """
 
     min_cu: float
     max_cu: float
@@ -31,10 +57,13 @@ class Compute:
 
 @dataclass(frozen=True, kw_only=True)
 class BranchOf:
-    """A branch to be made: of the protected default branch of `project` (an id), under `name`.
+    """A branch to create from the protected default branch of a Neon project.
 
-    one_server: whether all branches lie on one server, as on one machine, where two databases or roles cannot have one name: then both
-    have the branch's. At Neon a branch inherits them.
+    project: id of the parent project.
+    name: name of the new branch.
+    one_server: whether all branches share one PostgreSQL server, as in the local cloud. Two
+        databases or roles of one server cannot have the same name, so database and role are then
+        named after the branch. At Neon a branch inherits their names.
     """
 
     project: str

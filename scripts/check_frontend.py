@@ -1,4 +1,4 @@
-"""Format, lint and types of the dashboard: `npm run check`, by a Node that fits, with the locked packages."""
+"""Checks format, lint and types of the dashboard: runs `npm run check` with the locked packages."""
 
 import os
 import subprocess

@@ -1,8 +1,9 @@
-"""Environments of pull requests: stacks `pr-N` made from `Pulumi.preview.yaml`, filled with sample data, and removed again.
+"""Creates and removes the environments of pull requests: stacks `pr-N` with sample data.
 
     python scripts/environments.py up pr-7 | down pr-7 | sweep [--dry-run]
 
-The `pulumi` on the PATH does it, with the state, passphrase and tokens of its environment; `sweep` asks `gh` which pull requests are open.
+They have the configuration of `Pulumi.preview.yaml`. The script runs the `pulumi` on the PATH, with
+the state, passphrase and tokens of its environment; `sweep` asks `gh` for the open pull requests.
 """
 
 import argparse
@@ -23,13 +24,16 @@ TEMPLATE = "preview"
 LABEL = "environment"
 STACK = re.compile(r"pr-([0-9]+)")
 EXPIRES_AFTER = datetime.timedelta(days=7)
-"""Since the last update: a pull request that nobody works on loses its environment. A push, or the label again, makes it anew."""
+"""Time since the last update after which an environment is removed.
+
+A push, or the label again, creates it again.
+"""
 SAMPLES = "/ingest/generate-mock?count=20&seed=1"  # the same seed adds nothing twice
 ATTEMPTS = 5
 
 
 def pulumi(*arguments: str, quiet: bool = False) -> str:
-    """Its standard output. What it says of its work goes to the terminal, unless `quiet`."""
+    """Run a command and return its standard output. Errors go to the terminal, unless `quiet`."""
     command = ["pulumi", *arguments, "--non-interactive"]
     return subprocess.run(
         command,
@@ -41,19 +45,22 @@ def pulumi(*arguments: str, quiet: bool = False) -> str:
 
 
 def update(*arguments: str) -> None:
+    """Run a command that changes a stack, with its output on the terminal."""
     subprocess.run(["pulumi", *arguments, "--yes", "--non-interactive"], check=True)
 
 
 def exists(stack: str) -> bool:
+    """Return whether there is a stack of that name."""
     return stack in {found["name"] for found in stacks()}
 
 
 def stacks() -> list[Mapping[str, Any]]:
+    """Return the stacks of the project, as `pulumi stack ls --json` prints them."""
     return json.loads(pulumi("stack", "ls", "--json"))
 
 
 def up(stack: str) -> int:
-    """Each time with the template's configuration as it is in this checkout."""
+    """Create or update a stack, with the configuration of this checkout's template."""
     pulumi("stack", "select", TEMPLATE, "--create")
     if exists(stack):
         pulumi("config", "cp", "--stack", TEMPLATE, "--dest", stack)
@@ -66,33 +73,33 @@ def up(stack: str) -> int:
         key.endswith(":databaseBranchOf") and item.get("value") for key, item in config.items()
     )
     if not branched:  # a branch has its parent's data
-        fill(outputs["api_url"])
-    tell(f"site={outputs['frontend_url']}")
+        add_samples(outputs["api_url"])
+    set_output(f"site={outputs['frontend_url']}")
     return 0
 
 
-def fill(api_url: str) -> None:
-    """Add the sample accounts; where the API asks for a key there are none to be had here."""
+def add_samples(api_url: str) -> None:
+    """Add the sample accounts, unless the API requires a key, which this script does not have."""
     failure = ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             request = urllib.request.Request(f"{api_url}{SAMPLES}", method="POST")  # noqa: S310 - the stack's own output
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                sys.stdout.write(f"sample accounts: {answer.read().decode()}\n")
+            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+                sys.stdout.write(f"sample accounts: {response.read().decode()}\n")
             return
         except urllib.error.HTTPError as error:
             if error.code in (401, 403):
-                sys.stdout.write("the API asks for a key: no sample accounts\n")
+                sys.stdout.write("the API requires a key: no sample accounts\n")
                 return
             failure = str(error.code)
         except OSError as error:
             failure = str(error)
         time.sleep(attempt)
-    raise SystemExit(f"{api_url}{SAMPLES} answers {failure}, {ATTEMPTS} times")
+    raise SystemExit(f"{api_url}{SAMPLES} failed {ATTEMPTS} times, at last with {failure}")
 
 
-def tell(line: str) -> None:
-    """An output of the workflow's step."""
+def set_output(line: str) -> None:
+    """Print `name=value`, and in a workflow make it an output of the step."""
     if file := os.environ.get("GITHUB_OUTPUT"):
         with Path(file).open("a", encoding="utf-8") as outputs:
             outputs.write(f"{line}\n")
@@ -100,14 +107,20 @@ def tell(line: str) -> None:
 
 
 def down(stack: str) -> int:
-    """Nothing to do where there is no such stack. The state knows what to destroy: no program is run, and no configuration is needed."""
+    """Destroy and remove a stack if it exists.
+
+    The state lists what to destroy, so the program does not run and no configuration is needed.
+    """
     if exists(stack):
         update("destroy", "--stack", stack, "--remove")
     return 0
 
 
 def sweep(*, dry_run: bool) -> int:
-    """1 when one could not be removed; the others are."""
+    """Remove the stacks without an open, labelled pull request, and those that have expired.
+
+    Returns 1 if one could not be removed; the others are removed all the same.
+    """
     listed = subprocess.run(
         [
             "gh",
@@ -147,7 +160,11 @@ def sweep(*, dry_run: bool) -> int:
 def leftover(
     stack: Mapping[str, Any], wanted: Collection[int], now: datetime.datetime
 ) -> str | None:
-    """Why a stack is to go, None for one that stays: any that is not a pull request's, above all."""
+    """Return why a stack is to be removed, or None.
+
+    wanted: numbers of the open pull requests with the label. A stack that is not named like one of
+    a pull request always stays.
+    """
     found = STACK.fullmatch(stack["name"])
     if found is None:
         return None
@@ -160,6 +177,7 @@ def leftover(
 
 
 def stack_name(name: str) -> str:
+    """Check an argument: only stacks of pull requests may be changed here."""
     if not STACK.fullmatch(name):
         raise argparse.ArgumentTypeError(f"{name!r} is no pull request's stack, such as pr-7")
     return name

@@ -1,4 +1,4 @@
-"""Compiles the locks: universal, hashed, without download addresses; and `requirements.txt`, the same versions for `pulumi install`."""
+"""Compiles the locks, for all platforms and with hashes, and `requirements.txt` from them."""
 
 import re
 import subprocess
@@ -11,12 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
 OLDEST_PYTHON = "3.11"
 NOTE = """\
-# Made by `make lock`: the versions of requirements/all.txt, for `pulumi install` and `pip install -r requirements.txt`;
-# without hashes, because pip takes no local package beside hashes.
+# Written by `make lock`: the versions of requirements/all.txt, for `pulumi install` and
+# `pip install -r requirements.txt`; without hashes, because pip takes no local package beside them.
 """
 
 
 def compile_lock(name: str, *more: str) -> None:
+    """Compile requirements/NAME.in to NAME.txt. `more` are arguments of `uv pip compile`."""
     fixed = [
         "--universal",
         "--generate-hashes",
@@ -41,7 +42,7 @@ def compile_lock(name: str, *more: str) -> None:
 
 
 def plain(lock: str) -> str:
-    """The pins without their hashes."""
+    """Return the pins of a lock without their hashes."""
     pins = re.findall(r"^([A-Za-z0-9][^\\\n]*?)\s*\\?$", lock, re.MULTILINE)
     return NOTE + "\n".join(["-e .", "./sdks/neon", *pins]) + "\n"
 

@@ -1,4 +1,4 @@
-"""Makes `.venv` with what the locks say. Runs on any Python 3.11 or newer with the standard library alone."""
+"""Creates `.venv` with the packages of the locks. Needs Python 3.11 or newer and nothing else."""
 
 import os
 import shutil
@@ -17,13 +17,14 @@ def main() -> None:
     if not OLDEST <= version <= NEWEST:
         found, oldest, newest = (".".join(map(str, pair)) for pair in (version, OLDEST, NEWEST))
         raise SystemExit(
-            f"Python {oldest} to {newest} is needed, {sys.executable} is {found}: `make PYTHON=python3.13 …` names another"
+            f"Python {oldest} to {newest} is needed, {sys.executable} is {found}: "
+            "`make PYTHON=python3.13 …` chooses another"
         )
     ready = VENV / ".ready"
     ready.unlink(missing_ok=True)
     print("Setting up .venv …", flush=True)
     if not usable():
-        make_environment()
+        create_environment()
     uv = VENV / "bin" / "uv"
     if not uv.exists():
         pip(
@@ -63,27 +64,28 @@ def python() -> Path:
 
 
 def usable() -> bool:
-    """Whether the environment is there, whole, and of this interpreter's version: one that was moved or half made is not."""
-    question = "import sys, pip; print(*sys.version_info[:2], sys.prefix, sep=chr(10))"
+    """Return whether the environment is complete, not moved, and of this interpreter's version."""
+    program = "import sys, pip; print(*sys.version_info[:2], sys.prefix, sep=chr(10))"
     try:
-        answer = subprocess.run(
-            [str(python()), "-c", question], capture_output=True, text=True, timeout=60, check=False
+        process = subprocess.run(
+            [str(python()), "-c", program], capture_output=True, text=True, timeout=60, check=False
         )
     except OSError:
         return False
-    return answer.stdout.splitlines() == [
+    return process.stdout.splitlines() == [
         str(sys.version_info[0]),
         str(sys.version_info[1]),
         str(VENV),
     ]
 
 
-def make_environment() -> None:
+def create_environment() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     command = [sys.executable, "-m", "venv", str(VENV)]
     if subprocess.run(command, capture_output=True, check=False).returncode == 0:
         return
-    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"  # Debian keeps ensurepip apart
+    # Debian and Ubuntu have ensurepip in a package of its own.
+    package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if os.geteuid() == 0 and shutil.which("apt-get"):
         run("apt-get", "update", "-qq")
         run("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
@@ -92,7 +94,8 @@ def make_environment() -> None:
         return
     shutil.rmtree(VENV, ignore_errors=True)
     raise SystemExit(
-        f"{sys.executable} cannot make a virtual environment: on Debian and Ubuntu install {package}, then try again"
+        f"{sys.executable} cannot create a virtual environment: "
+        f"on Debian and Ubuntu install {package}, then try again"
     )
 
 

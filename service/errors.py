@@ -121,10 +121,15 @@ class ConflictError(ServiceError):
     code = "conflict"
     title = "Conflict"
 
-    def __init__(self, detail: str, *, retry: bool = False) -> None:
-        super().__init__(
-            detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else None
-        )
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry: bool = False,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if retry else None
+        super().__init__(detail, headers=headers, errors=errors)
 
 
 class PreconditionFailedError(ServiceError):

@@ -1,6 +1,7 @@
 """Fixtures that need a real database: one server per test process, a database of its own for each test that asks for one."""
 
 import secrets
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +11,12 @@ import pytest
 
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
-from tests.support.database_server import FAST, guarded
+from tests.support.database_server import FAST
+from tests.support.processes import guarded
+
+# A background job of a non-interactive shell (`make test &`) starts with SIGINT ignored. The
+# processes that tests start would inherit that, and tests that interrupt them would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from benchmarks.database import migrated, server
 from benchmarks.service import data
 from service.clock import today
 from service.queries.bulk_load import copy_text
-from service.queries.rollups import fold
+from service.queries.rollups import compact
 from service.queries.scores import recompute
 from service.scoring.rules import BUCKETS
 from stack.local.neon.postgres.server import Postgres
@@ -54,7 +54,7 @@ On average 1.36 snapshots of an account lie in the last 30 days.
 _TABLES = (
     "accounts",
     "account_health",
-    "account_names",
+    "account_search_names",
     "account_metrics_daily",
     "health_snapshots",
 )
@@ -133,7 +133,7 @@ def _build(running: Postgres, size: int, name: str) -> None:
             _progress("their history", _history, admin)
             print("  indexes", end="", flush=True)
         with service, service.cursor() as statements:
-            statements.execute("SELECT fold_portfolio(0)")
+            statements.execute("SELECT compact_rollups(0)")
         with admin.cursor() as statements:
             statements.execute("VACUUM ANALYZE")
             statements.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
@@ -177,7 +177,7 @@ def _accounts(service: connection, size: int) -> None:
     while chunk := list(islice(lines, CHUNK)):
         with service, service.cursor() as statements:
             copy_text(statements, "accounts", data.ACCOUNT, chunk)
-            fold(statements)
+            compact(statements)
     with service, service.cursor() as statements:
         statements.execute("ALTER TABLE accounts ALTER COLUMN id RESTART WITH %s", (size + 1,))
 
@@ -193,7 +193,7 @@ def _scores(service: connection, admin: connection) -> None:
     while after is not None:
         with service, service.cursor() as statements:
             after = recompute(statements, after=after, limit=CHUNK, today=today()).next_cursor
-            fold(statements)
+            compact(statements)
         with admin.cursor() as statements:
             statements.execute("VACUUM portfolio_cells, owner_cells, score_bins, renewal_days")
 

@@ -18,7 +18,7 @@ RECOMPUTE_MS = {10_000: (600.0, 300.0), 100_000: (4000.0, None)}
 
 CLEAR = (
     "DELETE FROM accounts WHERE name LIKE 'Invented Customer %'",
-    "SELECT fold_portfolio(0)",
+    "SELECT compact_rollups(0)",
     "VACUUM ANALYZE",
 )
 

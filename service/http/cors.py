@@ -12,7 +12,7 @@ from service.errors import CorsRefusedError
 from service.http.problems import problem_response
 from service.settings import Settings
 
-METHODS = ("GET", "HEAD", "PATCH", "POST")
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
 REQUEST_HEADERS = (
     "Content-Type",
     "Idempotency-Key",

@@ -48,7 +48,7 @@ _MESSAGES: Final = {
     "too_short": "Must have at least {min_length} items",
 }
 """By pydantic's error type; `{…}` are members of the error's context."""
-_OWN_TYPES: Final = frozenset({"unknown_parameter", "unknown_factor", "value_error"})
+_OWN_TYPES: Final = frozenset({"unknown_parameter", "unknown_factor", "invisible_character"})
 """Error types whose message this service writes."""
 
 

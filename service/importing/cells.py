@@ -1,39 +1,73 @@
-"""From a cell's text to a value of its column, strictly: each kind of column has one reader, and one form that a message can ask for."""
+"""Reads the cells of a file, strictly: one reader for each kind of column.
+
+Values are in the text format of PostgreSQL's COPY. Equal values have equal texts, however they
+were written.
+"""
 
 import re
-from collections.abc import Callable
-from datetime import date
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
+from service.importing.formats import COMMA, EXCEL_SERIAL, DateOrder, NumberFormat, read_date
 from service.importing.formulas import unprotected
 from service.schema import limits
 from service.schema.columns import Column, Kind
+from service.schema.text import InvisibleCharacterError, normalize
 
 UNKNOWN: Final = r"\N"
-"""A blank cell, in the text format of PostgreSQL's COPY, which all values are given in."""
+"""COPY's null: a blank cell."""
 
 MAX_CELL: Final = 1000
-"""Characters of a cell that holds no text: no number or date that is within its bounds needs as many."""
+"""Characters of a cell that holds no text: no number or date within its bounds needs as many."""
 
 REMEMBERED: Final = 2000
-"""Distinct cells of one column whose value is kept, so that what repeats is read once."""
+"""Distinct cells of one column whose result is kept, so that repeated ones are read once."""
 
 _CLEAN: Final = re.compile(limits.PRINTABLE)
-_DIGITS: Final = r"[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+"
-_AMOUNT: Final = rf"(?:{_DIGITS})(?:\.[0-9]*)?|\.[0-9]+"
-_INTEGER: Final = re.compile(rf"([+-]?(?:{_DIGITS}))(?:\.0*)?")
-_DOLLARS: Final = re.compile(rf"([+-]?)\$? ?({_AMOUNT})")
-_NUMBER: Final = re.compile(rf"[+-]?(?:{_AMOUNT})(?:e[+-]?[0-9]{{1,5}})?", re.IGNORECASE)
-_PERCENT: Final = re.compile(rf"([+-]?(?:{_AMOUNT})) ?%")
-_DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_EXCEL_ERROR: Final = re.compile(
+    r"#(N/A|NA|REF!|VALUE!|DIV/0!|NAME\?|NULL!|NUM!|SPILL!|CALC!|FIELD!|BLOCKED!|CONNECT!|UNKNOWN!"
+    r"|GETTING_DATA|#+)",
+    re.IGNORECASE,
+)
 _FLAGS: Final = {
     **dict.fromkeys(("yes", "y", "true", "t", "1"), "t"),
     **dict.fromkeys(("no", "n", "false", "f", "0"), "f"),
 }
 
 
+class _Patterns(NamedTuple):
+    """The forms of numbers in one format."""
+
+    integer: re.Pattern[str]
+    dollars: re.Pattern[str]
+    number: re.Pattern[str]
+    percent: re.Pattern[str]
+    drop: Mapping[int, Any]
+
+    def to_python(self, text: str) -> str:
+        """Return a number as Python reads it: no groups, a decimal point."""
+        return text.translate(self.drop)
+
+
+def _patterns(group: str, decimal: str) -> _Patterns:
+    digits = rf"[0-9]+|[0-9]{{1,3}}(?:[{group} '\u00a0\u202f][0-9]{{3}})+"
+    amount = rf"(?:{digits})(?:{decimal}[0-9]*)?|{decimal}[0-9]+"
+    drop: dict[int, Any] = str.maketrans(decimal[-1], ".", f"{group[-1]} '\u00a0\u202f")
+    return _Patterns(
+        integer=re.compile(rf"([+-]?(?:{digits}))(?:{decimal}0*)?"),
+        dollars=re.compile(rf"([+-]?)\$? ?({amount})"),
+        number=re.compile(rf"[+-]?(?:{amount})(?:e[+-]?[0-9]{{1,5}})?", re.IGNORECASE),
+        percent=re.compile(rf"([+-]?(?:{amount})) ?%"),
+        drop=drop,
+    )
+
+
+_WITH_POINT: Final = _patterns(",", r"\.")
+_WITH_COMMA: Final = _patterns(r"\.", ",")
+
+
 class CellError(ValueError):
-    """`code` and `message` as in a `Problem`."""
+    """A cell that cannot be read; `code` and `message` as in a `Problem`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
@@ -42,32 +76,56 @@ class CellError(ValueError):
 
 
 class Reader(dict[str, str]):
-    """The values of a column by their cells: `reader[cell]` gives COPY's text of the value, or raises `CellError`.
+    """Maps the cells of a column to their values: `reader[cell]` is COPY's text.
 
-    Spaces around a cell do not count, and a blank one is `UNKNOWN`, also where a value is required: another row may have it. Equal values
-    have equal texts, however they were written.
+    Blanks around a cell do not count. A blank cell is `UNKNOWN`, also where a value is required,
+    because another row may have it. Raises `CellError`.
     """
 
-    def __init__(self, column: Column) -> None:
+    def __init__(
+        self,
+        column: Column,
+        number_format: NumberFormat | None = None,
+        date_order: DateOrder | None = None,
+    ) -> None:
         super().__init__()
         self.column = column
+        self.patterns = _WITH_COMMA if number_format == COMMA else _WITH_POINT
+        self.date_order: DateOrder | None = date_order
         self._read = _READERS[column.kind]
+        self._errors: dict[str, CellError] = {}
 
     def __missing__(self, cell: str) -> str:
-        text = unprotected(cell.strip(" "))
-        if len(text) > MAX_CELL and self.column.kind != "text":
-            raise CellError(
-                "too_long",
-                f"The cell is longer than {MAX_CELL} characters. {expected(self.column)}",
-            )
-        value = self._read(self.column, text) if text else UNKNOWN
+        known = self._errors.get(cell)
+        if known is not None:
+            raise known
+        try:
+            value = self._value(cell)
+        except CellError as error:
+            if len(self._errors) < REMEMBERED:
+                self._errors[cell] = error
+            raise
         if len(self) < REMEMBERED:
             self[cell] = value
         return value
 
+    def _value(self, cell: str) -> str:
+        text = unprotected(cell.strip(" \u00a0"))
+        if not text:
+            return UNKNOWN
+        if text.startswith("#") and _EXCEL_ERROR.fullmatch(text):
+            raise CellError(
+                "excel_error",
+                "The cell holds an error of the spreadsheet. Correct its formula, or clear it.",
+            )
+        if len(text) > MAX_CELL and self.column.kind != "text":
+            message = f"The cell is longer than {MAX_CELL} characters. {expected(self.column)}"
+            raise CellError("too_long", message)
+        return self._read(self, text)
+
 
 def expected(column: Column) -> str:
-    """The form of a column's cells, in a sentence."""
+    """Return the form of a column's cells, in a sentence."""
     numbers = f"from {column.least} to {column.most}"
     match column.kind:
         case "text":
@@ -96,84 +154,98 @@ def _out_of_range(column: Column) -> CellError:
     return CellError("out_of_range", expected(column))
 
 
-def _text(column: Column, text: str) -> str:
-    if len(text) > column.most:
-        raise CellError("too_long", expected(column))
+def _text(reader: Reader, text: str) -> str:
     if not _CLEAN.fullmatch(text):
         raise CellError(
             "control_character",
             "The cell holds a control character, such as a line break or a tab. Remove it.",
         )
-    return text.replace("\\", r"\\")
+    try:
+        normal = normalize(text)
+    except InvisibleCharacterError:
+        raise CellError(
+            "invisible_character",
+            "The cell holds an invisible character, such as a zero-width space. Remove it.",
+        ) from None
+    if len(normal) > reader.column.most:
+        raise CellError("too_long", expected(reader.column))
+    return normal.replace("\\", r"\\") or UNKNOWN
 
 
-def _choice(column: Column, text: str) -> str:
-    """In any case, with spaces, underscores or hyphens, or without."""
-    asked = _plain(text)
-    for choice in column.choices:
-        if _plain(choice) == asked:
+def _choice(reader: Reader, text: str) -> str:
+    """Read one of the choices in any case, with blanks, underscores or hyphens, or without."""
+    wanted = _plain(text)
+    for choice in reader.column.choices:
+        if _plain(choice) == wanted:
             return choice
-    raise _malformed(column)
+    raise _malformed(reader.column)
 
 
 def _plain(text: str) -> str:
     return re.sub("[ _-]", "", text).lower()
 
 
-def _dollars(column: Column, text: str) -> str:
-    """Rounded to the cent."""
-    found = _DOLLARS.fullmatch(text)
+def _dollars(reader: Reader, text: str) -> str:
+    """Read an amount, rounded to the cent."""
+    found = reader.patterns.dollars.fullmatch(text)
     if not found:
-        raise _malformed(column)
-    return f"{_within(column, found[1] + found[2]):.2f}"
+        raise _malformed(reader.column)
+    return f"{_within(reader, found[1] + found[2]):.2f}"
 
 
-def _integer(column: Column, text: str) -> str:
-    found = _INTEGER.fullmatch(text)
+def _integer(reader: Reader, text: str) -> str:
+    found = reader.patterns.integer.fullmatch(text)
     if not found:
-        raise _malformed(column)
-    value = int(found[1].replace(",", ""))
-    if not column.least <= value <= column.most:
-        raise _out_of_range(column)
+        raise _malformed(reader.column)
+    value = int(reader.patterns.to_python(found[1]))
+    if not reader.column.least <= value <= reader.column.most:
+        raise _out_of_range(reader.column)
     return str(value)
 
 
-def _ratio(column: Column, text: str) -> str:
-    percent = _PERCENT.fullmatch(text)
-    return repr(_within(column, f"{percent[1]}e-2")) if percent else _number(column, text)
+def _ratio(reader: Reader, text: str) -> str:
+    percent = reader.patterns.percent.fullmatch(text)
+    return repr(_within(reader, percent[1], "e-2")) if percent else _number(reader, text)
 
 
-def _number(column: Column, text: str) -> str:
-    if not _NUMBER.fullmatch(text):
-        raise _malformed(column)
-    return repr(_within(column, text))
+def _number(reader: Reader, text: str) -> str:
+    if not reader.patterns.number.fullmatch(text):
+        raise _malformed(reader.column)
+    return repr(_within(reader, text))
 
 
-def _within(column: Column, text: str) -> float:
-    value = float(text.replace(",", ""))
-    if not column.least <= value <= column.most:
-        raise _out_of_range(column)
+def _within(reader: Reader, text: str, exponent: str = "") -> float:
+    value = float(reader.patterns.to_python(text) + exponent)
+    if not reader.column.least <= value <= reader.column.most:
+        raise _out_of_range(reader.column)
     return value + 0.0  # never the negative zero
 
 
-def _date(column: Column, text: str) -> str:
-    found = _DATE.fullmatch(text)
-    if not found:
-        raise _malformed(column)
+def _date(reader: Reader, text: str) -> str:
     try:
-        return date(int(found[1]), int(found[2]), int(found[3])).isoformat()
+        found = read_date(text, reader.date_order)
     except ValueError:
-        raise CellError("out_of_range", f"There is no such day. {expected(column)}") from None
+        message = f"There is no such day. {expected(reader.column)}"
+        raise CellError("out_of_range", message) from None
+    if found is not None:
+        return found.isoformat()
+    if EXCEL_SERIAL.fullmatch(text):
+        message = (
+            "The cell holds a spreadsheet's serial number of a day. A date is expected: format the "
+            "column as date."
+        )
+        raise CellError("date_expected", message)
+    raise _malformed(reader.column)
 
 
-def _flag(column: Column, text: str) -> str:
+def _flag(reader: Reader, text: str) -> str:
     value = _FLAGS.get(text.lower())
     if value is None:
-        raise _malformed(column)
+        raise _malformed(reader.column)
     return value
 
 
-_READERS: Final[dict[Kind, Callable[[Column, str], str]]] = {
+_READERS: Final[dict[Kind, Callable[[Reader, str], str]]] = {
     "text": _text,
     "choice": _choice,
     "dollars": _dollars,

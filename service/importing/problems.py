@@ -1,4 +1,7 @@
-"""What can be wrong with a file: where, by a code for programs, and in a sentence that says what is expected. Never with the value."""
+"""The problems of a file: row, column, a code for programs, and a sentence that says what is expected.
+
+A problem never holds the value of a cell.
+"""
 
 from bisect import insort
 from collections.abc import Iterable
@@ -9,7 +12,7 @@ MAX_LISTED: Final = 100
 
 
 class Problem(NamedTuple):
-    """`row` counts the file's records from 1, which is the header's. `column` is the interface's name, None when it is the whole row."""
+    """`row` counts the file's records from 1, which is the header. `column` is None for a whole row."""
 
     row: int
     column: str | None
@@ -18,7 +21,7 @@ class Problem(NamedTuple):
 
 
 class InvalidFileError(Exception):
-    """`problems` in the order of the rows, at most `MAX_LISTED`, of `total`."""
+    """`problems` in the order of the rows, at most `MAX_LISTED` of `total`."""
 
     def __init__(self, problems: Iterable[Problem], total: int) -> None:
         self.problems = tuple(problems)
@@ -27,20 +30,20 @@ class InvalidFileError(Exception):
 
 
 class Problems:
-    """Collects them, and keeps no more than are listed."""
+    """Collects problems; keeps no more than are listed, and counts all."""
 
     def __init__(self) -> None:
-        self._kept: list[Problem] = []
+        self._listed: list[Problem] = []
         self.total = 0
 
     def add(self, problem: Problem) -> None:
-        """In any order of rows."""
+        """Add one, in any order of rows."""
         self.total += 1
-        if len(self._kept) < MAX_LISTED or problem.row < self._kept[-1].row:
-            insort(self._kept, problem, key=attrgetter("row"))
-            del self._kept[MAX_LISTED:]
+        if len(self._listed) < MAX_LISTED or problem.row < self._listed[-1].row:
+            insort(self._listed, problem, key=attrgetter("row"))
+            del self._listed[MAX_LISTED:]
 
     def check(self) -> None:
-        """Raises `InvalidFileError` when there are any."""
+        """Raise `InvalidFileError` when there are any."""
         if self.total:
-            raise InvalidFileError(self._kept, self.total)
+            raise InvalidFileError(self._listed, self.total)

@@ -1,5 +1,6 @@
-"""From bytes to records: the encoding, the delimiter, the ends of lines, the quotes."""
+"""Splits a file into records: encoding, separator declaration, delimiter, line ends, quotes."""
 
+import codecs
 import csv
 import io
 import re
@@ -7,29 +8,38 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import IO, Final
 
-from service.importing.header import known
+from service.importing.header import count_known
 from service.importing.problems import InvalidFileError, Problem, Problems
 
-AT_ONCE: Final = 2000
+CHUNK_RECORDS: Final = 2000
 """Records that are in memory at one time."""
 
-DELIMITERS: Final = ",;\t"
+DELIMITERS: Final = ",;\t|"
 MAX_HEADER: Final = 2**16
-"""Bytes of the first line that are looked at for the delimiter."""
+"""Bytes of the file in which the delimiter is looked for."""
 
-_BOM: Final = b"\xef\xbb\xbf"
-_LINE: Final = re.compile(rb"[^\r\n]*")
+_UTF_16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_FOREIGN: Final = {
+    b"PK\x03\x04": "an Excel workbook (.xlsx)",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook (.xls)",
+    b"%PDF": "a PDF document",
+    b"\x1f\x8b": "a gzip archive",
+    b"{\\rtf": "a text document (.rtf)",
+}
+_LINE: Final = re.compile(r"[^\r\n]*")
+_DECLARATION: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
-csv.field_size_limit(
-    2**31 - 1
-)  # a quote that is never closed is told as that, however much it swallows
+# A quote that is never closed is reported as that, however much text it swallows.
+csv.field_size_limit(2**31 - 1)
 
 
 class Records:
-    """The records of a file in UTF-8, with or without a byte order mark, whose lines end with LF, CRLF or CR.
+    """The records of a seekable file in UTF-8, or in UTF-16 with a byte order mark.
 
-    The delimiter is the one that makes the most of the header's names. Raises `InvalidFileError` for another encoding, as soon as it is
-    met. Quotes that do not fit end the records: that is added to `problems`.
+    Lines end with LF, CRLF or CR. A first line `sep=;`, as Excel writes it, names the delimiter;
+    else it is the one that gives the most known names of columns. Raises `InvalidFileError` for
+    another encoding, and for files that are no text. Quotes that do not fit end the records and are
+    added to `problems`.
     """
 
     def __init__(self, content: IO[bytes], problems: Problems) -> None:
@@ -37,25 +47,39 @@ class Records:
         self._problems = problems
         self._row = 0
         self._over = False
+        content.seek(0)
         start = content.read(MAX_HEADER)
         content.seek(0)
-        if b"\0" in start[:4]:  # no name of a column has one: it is UTF-16 or UTF-32
-            raise _encoding(start, start.index(b"\0"))
-        self._text = io.TextIOWrapper(content, encoding="utf-8-sig", newline="")
-        self._reader = csv.reader(self._text, delimiter=_delimiter(start), strict=True)
+        self._encoding = _encoding_of(start)
+        self._text = io.TextIOWrapper(content, encoding=self._encoding, newline="")
+        first = _LINE.match(_decoded(start, self._encoding).removeprefix("\ufeff"))
+        line = first[0] if first else ""
+        declared = _DECLARATION.fullmatch(line.strip())
+        if declared:
+            self._text.readline()
+            self._row = 1
+        delimiter = declared[1] if declared else _delimiter(line)
+        self._reader = csv.reader(self._text, delimiter=delimiter, strict=True)
 
     def header(self) -> list[str]:
-        """The first record, an empty one when there is none."""
-        return next(iter(self._take(1)), [])
+        """Return the first record, an empty one when there is none."""
+        header = next(iter(self._take(1)), [])
+        if header:
+            header[0] = header[0].removeprefix("\ufeff")
+        return header
 
     def chunks(self) -> Iterator[tuple[int, list[list[str]]]]:
-        """What is left, at most `AT_ONCE` records at a time, with the row of the first of them."""
+        """Yield the rest in chunks, each with the row of its first record."""
         while True:
             first = self._row + 1
-            records = self._take(AT_ONCE)
+            records = self._take(CHUNK_RECORDS)
             if not records:
                 return
             yield first, records
+
+    def detach(self) -> None:
+        """Give the file back, which would be closed with this object otherwise."""
+        self._text.detach()
 
     def _take(self, count: int) -> list[list[str]]:
         records: list[list[str]] = []
@@ -75,14 +99,31 @@ class Records:
         self._content.seek(0)
         content = self._content.read()
         try:
-            content.decode()
+            content.decode(self._encoding)
         except UnicodeDecodeError as error:
-            return _encoding(content, error.start)
+            return _wrong_encoding(content, error.start)
         raise AssertionError("unreachable")
 
 
-def _encoding(content: bytes, offset: int) -> InvalidFileError:
-    """With the row as far as ends of lines tell it."""
+def _encoding_of(start: bytes) -> str:
+    """Return the encoding by the byte order mark. Raises `InvalidFileError` for what is no text."""
+    for mark, encoding in _UTF_16.items():
+        if start.startswith(mark) and not start.startswith(codecs.BOM_UTF32_LE):
+            return encoding
+    for magic, name in _FOREIGN.items():
+        if start.startswith(magic):
+            message = f"The file is {name}. Save it as CSV in UTF-8, and send that."
+            raise InvalidFileError([Problem(1, None, "not_csv", message)], 1)
+    if b"\0" in start[:4]:  # no name of a column has one: UTF-16 or UTF-32 without a mark
+        raise _wrong_encoding(start, start.index(b"\0"))
+    return "utf-8"
+
+
+def _decoded(start: bytes, encoding: str) -> str:
+    return start.decode(encoding, errors="replace")
+
+
+def _wrong_encoding(content: bytes, offset: int) -> InvalidFileError:
     row = len(content[: offset + 1].splitlines())
     message = f"The file is not UTF-8, first at byte offset {offset}. Save it as CSV in UTF-8."
     return InvalidFileError([Problem(row, None, "encoding", message)], 1)
@@ -90,19 +131,17 @@ def _encoding(content: bytes, offset: int) -> InvalidFileError:
 
 def _quote(row: int, error: str) -> Problem:
     if "end of data" in error:
-        return Problem(
-            row,
-            None,
-            "unclosed_quote",
-            'A quote (") opens in this row and is never closed. Close it, or write it twice.',
-        )
-    message = 'After the quote (") that closes a cell comes more text. Put the whole cell into quotes, and write a quote inside of it twice.'
+        message = 'A quote (") opens in this row and is never closed. Close it, or write it twice.'
+        return Problem(row, None, "unclosed_quote", message)
+    message = (
+        'After the quote (") that closes a cell comes more text. Put the whole cell into quotes, '
+        "and write a quote inside of it twice."
+    )
     return Problem(row, None, "misplaced_quote", message)
 
 
-def _delimiter(start: bytes) -> str:
-    line = _LINE.match(start.removeprefix(_BOM))
-    text = line[0].decode(errors="replace") if line else ""
-    return max(
-        DELIMITERS, key=lambda delimiter: known(next(csv.reader([text], delimiter=delimiter), []))
-    )
+def _delimiter(line: str) -> str:
+    def known(delimiter: str) -> int:
+        return count_known(next(csv.reader([line], delimiter=delimiter), []))
+
+    return max(DELIMITERS, key=known)

@@ -1,4 +1,4 @@
-"""An insight into one account: by rule, and what a model is told for one."""
+"""Insights into one account: the prompt for a model, and the text by rule."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -9,7 +9,7 @@ from service.insights.subject import Subject, quoted
 from service.playbooks import PLAYBOOKS, Recommendation, recommend
 from service.scoring import Factor, reasons, unknown
 from service.scoring.factors import LABELS
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 
 MOST_FACTORS: Final = 5
 MOST_ACTIONS: Final = 3
@@ -17,45 +17,49 @@ MOST_ACTIONS: Final = 3
 
 def subject(facts: AccountFacts) -> Subject:
     found = recommend(reasons(facts.factors), facts.coverage, unknown(facts.factors))
-    own_words = {
+    texts = {
         "name": facts.name,
         "segment": facts.segment,
         "industry": facts.industry,
         "region": facts.region,
     }
-    fillings = {"account_name": facts.name, **_figures(facts)}
     return Subject(
         kind="account",
         head={"account_id": facts.id, "account_name": facts.name},
         instructions=instructions.ACCOUNT,
         data=quoted({
-            "account": own_words,
+            "account": texts,
             "bucket": facts.bucket,
             "renewal": facts.renewal,
             "names": ["account_name"],
             "figures": _figures(facts),
-            "factors": [{"code": factor.code, "label": factor.label, "effect": _effect(factor)} for factor in facts.factors],
-            "playbooks": [{"id": book.id, "title": book.title, "description": book.description} for book in PLAYBOOKS],
+            "factors": [
+                {"code": factor.code, "label": factor.label, "effect": _effect(factor)}
+                for factor in facts.factors
+            ],
+            "playbooks": [
+                {"id": book.id, "title": book.title, "description": book.description}
+                for book in PLAYBOOKS
+            ],
             "called_for": [recommendation.playbook.id for recommendation in found],
         }),
-        fillings=fillings,
-        own_words=tuple(text for text in own_words.values() if text),
+        placeholders={"account_name": facts.name, **_figures(facts)},
+        account_texts=tuple(text for text in texts.values() if text),
         rules=_by_rule(facts, found),
     )  # fmt: skip
 
 
 def _figures(facts: AccountFacts) -> dict[str, str]:
-    """What is known, by the names under which it may be cited."""
+    """The known figures, by the names of their placeholders."""
     known = {"arr": figures.money(facts.arr), "known_share": figures.percent(facts.coverage)}
     if facts.score is not None:
-        known["health_score"] = figures.number(shown(facts.score))
+        known["health_score"] = figures.number(rounded_score(facts.score))
     if facts.renewal_date is not None:
         known["renewal_date"] = facts.renewal_date.isoformat()
     if facts.opportunity:
         known["opportunity"] = figures.money(facts.opportunity)
     for factor in facts.factors:
-        value = figures.judged_by(factor)
-        if value is not None:
+        if (value := figures.value(factor)) is not None:
             known[factor.code] = value
         if factor.impact:
             known[f"{factor.code}_impact"] = figures.impact(factor)
@@ -91,7 +95,8 @@ def _condition(facts: AccountFacts) -> str:
     known = f"{figures.percent(facts.coverage)} of what makes up a score is known"
     if facts.score is None:
         return f"Too little is known of {facts.name} for a health score: {known}."
-    return f"{facts.name} is {facts.bucket} with a health score of {figures.number(shown(facts.score))}; {known}."
+    score = figures.number(rounded_score(facts.score))
+    return f"{facts.name} is {facts.bucket} with a health score of {score}; {known}."
 
 
 def _renewal(facts: AccountFacts) -> list[str]:
@@ -104,14 +109,14 @@ def _renewal(facts: AccountFacts) -> list[str]:
 
 def _action(facts: AccountFacts, recommendation: Recommendation) -> dict[str, Any]:
     playbook = recommendation.playbook
-    answered = [
+    addressed = [
         _cited(factor)
         for factor in facts.factors
         if factor.impact < 0 and factor.code in playbook.triggers
     ]
     impact = (
-        f"Addresses {_listed(answered)}."
-        if answered
+        f"Addresses {_listed(addressed)}."
+        if addressed
         else f"Makes known: {_listed(recommendation.matching_risk_factors)}."
     )
     return {
@@ -125,7 +130,8 @@ def _action(facts: AccountFacts, recommendation: Recommendation) -> dict[str, An
 
 def _cited(factor: Factor) -> str:
     """`Ticket volume (22 tickets in 30 days, -2.1 points)`"""
-    return f"{factor.label} ({', '.join(part for part in (figures.judged_by(factor), figures.impact(factor)) if part)})"
+    parts = (figures.value(factor), figures.impact(factor))
+    return f"{factor.label} ({', '.join(part for part in parts if part)})"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -1,17 +1,23 @@
-"""Spares an endpoint that is down, and everybody who would wait for it."""
+"""A circuit breaker for the endpoint of the model."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
 FAILURES: Final = 3
-"""In a row open the breaker."""
+"""Failures in a row that open the breaker."""
 OPEN_SECONDS: Final = 30.0
-"""Then one request tries again, and closes it or opens it for as long. So an endpoint that is down gets at most four in 30 s."""
+"""After this time one request tries again, which closes the breaker or opens it for as long.
+
+An endpoint that is down gets at most four requests in 30 s from one execution environment.
+"""
 
 
 class Breaker:
-    """Of one execution environment, which serves one request at a time. By the wall clock, which goes on while Lambda freezes us."""
+    """Each execution environment has one, and serves one request at a time.
+
+    It uses the wall clock, which advances while Lambda has frozen the environment.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock

@@ -1,7 +1,8 @@
-"""A question to a model, through the `openai` package, which takes 0.3 s to import: only what asks imports this.
+"""Sends a prompt to a model through the `openai` package.
 
-By Chat Completions: one question and one answer need no more, and other endpoints that speak OpenAI's API have it. Only what today's
-reasoning models accept is sent: neither `temperature` nor `max_tokens`.
+The package takes 0.3 s to import, so that only requests to a model import this module. It uses Chat
+Completions, which other endpoints with OpenAI's API have too, and no parameter that reasoning
+models refuse, such as `temperature` and `max_tokens`.
 """
 
 import re
@@ -9,24 +10,27 @@ from typing import Any, Final
 
 import openai
 
-from service.insights.answers import schema
 from service.insights.failure import InsightError, Reason
+from service.insights.model_output import schema
 from service.insights.subject import Subject
 
 OPENAI: Final = "https://api.openai.com/v1"
 MOST_TOKENS: Final = 4_000
-"""Of one answer, those of its reasoning included: what an answer can cost."""
+"""Tokens of one completion, those of its reasoning included: a limit of its cost."""
 
-_ABOUT_THE_QUESTION: Final = 400
-"""Of one question, perhaps of a filter on its text: no reason to ask no others."""
+_BAD_REQUEST: Final = 400
+"""The status of a request that was refused for its content: it does not open the breaker."""
 
 _TAKES_EFFORT: Final = re.compile(r"(.*/)?(o[1-9]|gpt-[5-9])(?!.*(chat|pro))")
-"""Models that take `reasoning_effort: low`, with which they answer within the deadline. Others might refuse it."""
+"""Models that take `reasoning_effort`; low makes them fast enough for the deadline."""
 
 
-async def answer(subject: Subject, *, model: str, key: str, base_url: str, seconds: float) -> str:
-    """What the model says, unchecked. `seconds` bounds each read, not the whole. Raises `InsightError`."""
-    form: Any = {
+async def complete(subject: Subject, *, model: str, key: str, base_url: str, seconds: float) -> str:
+    """Return the model's output, not validated. Raises `InsightError`.
+
+    `seconds` limits each read from the connection, not the whole request.
+    """
+    response_format: Any = {
         "type": "json_schema",
         "json_schema": {"name": "insight", "strict": True, "schema": schema(subject.kind)},
     }
@@ -41,7 +45,7 @@ async def answer(subject: Subject, *, model: str, key: str, base_url: str, secon
                     {"role": "system", "content": subject.instructions},
                     {"role": "user", "content": subject.data},
                 ],
-                response_format=form,
+                response_format=response_format,
                 max_completion_tokens=MOST_TOKENS,
                 store=False,
                 **effort,
@@ -54,11 +58,11 @@ async def answer(subject: Subject, *, model: str, key: str, base_url: str, secon
     except openai.APIStatusError as error:
         status = error.status_code
         raise InsightError(
-            _meaning(status), status=status, endpoint=status != _ABOUT_THE_QUESTION
+            _reason(status), status=status, endpoint=status != _BAD_REQUEST
         ) from None
     except InsightError:
         raise
-    except Exception:  # noqa: BLE001 - the package checks no answer's form, so that a wrong one can fail anywhere
+    except Exception:  # noqa: BLE001 - the package does not validate responses: any error is possible
         raise InsightError("invalid_response", endpoint=True) from None
 
 
@@ -73,7 +77,7 @@ def _content(response: Any) -> str:
     return str(choice.message.content)
 
 
-def _meaning(status: int) -> Reason:
+def _reason(status: int) -> Reason:
     if status in {401, 403}:
         return "unauthorized"
     if status == 429:

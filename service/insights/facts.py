@@ -1,4 +1,4 @@
-"""What an insight rests on, as the database has it."""
+"""The facts that an insight is written from, as the database has them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Renewal = Literal["passed", "near", "later"]
 
 @dataclass(frozen=True, kw_only=True)
 class AccountFacts:
-    """One account. `score` is 0..100, unrounded; it and `bucket` are None when too little is known."""
+    """One account. `score` is 0..100, not rounded; None, like `bucket`, when there is none."""
 
     id: int
     name: str
@@ -32,7 +32,7 @@ class AccountFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TopAccount:
-    """One of the accounts that a portfolio insight points at. `reasons` are factor codes, the weightiest first."""
+    """An account in a portfolio insight. `reasons` are factor codes, sorted by impact."""
 
     id: int
     name: str
@@ -46,7 +46,10 @@ class TopAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class PortfolioFacts:
-    """`metrics` as `GET /portfolio/metrics` has them, without `as_of`; `risks` by ARR, `opportunities` by their dollars."""
+    """`metrics` are those of `GET /portfolio/metrics`, without `as_of`.
+
+    `risks` are sorted by ARR, `opportunities` by their dollars.
+    """
 
     metrics: Mapping[str, Any]
     risks: Sequence[TopAccount]
@@ -54,7 +57,7 @@ class PortfolioFacts:
 
 
 def renewal(due: date | None, today: date) -> Renewal | None:
-    """Where a renewal stands: in steps, not days, so that what is said of it stays true until the next step."""
+    """Classify a renewal date. Not in days, so that an insight stays valid for more than one."""
     if due is None:
         return None
     days = (due - today).days

@@ -1,4 +1,4 @@
-"""Why there is no insight by a model."""
+"""The reasons why there is no insight by a model."""
 
 from typing import Literal
 
@@ -17,15 +17,19 @@ Reason = Literal[
     "incomplete",
     "empty",
     "invalid_json",
-    "invalid_answer",
+    "invalid_output",
     "unknown_figure",
-    "number_of_its_own",
+    "unsupported_number",
 ]
-"""As the log has it. The last eight are answers that are of no use; those before `invalid_response` are of an endpoint that gave none."""
+"""As in the log. Up to `server_error` there is no response, or one without a completion; from
+`refusal` on the output cannot be used."""
 
 
 class InsightError(Exception):
-    """`status`: of the endpoint's HTTP answer, where there was one. `endpoint`: asking again soon would not help."""
+    """`status` is that of the endpoint's HTTP response, if there was one.
+
+    `endpoint` says that the endpoint failed, which counts for the circuit breaker.
+    """
 
     def __init__(
         self, reason: Reason, *, status: int | None = None, endpoint: bool = False

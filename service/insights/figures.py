@@ -1,8 +1,8 @@
-"""Numbers in words: the one way in which an insight shows each."""
+"""Formats the numbers of insights."""
 
 from service.scoring import Factor
 from service.scoring.rules import COMPONENTS
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 
 _UNITS = {component.code: component.unit for component in COMPONENTS}
 _ONE = {
@@ -21,7 +21,7 @@ def money(dollars: float) -> str:
 
 def number(value: float) -> str:
     """`7`, `7.5`: rounded like a score, half up."""
-    return f"{shown(value):,.1f}".removesuffix(".0")
+    return f"{rounded_score(value):,.1f}".removesuffix(".0")
 
 
 def percent(ratio: float) -> str:
@@ -30,12 +30,12 @@ def percent(ratio: float) -> str:
 
 
 def impact(factor: Factor) -> str:
-    """`+3.3 points`: of the score, beside a neutral account."""
-    return f"{shown(factor.impact):+.1f} points"
+    """`+3.3 points`: the factor's impact on the score."""
+    return f"{rounded_score(factor.impact):+.1f} points"
 
 
-def judged_by(factor: Factor) -> str | None:
-    """What a known component was judged by, in its unit; None of others."""
+def value(factor: Factor) -> str | None:
+    """The value of a known component in its unit, such as `22 tickets in 30 days`, or None."""
     if factor.value is None or factor.code not in _UNITS:
         return None
     unit = _UNITS[factor.code]

@@ -1,4 +1,4 @@
-"""The model that one execution environment asks: bounded in time as a whole, and left alone while it is down."""
+"""Requests insights from a model, with a limit of time and a circuit breaker."""
 
 import asyncio
 import time
@@ -9,13 +9,17 @@ from service.insights.failure import InsightError
 from service.insights.subject import Subject
 
 RESERVE_SECONDS: Final = 3.0
-"""Of the request's time, for what comes after the answer."""
+"""Time of the HTTP request that is left for storing the insight and responding."""
 CLOSING_SECONDS: Final = 0.25
-"""For a question that was given up to let go of its connection."""
+"""Time for a cancelled request to close its connection."""
 
 
 class Model:
-    """`seconds` for one answer, all in all. Connects at each question anew, so that no connection goes stale while Lambda freezes us."""
+    """One per execution environment. `seconds` limits a whole request to the model.
+
+    Each request opens a connection, because Lambda may freeze the environment between two requests,
+    and a connection would be stale then.
+    """
 
     def __init__(self, *, key: str, name: str, base_url: str, seconds: float) -> None:
         self.name = name
@@ -29,7 +33,10 @@ class Model:
         return bool(self._key)
 
     async def ask(self, subject: Subject, *, remaining: float) -> dict[str, Any]:
-        """The checked content of an insight, within the model's seconds and the `remaining` ones of the request. Raises `InsightError`."""
+        """Return the validated content of an insight. Raises `InsightError`.
+
+        `remaining` are the seconds that the HTTP request has left.
+        """
         if not self.configured:
             raise InsightError("not_configured")
         if not self._breaker.allows():
@@ -49,21 +56,24 @@ class Model:
         return content
 
     async def _within(self, seconds: float, subject: Subject) -> dict[str, Any]:
-        """The client's own timeout is for each read, which a slow drip evades; this one is for all of it, the import included."""
+        """Limit the whole request, the import of the client included.
+
+        The client's own timeout is for each read, which never passes if bytes arrive slowly.
+        """
         ends = time.monotonic() + seconds
-        from service.insights import answers, client
+        from service.insights import client, model_output
 
         left = max(0.0, ends - time.monotonic())
-        question = asyncio.ensure_future(
-            client.answer(
+        request = asyncio.ensure_future(
+            client.complete(
                 subject, model=self.name, key=self._key, base_url=self._base_url, seconds=left
             ),
         )
         try:
-            answered, _ = await asyncio.wait({question}, timeout=left)
+            done, _ = await asyncio.wait({request}, timeout=left)
         finally:
-            if question.cancel():
-                await asyncio.wait({question}, timeout=CLOSING_SECONDS)
-        if not answered:
+            if request.cancel():
+                await asyncio.wait({request}, timeout=CLOSING_SECONDS)
+        if not done:
             raise InsightError("timeout", endpoint=True)
-        return answers.checked(question.result(), subject)
+        return model_output.checked(request.result(), subject)

@@ -1,4 +1,7 @@
-"""An insight into all accounts together: by rule, and what a model is told for one. No text of an account goes into its prompt."""
+"""Insights into the portfolio: the prompt for a model, and the text by rule.
+
+No text of an account is part of the prompt.
+"""
 
 from collections.abc import Iterable
 from string import ascii_lowercase
@@ -9,7 +12,7 @@ from service.insights.facts import PortfolioFacts, TopAccount
 from service.insights.subject import Subject, quoted
 from service.scoring.factors import LABELS
 from service.scoring.rules import BUCKET_NAMES
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 
 MOST_REASONS: Final = 3
 
@@ -17,12 +20,12 @@ _COUNTS: Final = ("total_accounts", "total_tickets_30d", "total_critical_90d", "
 _DOLLARS: Final = ("total_arr", "at_risk_arr", "red_arr", "amber_arr")
 _SCORES: Final = ("avg_health_score", "median_health_score")
 _RATIOS: Final = ("avg_adoption_ratio", "avg_feature_adoption")
-_CITED_AS: Final = {
+_PLACEHOLDER_NAMES: Final = {
     "total_tickets_30d": "tickets_last_month",
     "total_critical_90d": "critical_tickets_last_quarter",
     "renewals_next_60d": "renewals_next_two_months",
 }
-"""Names without digits, which a model may not write."""
+"""Placeholders without digits, which a model must not write."""
 
 
 def subject(facts: PortfolioFacts) -> Subject:
@@ -45,30 +48,32 @@ def subject(facts: PortfolioFacts) -> Subject:
             "names": list(names),
             "figures": known,
             "accounts": [
-                *_shown("risk", facts.risks, aliases),
-                *_shown("opportunity", facts.opportunities, aliases),
+                *_listed("risk", facts.risks, aliases),
+                *_listed("opportunity", facts.opportunities, aliases),
             ],
         }),
-        fillings={**known, **names},
-        own_words=(),
+        placeholders={**known, **names},
+        account_texts=(),
         rules=_by_rule(facts),
     )  # fmt: skip
 
 
 def _figures(metrics: Any) -> dict[str, str]:
     known: dict[str, str] = {}
-    for names, written in (
+    for names, formatted in (
         (_COUNTS, figures.number),
         (_DOLLARS, figures.money),
         (_RATIOS, figures.percent),
     ):
         known |= {
-            _CITED_AS.get(name, name): written(metrics[name])
+            _PLACEHOLDER_NAMES.get(name, name): formatted(metrics[name])
             for name in names
             if metrics[name] is not None
         }
     known |= {
-        name: figures.number(shown(metrics[name])) for name in _SCORES if metrics[name] is not None
+        name: figures.number(rounded_score(metrics[name]))
+        for name in _SCORES
+        if metrics[name] is not None
     }
     for bucket in BUCKET_NAMES:
         known[f"accounts_{bucket.lower()}"] = figures.number(metrics["accounts_by_risk"][bucket])
@@ -79,13 +84,13 @@ def _figures(metrics: Any) -> dict[str, str]:
 def _account_figures(account: TopAccount) -> dict[str, str]:
     known = {"arr": figures.money(account.arr)}
     if account.score is not None:
-        known["score"] = figures.number(shown(account.score))
+        known["score"] = figures.number(rounded_score(account.score))
     if account.opportunity:
         known["opportunity"] = figures.money(account.opportunity)
     return known
 
 
-def _shown(
+def _listed(
     name: str, accounts: Iterable[TopAccount], aliases: dict[int, str]
 ) -> list[dict[str, Any]]:
     return [
@@ -114,12 +119,19 @@ def _by_rule(facts: PortfolioFacts) -> dict[str, Any]:
     average = known.get("avg_health_score")
     return {
         "summary": f"{known['total_accounts']} accounts hold {known['total_arr']} of ARR: {counts}."
-        + (f" The average health score is {average}, the median {known['median_health_score']}." if average else ""),
+        + (
+            f" The average health score is {average}, the median {known['median_health_score']}."
+            if average
+            else ""
+        ),
         "key_findings": _findings(known),
         "top_risks": [_risk(account) for account in facts.risks],
-        "opportunities": [f"{account.name}: {figures.money(account.opportunity)} beside {figures.money(account.arr)} of ARR."
-                          for account in facts.opportunities],
-    }  # fmt: skip
+        "opportunities": [
+            f"{account.name}: {figures.money(account.opportunity)}"
+            f" beside {figures.money(account.arr)} of ARR."
+            for account in facts.opportunities
+        ],
+    }
 
 
 def _findings(known: dict[str, str]) -> list[str]:
@@ -128,19 +140,22 @@ def _findings(known: dict[str, str]) -> list[str]:
         "Renewals due within 60 days: {renewals_next_two_months}.",
         "On average {avg_adoption_ratio} of the seats are in use.",
         "Feature adoption averages {avg_feature_adoption}.",
-        "Tickets in 30 days: {tickets_last_month}; critical ones in 90 days: {critical_tickets_last_quarter}.",
+        "Tickets in 30 days: {tickets_last_month};"
+        " critical ones in 90 days: {critical_tickets_last_quarter}.",
     )
     found: list[str] = []
     for sentence in sentences:
         try:
             found.append(sentence.format(**known))
-        except KeyError:  # nothing is known of it
+        except KeyError:  # a figure is unknown
             continue
     return found
 
 
 def _risk(account: TopAccount) -> str:
-    score = "" if account.score is None else f", score {figures.number(shown(account.score))}"
+    score = ""
+    if account.score is not None:
+        score = f", score {figures.number(rounded_score(account.score))}"
     reasons = ", ".join(LABELS[code] for code in account.reasons[:MOST_REASONS])
     return f"{account.name}: {account.bucket}{score}, {figures.money(account.arr)} of ARR" + (
         f"; lowered by {reasons}." if reasons else "."

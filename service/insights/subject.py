@@ -1,4 +1,4 @@
-"""What an insight is about, ready for both ways of writing it."""
+"""The subject of an insight, with what a model and the rules need to write it."""
 
 import hashlib
 import json
@@ -11,29 +11,30 @@ Kind = Literal["account", "portfolio"]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """`head`: what the answer says of it besides the text. `rules`: the text by rule.
+    """`head` are fields of the response besides the texts; `rules` are the texts by rule.
 
-    `instructions` and `data` (a JSON object as text) are what a model is told; `fillings` what it may cite, by name.
-    `own_words`: texts of the account, which may be repeated with the digits in them.
+    `instructions` is the system prompt and `data` the user prompt, a JSON object as text.
+    `placeholders` are the texts that a model may cite, by name. `account_texts` are texts of the
+    account, which a model may repeat even if they have digits.
     """
 
     kind: Kind
     head: Mapping[str, Any]
     instructions: str
     data: str
-    fillings: Mapping[str, str]
-    own_words: tuple[str, ...]
+    placeholders: Mapping[str, str]
+    account_texts: tuple[str, ...]
     rules: Mapping[str, Any]
 
     @property
     def data_version(self) -> str:
-        """A hash of all that the insight rests on: the same for the same question."""
-        rests_on = json.dumps(
-            [self.kind, self.instructions, self.data, dict(self.fillings)], sort_keys=True
+        """A hash of everything that the insight is written from."""
+        sources = json.dumps(
+            [self.kind, self.instructions, self.data, dict(self.placeholders)], sort_keys=True
         )
-        return hashlib.sha256(rests_on.encode()).hexdigest()[:32]
+        return hashlib.sha256(sources.encode()).hexdigest()[:32]
 
 
 def quoted(data: Mapping[str, Any]) -> str:
-    """As JSON in ASCII: no text in it can end its own quotation, or hide a character."""
+    """Format data as JSON in ASCII, so that no text in it can end its quotes or hide characters."""
     return json.dumps(data, ensure_ascii=True, separators=(",", ":"))

@@ -1,1 +1,5 @@
-"""Alembic's migrations: expand and contract over two releases, so that the code before and the code after both work with each step."""
+"""Alembic's migrations.
+
+Each expands or contracts the schema over two releases, so that both the version of the service
+before it and the one after it work on the schema.
+"""

@@ -1,4 +1,7 @@
-"""Run by Alembic: on the connection that `service.migrate` hands over, or for a developer's `alembic` command on DATABASE_URL."""
+"""Runs the migrations for Alembic.
+
+On the connection of `service.migrate`, or for a developer's `alembic` command on DATABASE_URL.
+"""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What to do about an account: ten playbooks, and which of them its reasons call for. Pure functions over plain values."""
+"""Ten playbooks, and which of them fit an account. Pure functions."""
 
 from service.playbooks.catalogue import PLAYBOOKS, Playbook, find
 from service.playbooks.relevance import Recommendation, best, recommend

@@ -1,4 +1,4 @@
-"""The ten playbooks. Ids stay: clients and stored insights name them."""
+"""The ten playbooks. Their ids never change: clients and stored insights refer to them."""
 
 from typing import Any, Final, Literal, NamedTuple
 
@@ -9,9 +9,10 @@ DATA_HYGIENE: Final = 10
 
 
 class Playbook(NamedTuple):
-    """`weights`: by the code of a factor that pulls the score down, how well (0..1) the playbook answers it.
+    """`weights` say how well (0..1) it addresses a factor with a negative impact, by code.
 
-    `coverage_below` is for the one that answers missing data: it applies when less than this part of the score is known.
+    `coverage_below` is for the playbook that addresses missing data: it applies to accounts whose
+    coverage is lower.
     """
 
     id: int
@@ -46,7 +47,8 @@ class Playbook(NamedTuple):
 
 PLAYBOOKS: Final = (
     Playbook(
-        1, "Executive value review", "Show the sponsor what the product has returned, and agree on what comes next.",
+        1, "Executive value review",
+        "Show the sponsor what the product has returned, and agree on what comes next.",
         "Executive alignment", "High", "2 weeks",
         (("review_recency", 0.5), ("time_to_value", 0.4), ("nps", 0.3), ("seat_utilisation", 0.2)),
         (
@@ -57,7 +59,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        2, "Feature campaign", "Bring a feature that few use to the teams that it was made for.",
+        2, "Feature campaign",
+        "Bring a feature that few use to the teams that it was made for.",
         "Adoption", "Medium", "3 weeks",
         (("feature_adoption", 0.7), ("weekly_activity", 0.2), ("session_length", 0.2)),
         (
@@ -68,7 +71,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        3, "Technical clean-up", "Clear the open incidents and remove what keeps causing them.",
+        3, "Technical clean-up",
+        "Clear the open incidents and remove what keeps causing them.",
         "Support", "High", "2 weeks",
         (("critical_tickets", 0.6), ("sla_breaches", 0.5), ("ticket_volume", 0.4)),
         (
@@ -79,9 +83,13 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        4, "User training", "Help licensed people who do not use the product, or only briefly, to do their work in it.",
+        4, "User training",
+        "Help licensed people who do not use the product, or only briefly, to do their work in it.",
         "Adoption", "Medium", "2 weeks",
-        (("session_length", 0.5), ("seat_utilisation", 0.5), ("feature_adoption", 0.3), ("ticket_volume", 0.3), ("onboarding", 0.2)),
+        (
+            ("session_length", 0.5), ("seat_utilisation", 0.5), ("feature_adoption", 0.3),
+            ("ticket_volume", 0.3), ("onboarding", 0.2),
+        ),
         (
             "List who has a seat and has not signed in, or leaves after a few minutes, by team.",
             "Hold one short session for each role, on its own tasks.",
@@ -90,7 +98,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        5, "Quarterly goal planning", "Bring the business review back, with goals that both sides can measure.",
+        5, "Quarterly goal planning",
+        "Bring the business review back, with goals that both sides can measure.",
         "Executive alignment", "Medium", "1 week",
         (("review_recency", 0.6),),
         (
@@ -101,7 +110,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        6, "Champion building", "Find people inside who gain from the product, and help them to carry it on.",
+        6, "Champion building",
+        "Find people inside who gain from the product, and help them to carry it on.",
         "Relationship", "Medium", "4 weeks",
         (("weekly_activity", 0.6), ("seat_utilisation", 0.4)),
         (
@@ -112,7 +122,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        7, "Detractor follow-up", "Talk to those who would not recommend the product, and close the loop.",
+        7, "Detractor follow-up",
+        "Talk to those who would not recommend the product, and close the loop.",
         "Advocacy", "High", "1 week",
         (("nps", 0.7),),
         (
@@ -123,7 +134,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        8, "Integration review", "Get the setup to the point where the product does what it was bought for.",
+        8, "Integration review",
+        "Get the setup to the point where the product does what it was bought for.",
         "Onboarding", "High", "3 weeks",
         (("onboarding", 0.6), ("time_to_value", 0.5)),
         (
@@ -134,7 +146,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        9, "Renewal rescue", "Win a renewal that is near while much of what was bought lies idle.",
+        9, "Renewal rescue",
+        "Win a renewal that is near while much of what was bought lies idle.",
         "Renewal", "High", "2 weeks",
         (("renewal_pressure", 0.97), ("seat_utilisation", 0.3)),
         (
@@ -145,7 +158,8 @@ PLAYBOOKS: Final = (
         ),
     ),
     Playbook(
-        DATA_HYGIENE, "Data hygiene", "Fill in what is not known of the account, so that its health can be judged.",
+        DATA_HYGIENE, "Data hygiene",
+        "Fill in what is not known of the account, so that its health can be judged.",
         "Data", "Low", "1 day",
         (),
         (

@@ -1,7 +1,9 @@
-"""How relevant each playbook is to an account's reasons.
+"""Computes how relevant each playbook is to an account, from 0 to 1.
 
-Relevance is 0..1. Each reason that a playbook answers closes a part of what is left to 1: the playbook's weight for it, which fades
-with each weightier reason before it. A renewal at risk does not fade: its time runs out. Missing data counts by how much is missing.
+Relevance is 1 - (1 - w1)(1 - w2)…, with a factor for each reason that the playbook addresses: its
+weight for the reason, times `FADE` for every reason with a larger impact that any playbook
+addresses. A renewal at risk does not fade, because it is urgent. The relevance of the playbook for
+missing data is the part of the score that is unknown.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,11 +14,11 @@ from service.scoring.factors import LABELS
 from service.scoring.rules import RENEWAL
 
 MOST: Final = 5
-"""Recommendations at once."""
+"""Recommendations in one response."""
 FADE: Final = 0.8
 DIGITS: Final = 3
 
-_ANSWERS: Final = {
+_ADDRESSED_BY: Final = {
     code: tuple(
         (index, dict(playbook.weights)[code])
         for index, playbook in enumerate(PLAYBOOKS)
@@ -24,7 +26,7 @@ _ANSWERS: Final = {
     )
     for code in LABELS
 }
-"""By factor code, the places of the playbooks that answer it, and how well."""
+"""By factor code, the index and the weight of each playbook that addresses it."""
 
 _BY_COVERAGE: Final = tuple(
     (index, book.coverage_below)
@@ -34,7 +36,7 @@ _BY_COVERAGE: Final = tuple(
 
 
 class Recommendation(NamedTuple):
-    """`matching_risk_factors` are labels: the reasons that it answers, or what is unknown when it answers that."""
+    """`matching_risk_factors` are labels of the reasons, or of the unknown components."""
 
     playbook: Playbook
     relevance_score: float
@@ -42,10 +44,10 @@ class Recommendation(NamedTuple):
 
 
 def best(reason_codes: Iterable[str], coverage: float) -> int | None:
-    """The id of the most relevant playbook, None when nothing calls for one.
+    """Return the id of the most relevant playbook, the first of `recommend`, or None.
 
-    `reason_codes`: distinct codes of the factors with a negative impact, the weightiest first, as `scoring.reasons` gives them.
-    The same playbook as the first of `recommend`.
+    `reason_codes` are the distinct codes of the factors with a negative impact, sorted by impact,
+    as `scoring.reasons` returns them.
     """
     relevance = _relevance(reason_codes, coverage)
     highest = max(relevance)
@@ -55,9 +57,10 @@ def best(reason_codes: Iterable[str], coverage: float) -> int | None:
 def recommend(
     reason_codes: Sequence[str], coverage: float | None = None, unknown: Sequence[str] = ()
 ) -> list[Recommendation]:
-    """The most relevant playbooks, at most five.
+    """Return the most relevant playbooks, at most `MOST`.
 
-    `reason_codes`: as for `best`. `coverage`: 0..1, None when no account is meant. `unknown`: codes of its unknown components.
+    `reason_codes` are those of `best`. `coverage` is 0..1, None if the reasons are not those of an
+    account; `unknown` are the codes of its unknown components.
     """
     reasons = list(dict.fromkeys(reason_codes))
     relevance = _relevance(reasons, coverage)
@@ -83,12 +86,12 @@ def _matching(playbook: Playbook, reasons: Sequence[str], unknown: Sequence[str]
 
 
 def _relevance(reason_codes: Iterable[str], coverage: float | None) -> list[float]:
-    """In the order of `PLAYBOOKS`."""
+    """The relevance of each playbook, in the order of `PLAYBOOKS`."""
     left, strength = [1.0] * len(PLAYBOOKS), 1.0
     for code in reason_codes:
-        answers = _ANSWERS.get(code)
-        if answers:
-            for index, weight in answers:
+        playbooks = _ADDRESSED_BY.get(code)
+        if playbooks:
+            for index, weight in playbooks:
                 left[index] *= 1 - weight * (1.0 if code == RENEWAL.code else strength)
             strength *= FADE
     if coverage is not None:

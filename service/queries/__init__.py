@@ -1,1 +1,2 @@
-"""SQL, and nothing of HTTP. Each function takes the database or an open transaction and gives plain values."""
+"""The SQL of the service. Each function takes the database or an open transaction, and returns
+plain values; nothing here knows HTTP."""

@@ -1,11 +1,13 @@
-"""A change of one account, and its score with it."""
+"""Changes an account and scores it again, or deletes it."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
+from psycopg2 import errors as pg
 from psycopg2.extensions import cursor
 
+from service.errors import ConflictError
 from service.queries import accounts
 from service.queries.scores import rescore
 
@@ -20,10 +22,12 @@ def change(
     *,
     allowed: Callable[[str], None],
 ) -> str | None:
-    """The account after `columns` (by name) were written and it was scored again; None when it is not there.
+    """Write `columns` (values by name), score the account, and return it as a JSON object.
 
-    `columns` are names of the table's columns, never a client's. `allowed` is given the account as it is, and raises when it must not be
-    changed. What is the same already is not written.
+    Returns None when there is no such account. The names come from the schema, never from a
+    client. `allowed` gets the account as it was, as a JSON object, and raises to refuse the change.
+    An account that has all of these values already is not written. Raises `ConflictError` when
+    another account has the name or the external id.
     """
     statements.execute(_LOCK, {"id": account_id})
     present = accounts.one(statements, account_id)
@@ -33,9 +37,38 @@ def change(
     if columns:
         differs = " OR ".join(f"{name} IS DISTINCT FROM %({name})s" for name in columns)
         assignments = ", ".join(f"{name} = %({name})s" for name in columns)
-        statements.execute(
-            f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp() WHERE id = %(id)s AND ({differs})",
-            {**columns, "id": account_id},
-        )
+        try:
+            statements.execute(
+                f"UPDATE accounts SET {assignments}, updated_at = clock_timestamp() "
+                f"WHERE id = %(id)s AND ({differs})",
+                {**columns, "id": account_id},
+            )
+        except pg.UniqueViolation as error:
+            constraint = error.diag.constraint_name or ""
+            what = "external id" if "external_id" in constraint else "name"
+            raise ConflictError(f"Another account has this {what}.") from None
     rescore(statements, [account_id], today)
     return accounts.one(statements, account_id)
+
+
+_DELETE: Final = (
+    "DELETE FROM account_metrics_daily WHERE account_id = %(id)s",
+    "DELETE FROM health_snapshots WHERE account_id = %(id)s",
+    "DELETE FROM insights WHERE account_id = %(id)s",
+    "DELETE FROM accounts WHERE id = %(id)s",
+)
+
+
+def delete(statements: cursor, account_id: int, *, allowed: Callable[[str], None]) -> bool:
+    """Delete the account with its history; False when there is no such account.
+
+    `allowed` is called with the account, and raises when it must not be deleted.
+    """
+    statements.execute("SELECT FROM accounts WHERE id = %(id)s FOR UPDATE", {"id": account_id})
+    present = accounts.one(statements, account_id)
+    if present is None:
+        return False
+    allowed(present)
+    for statement in _DELETE:
+        statements.execute(statement, {"id": account_id})
+    return True

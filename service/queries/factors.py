@@ -1,4 +1,4 @@
-"""What an account's score is made of."""
+"""Reads the factors of an account's stored score."""
 
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from service.scoring import Factor, factors
 
 
 class Scored(NamedTuple):
-    """`coverage` is 0..1; the factors come the weightiest first, none before the first scoring."""
+    """`coverage` is 0..1; `factors` are sorted by impact, and empty before the first scoring."""
 
     coverage: float
     factors: list[Factor]
 
 
 def scored(coverage: float, values: str, points: str, adjustments: str) -> Scored:
-    """From the columns of `account_health`, its arrays as PostgreSQL writes them."""
+    """Convert the columns of `account_health`, its arrays as PostgreSQL's text."""
     return Scored(
         coverage,
         factors(
@@ -27,8 +27,10 @@ def scored(coverage: float, values: str, points: str, adjustments: str) -> Score
 
 
 def of_account(database: Database, account_id: int) -> Scored | None:
+    """Return the stored score's factors, or None when there is no such account."""
     rows = database.read(
-        "SELECT coverage, component_values::text, component_points::text, adjustments::text FROM account_health WHERE account_id = %(id)s",
+        "SELECT coverage, component_values::text, component_points::text, adjustments::text"
+        " FROM account_health WHERE account_id = %(id)s",
         {"id": account_id},
     )
     return scored(*rows[0]) if rows else None

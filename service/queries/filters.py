@@ -1,4 +1,4 @@
-"""Which accounts a request is about, as SQL."""
+"""Translates the filters of a request to SQL conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,16 @@ from service.schema.limits import SEGMENTS
 from service.scoring.rules import BUCKETS, UNSCORED, first_above
 
 Conditions = tuple[list[str], dict[str, Any]]
+"""SQL conditions, which all have to hold, and their parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """Which accounts: all conditions hold at once, of several values of one any. `today` is what days count from."""
+    """The accounts that a request selects.
+
+    All given fields have to match; one with several values matches any of them. `today` is the day
+    that `renewal_within_days` counts from.
+    """
 
     today: date
     segments: Sequence[str] = ()
@@ -28,17 +33,21 @@ class Filter:
     max_score: float | None = None
 
     def of_accounts(
-        self, table: str, *, name: str = "n.folded", unscored: bool | None = None
+        self, table: str, *, name: str = "n.name_lower", unscored: bool | None = None
     ) -> Conditions:
-        """SQL and its parameters. `table` is `a` for accounts or `h` for their health, which know most of this both; the score is always
-        asked of `h`, the name of the expression `name`, which is in lower case. `unscored`: for accounts that have no score (True) or
-        have one (False) already, by another condition."""
-        found, values = self._place(table)
+        """The conditions on single accounts.
+
+        `table` is the alias that segment, region, owner, industry and renewal are read from: `a`
+        (accounts) or `h` (their health), which both have these columns. The score is always read
+        from `h`. `name` is an expression of the name in lower case. `unscored` says that the caller
+        selects accounts without a score (True) or with one (False) by a condition of its own.
+        """
+        found, values = self._shared_conditions(table)
         if self.name_contains is not None:
             found.append(f"{name} LIKE lower(%(pattern)s)")
             values["pattern"] = f"%{_escaped(self.name_contains)}%"
         if self.buckets and unscored is not True:
-            found.append(f"({' OR '.join(_scores(self.buckets, unscored=unscored is None))})")
+            found.append(f"({' OR '.join(_score_ranges(self.buckets, unscored is None))})")
         if self.min_score is not None:
             found.append("h.score >= %(min_score)s")
             values["min_score"] = self.min_score
@@ -48,33 +57,34 @@ class Filter:
         return found, values
 
     def of_rollup(self) -> Conditions:
-        """The same for a rollup, which knows the bucket and neither score nor name."""
-        found, values = self._place("r")
+        """The conditions on the rows of a rollup `r`, which has buckets but no scores or names."""
+        found, values = self._shared_conditions("r")
         if self.buckets:
             values["buckets"] = [bucket for bucket in self.buckets if bucket != UNSCORED]
-            found.append(
-                f"(r.bucket = ANY(%(buckets)s){' OR r.bucket IS NULL' if UNSCORED in self.buckets else ''})"
-            )
+            unscored = " OR r.bucket IS NULL" if UNSCORED in self.buckets else ""
+            found.append(f"(r.bucket = ANY(%(buckets)s){unscored})")
         return found, values
 
-    def _place(self, table: str) -> Conditions:
-        """A region alone names every segment too, because segments come first in the index."""
+    def _shared_conditions(self, table: str) -> Conditions:
+        """The conditions on columns that accounts, health rows and rollups have in common."""
+        # A region alone names all segments too: the index begins with the segment, and PostgreSQL
+        # can use it only with a condition on its first column.
+        segments = self.segments or (SEGMENTS if self.regions and not self.owners else ())
         wanted = {
-            "segment": self.segments or (SEGMENTS if self.regions and not self.owners else ()),
+            "segment": segments,
             "region": self.regions,
             "cs_owner": self.owners,
             "industry": self.industries,
         }
         found: list[str] = []
         values: dict[str, Any] = {}
-        for column, chosen in wanted.items():
-            if chosen:  # an equality keeps the order of an index, a list does not
-                found.append(
-                    f"{table}.{column} = %({column})s"
-                    if len(chosen) == 1
-                    else f"{table}.{column} = ANY(%({column})s)"
-                )
-                values[column] = chosen[0] if len(chosen) == 1 else list(chosen)
+        for column, allowed in wanted.items():
+            if len(allowed) == 1:  # an index keeps its order after `=`, but not after `= ANY`
+                found.append(f"{table}.{column} = %({column})s")
+                values[column] = allowed[0]
+            elif allowed:
+                found.append(f"{table}.{column} = ANY(%({column})s)")
+                values[column] = list(allowed)
         if self.renewal_within_days is not None:
             found.append(f"{table}.renewal_date BETWEEN %(today)s AND %(until)s")
             values |= {
@@ -84,7 +94,7 @@ class Filter:
         return found, values
 
     @property
-    def lets_all_through(self) -> bool:
+    def selects_all(self) -> bool:
         return (
             not self.of_rollup()[0]
             and self.name_contains is None
@@ -94,7 +104,7 @@ class Filter:
 
     @property
     def needs_health(self) -> bool:
-        """Whether it asks for what only the health row knows."""
+        """Whether a condition is on the score, which only health rows have."""
         return bool(self.buckets) or self.min_score is not None or self.max_score is not None
 
 
@@ -102,19 +112,24 @@ def where(conditions: Sequence[str]) -> str:
     return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
-def _scores(buckets: Sequence[str], *, unscored: bool) -> list[str]:
-    """Buckets as ranges of the score, neighbours as one: an index holds the score."""
+def _score_ranges(buckets: Sequence[str], unscored: bool) -> list[str]:
+    """Conditions on the score, which is indexed, instead of the bucket, which is not.
+
+    Neighbouring buckets become one range: Amber and Green are `h.score >= 50`. `unscored` says
+    whether the bucket of accounts without a score needs a condition.
+    """
     ranges: list[tuple[float, float]] = []
-    for name, lowest in reversed(BUCKETS):
+    for name, lowest in reversed(BUCKETS):  # from the worst bucket to the best
         if name in buckets:
-            below = ranges.pop()[0] if ranges and ranges[-1][1] == lowest else lowest
-            ranges.append((below, first_above(name)))
-    told = [
+            start = ranges.pop()[0] if ranges and ranges[-1][1] == lowest else lowest
+            ranges.append((start, first_above(name)))
+    conditions = [
         f"h.score >= {low}" + (f" AND h.score < {high}" if isfinite(high) else "")
         for low, high in ranges
     ]
-    return [*told, *(["h.score IS NULL"] if unscored and UNSCORED in buckets else [])]
+    return [*conditions, *(["h.score IS NULL"] if unscored and UNSCORED in buckets else [])]
 
 
 def _escaped(text: str) -> str:
+    """The pattern that LIKE matches `text` itself with."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")

@@ -1,8 +1,8 @@
-"""Whether the database answers."""
+"""The readiness query."""
 
 from service.database.connection import Database
 
 
 def ping(database: Database) -> None:
-    """Raises `UnavailableError` when it does not."""
+    """Run an empty query. Raises `UnavailableError` when the database does not respond."""
     database.read("SELECT 1", {})

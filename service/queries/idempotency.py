@@ -1,4 +1,5 @@
-"""The answers to writes that carried an `Idempotency-Key`, kept in the write's own transaction: both are there or neither."""
+"""Stores the responses to writes with an `Idempotency-Key`, in the transaction of the write:
+a write and its stored response are committed together or not at all."""
 
 import json
 from collections.abc import Mapping
@@ -7,54 +8,58 @@ from typing import Final, NamedTuple
 from psycopg2.extensions import cursor
 
 HOURS: Final = 24
-"""An answer is given again for so long."""
+"""For how long a stored response is repeated."""
 
 _TAKE: Final = "SELECT pg_try_advisory_xact_lock(%(lock)s)"
-"""Held until the transaction ends, in whatever way: a request that crashed leaves nothing that could be in the way of the next."""
+"""A lock that ends with its transaction, so that a request that crashed never blocks the next."""
 _FIND: Final = f"""
     SELECT request, body, headers::text FROM idempotency_records
     WHERE key = %(key)s AND created_at > now() - interval '{HOURS} hours'
 """
 _KEEP: Final = """
-    INSERT INTO idempotency_records (key, request, body, headers) VALUES (%(key)s, %(request)s, %(body)s, %(headers)s)
-    ON CONFLICT (key) DO UPDATE
-    SET request = excluded.request, body = excluded.body, headers = excluded.headers, created_at = excluded.created_at
+    INSERT INTO idempotency_records (key, request, body, headers)
+    VALUES (%(key)s, %(request)s, %(body)s, %(headers)s)
+    ON CONFLICT (key) DO UPDATE SET
+        request = excluded.request, body = excluded.body, headers = excluded.headers,
+        created_at = excluded.created_at
 """
-_FORGET: Final = f"""
+_DELETE_EXPIRED: Final = f"""
     DELETE FROM idempotency_records WHERE key IN (
-        SELECT key FROM idempotency_records WHERE created_at < now() - interval '{HOURS} hours' LIMIT 100 FOR UPDATE SKIP LOCKED
+        SELECT key FROM idempotency_records WHERE created_at < now() - interval '{HOURS} hours'
+        LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 """
 
 
 class WriteResult(NamedTuple):
-    """What was answered with 200: a JSON text and the headers beside it."""
+    """A response with status 200: its body, a JSON text, and the headers that belong to it."""
 
     body: str
     headers: Mapping[str, str]
 
 
 def take(statements: cursor, key: bytes) -> bool:
-    """Whether no other request with this key (a SHA-256) is running. It is this one's until its transaction ends."""
+    """Lock the key (a SHA-256) until the transaction ends; False when another request has it."""
     statements.execute(_TAKE, {"lock": int.from_bytes(key[:8], "big", signed=True)})
     return bool((statements.fetchone() or (False,))[0])
 
 
 def find(statements: cursor, key: bytes) -> tuple[bytes, WriteResult] | None:
-    """The request (its SHA-256) that this key was used for, and its answer."""
+    """Return the request (its SHA-256) that the key was used for, and its response."""
     statements.execute(_FIND, {"key": key})
     row = statements.fetchone()
     return row and (bytes(row[0]), WriteResult(row[1], json.loads(row[2])))
 
 
-def keep(statements: cursor, key: bytes, request: bytes, answer: WriteResult) -> None:
-    statements.execute(_FORGET)
+def keep(statements: cursor, key: bytes, request: bytes, result: WriteResult) -> None:
+    """Store a response, and delete some that have expired."""
+    statements.execute(_DELETE_EXPIRED)
     statements.execute(
         _KEEP,
         {
             "key": key,
             "request": request,
-            "body": answer.body,
-            "headers": json.dumps(dict(answer.headers)),
+            "body": result.body,
+            "headers": json.dumps(dict(result.headers)),
         },
     )

@@ -1,4 +1,7 @@
-"""What insights rest on, and those that a model gave: at most one for each account and one for the portfolio, the newest."""
+"""Reads the facts for insights, and stores the insights that a model wrote.
+
+At most one insight is stored per account and one of the portfolio, the newest.
+"""
 
 import json
 from datetime import date
@@ -11,46 +14,59 @@ from service.database.connection import Database
 from service.insights.facts import AccountFacts, PortfolioFacts, TopAccount, renewal
 from service.queries import portfolio
 from service.queries.factors import scored
-from service.queries.numbers import ISO_MOMENT
+from service.queries.numbers import ISO_UTC_FORMAT
 from service.scoring import reasons
 
 MOST: Final = 5
-"""Accounts that a portfolio insight points at, on each side."""
+"""Accounts in each of the two lists of a portfolio insight, risks and opportunities."""
 
 _STORED: Final = f"""
     i.data_version, i.model, i.content::text,
-    to_char(i.generated_at AT TIME ZONE 'UTC', {ISO_MOMENT})
+    to_char(i.generated_at AT TIME ZONE 'UTC', {ISO_UTC_FORMAT})
 """
 
-_HEALTH: Final = "h.score, h.bucket, h.coverage, h.component_values::text, h.component_points::text, h.adjustments::text"
+_HEALTH: Final = """
+    h.score, h.bucket, h.coverage, h.component_values::text, h.component_points::text,
+    h.adjustments::text
+"""
 
 _ACCOUNT: Final = "".join([
-    "SELECT a.name, a.segment, a.industry, a.region, a.arr::double precision, a.expansion_oppty_dollar::double precision,",
-    "a.renewal_date, ", _HEALTH, ", ", _STORED,
-    "FROM accounts a JOIN account_health h ON h.account_id = a.id LEFT JOIN insights i ON i.account_id = a.id WHERE a.id = %(id)s",
+    "SELECT a.name, a.segment, a.industry, a.region, a.arr::double precision,"
+    " a.expansion_oppty_dollar::double precision, a.renewal_date, ", _HEALTH, ", ", _STORED,
+    " FROM accounts a JOIN account_health h ON h.account_id = a.id"
+    " LEFT JOIN insights i ON i.account_id = a.id WHERE a.id = %(id)s",
 ])  # fmt: skip
 
 _TOP_COLUMNS: Final = f"""
-    a.id, a.name, a.segment, a.arr::double precision, a.expansion_oppty_dollar::double precision, {_HEALTH}
+    a.id, a.name, a.segment, a.arr::double precision, a.expansion_oppty_dollar::double precision,
+    {_HEALTH}
     FROM accounts a JOIN account_health h ON h.account_id = a.id
 """
 
 _TOP: Final = f"""
-    (SELECT 'risk', {_TOP_COLUMNS} WHERE h.bucket IN ('Amber', 'Red') ORDER BY a.arr DESC, a.id LIMIT %(most)s)
+    (SELECT 'risk', {_TOP_COLUMNS}
+    WHERE h.bucket IN ('Amber', 'Red')
+    ORDER BY a.arr DESC, a.id LIMIT %(most)s)
     UNION ALL
-    (SELECT 'opportunity', {_TOP_COLUMNS} WHERE a.expansion_oppty_dollar > 0 ORDER BY a.expansion_oppty_dollar DESC, a.id LIMIT %(most)s)
+    (SELECT 'opportunity', {_TOP_COLUMNS}
+    WHERE a.expansion_oppty_dollar > 0
+    ORDER BY a.expansion_oppty_dollar DESC, a.id LIMIT %(most)s)
 """
 
 _KEEP: Final = """
     INSERT INTO insights (account_id, data_version, model, content, generated_at)
     VALUES (%(id)s, %(data_version)s, %(model)s, %(content)s, %(generated_at)s)
     ON CONFLICT (account_id) DO UPDATE SET
-        data_version = excluded.data_version, model = excluded.model, content = excluded.content, generated_at = excluded.generated_at
+        data_version = excluded.data_version, model = excluded.model, content = excluded.content,
+        generated_at = excluded.generated_at
 """
 
 
 class Stored(NamedTuple):
-    """What `model` said of the data of `data_version`; `generated_at` is ISO 8601 with `Z`."""
+    """An insight that `model` wrote from the data of `data_version`.
+
+    `generated_at` is an ISO 8601 timestamp with `Z`.
+    """
 
     data_version: str
     model: str
@@ -61,7 +77,7 @@ class Stored(NamedTuple):
 def account(
     database: Database, account_id: int, today: date
 ) -> tuple[AccountFacts, Stored | None] | None:
-    """An account with the insight that is stored of it, or None when there is no account."""
+    """Return the facts of an account and its stored insight; None when there is no account."""
     rows = database.read(_ACCOUNT, {"id": account_id})
     if not rows:
         return None
@@ -86,7 +102,7 @@ def account(
 
 
 def all_accounts(database: Database, today: date) -> tuple[PortfolioFacts, Stored | None]:
-    """The portfolio with the insight that is stored of it."""
+    """Return the facts of the portfolio and its stored insight."""
     metrics = portfolio.metrics(database, today)
     top = [(row[0], _top(row[1:])) for row in database.read(_TOP, {"most": MOST})]
     stored = database.read(
@@ -101,7 +117,10 @@ def all_accounts(database: Database, today: date) -> tuple[PortfolioFacts, Store
 
 
 def keep(database: Database, account_id: int | None, insight: Stored) -> None:
-    """Stores an insight in place of the one before; None is the portfolio's. That of an account which is gone by now is let go."""
+    """Store an insight instead of the one before; `account_id` is None for the portfolio's.
+
+    Does nothing when the account was deleted meanwhile.
+    """
 
     def work(statements: cursor) -> None:
         statements.execute(

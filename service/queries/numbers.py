@@ -1,15 +1,15 @@
-"""Numbers and times as PostgreSQL writes them, and as clients read them."""
+"""Conversions of numbers and times between PostgreSQL, Python and JSON."""
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-ISO_MOMENT: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-"""The pattern of `to_char`, for a time at UTC."""
+ISO_UTC_FORMAT: Final = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+"""The `to_char` pattern of an ISO 8601 timestamp, for a timestamp that is in UTC already."""
 
 
 def parse_numbers(array: str) -> list[float | None]:
-    """`{1.5,NULL}` → `[1.5, None]`"""
+    """Parse PostgreSQL's text of an array of numbers: `{1.5,NULL}` → `[1.5, None]`."""
     return (
         [None if item == "NULL" else float(item) for item in array[1:-1].split(",")]
         if len(array) > 2
@@ -18,15 +18,15 @@ def parse_numbers(array: str) -> list[float | None]:
 
 
 def format_numbers(numbers: Iterable[float | None]) -> str:
-    """`[1.5, None]` → `{1.5,NULL}`"""
+    """Format an array of numbers for PostgreSQL: `[1.5, None]` → `{1.5,NULL}`."""
     return "{" + ",".join("NULL" if number is None else repr(number) for number in numbers) + "}"
 
 
-def shown(score: str) -> str:
-    """SQL of a score as clients see it, with one decimal, from SQL of the unrounded one."""
+def rounded_score_sql(score: str) -> str:
+    """The SQL expression that rounds the score `score`, an SQL expression too, to one decimal."""
     return f"round(({score})::numeric, 1)::double precision"
 
 
 def money(amount: Decimal) -> int | float:
-    """Whole dollars stay whole in JSON."""
+    """Convert dollars to a number for JSON: an integer where there are no cents."""
     return int(amount) if amount == int(amount) else float(amount)

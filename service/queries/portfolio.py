@@ -1,4 +1,4 @@
-"""All accounts together, from the rollups that the database keeps of them."""
+"""Computes the metrics of all accounts from the rollup tables."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -13,33 +13,47 @@ from service.scoring.rules import BUCKET_NAMES, UNSCORED
 
 SOON_DAYS: Final = 60
 NANOS: Final = 10**9
-"""Rollups sum scores and ratios in billionths."""
+"""Rollups sum scores and ratios as integers in billionths, so that sums are exact."""
 
+# The median of a million scores without reading them: `score_bins` counts accounts per eighth of a
+# point. `ranks` adds for each bin the number of scores below it; `middle` is the bin that holds the
+# lower median (rank (n - 1) / 2 from 0), how many of its scores to skip, and how many to average:
+# one for an odd number of scores, two for an even one. `median` then reads only scores from the
+# start of that bin on, in the order of the index. The second one may lie in a later bin, which the
+# ORDER BY reaches.
 _METRICS: Final = f"""
     WITH cells AS (
-        SELECT segment, bucket, sum(accounts), sum(arr), sum(score_nanos), sum(with_seat_use), sum(seat_use_nanos), sum(with_feature),
-            sum(feature_nanos), sum(tickets), sum(critical)
+        SELECT segment, bucket, sum(accounts), sum(arr), sum(score_nanos), sum(with_seat_use),
+            sum(seat_use_nanos), sum(with_feature), sum(feature_nanos), sum(tickets), sum(critical)
         FROM portfolio_cells GROUP BY segment, bucket
     ),
     bins AS (SELECT eighth, sum(accounts) AS accounts FROM score_bins GROUP BY eighth),
-    places AS (SELECT eighth, accounts, sum(accounts) OVER (ORDER BY eighth) - accounts AS before FROM bins),
+    ranks AS (
+        SELECT eighth, accounts, sum(accounts) OVER (ORDER BY eighth) - accounts AS rows_before
+        FROM bins
+    ),
     middle AS (
-        SELECT (eighth / {BINS_A_POINT}.0)::double precision AS lowest, (lower_rank - before)::bigint AS skip,
-            2 - mod(scored, 2)::int AS count
-        FROM (SELECT sum(accounts) AS scored, div(sum(accounts) - 1, 2) AS lower_rank FROM bins) all_of_them, places
-        WHERE accounts > 0 AND lower_rank BETWEEN before AND before + accounts - 1
+        SELECT (eighth / {BINS_A_POINT}.0)::double precision AS lowest,
+            (lower_rank - rows_before)::bigint AS skip, 2 - mod(scored, 2)::int AS count
+        FROM (
+            SELECT sum(accounts) AS scored, div(sum(accounts) - 1, 2) AS lower_rank FROM bins
+        ) counts, ranks
+        WHERE accounts > 0 AND lower_rank BETWEEN rows_before AND rows_before + accounts - 1
     ),
     median AS (
         SELECT avg(score) AS median FROM (
             SELECT score FROM account_health WHERE score >= (SELECT lowest FROM middle)
             ORDER BY score OFFSET (SELECT skip FROM middle) LIMIT (SELECT count FROM middle)
-        ) found
+        ) scores
     ),
-    renewals AS (SELECT coalesce(sum(accounts), 0)::bigint FROM renewal_days WHERE renewal_date BETWEEN %(today)s AND %(until)s)
+    renewals AS (
+        SELECT coalesce(sum(accounts), 0)::bigint FROM renewal_days
+        WHERE renewal_date BETWEEN %(today)s AND %(until)s
+    )
     SELECT * FROM cells, median, renewals
 """
-"""A row for each segment and bucket that has accounts; the median and the number of renewals repeat. The median's bin is known from the
-rollup, so that only scores of that bin are read."""
+"""One row for each segment and bucket that has accounts. The last two columns, the median and the
+number of renewals, are the same in all rows."""
 
 _RENEWALS: Final = """
     SELECT to_char(renewal_date, 'YYYY-MM'), bucket, sum(accounts)::bigint, sum(arr)
@@ -52,7 +66,10 @@ _ZERO: Final = Decimal(0)
 
 
 def metrics(database: Database, today: date) -> dict[str, Any]:
-    """Sums and counts, exact; averages over the accounts of which the number is known (null when there is none), to six digits."""
+    """Return exact sums and counts, and averages rounded to six digits.
+
+    An average is over the accounts whose value is known, and None when there is no such account.
+    """
     rows = database.read(_METRICS, {"today": today, "until": today + timedelta(days=SOON_DAYS)})
     counts, arr = dict.fromkeys(BUCKET_NAMES, 0), dict.fromkeys(BUCKET_NAMES, _ZERO)
     by_segment = dict.fromkeys(SEGMENTS, _ZERO)
@@ -89,28 +106,31 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
 
 
 def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
-    """By month of the next `days`, today included: accounts and ARR, in all and by bucket. Months without a renewal are left out."""
+    """Return accounts and ARR that renew within `days` from today, by month and bucket.
+
+    Months without a renewal are left out.
+    """
     months: dict[str, dict[str, Any]] = {}
     for month, bucket, accounts, dollars in database.read(
         _RENEWALS, {"today": today, "until": today + timedelta(days=days)}
     ):
         by_bucket = months.setdefault(month, dict.fromkeys(BUCKET_NAMES, (0, _ZERO)))
         by_bucket[bucket or UNSCORED] = (accounts, dollars)
-    every = [part for by_bucket in months.values() for part in by_bucket.values()]
+    all_parts = [part for by_bucket in months.values() for part in by_bucket.values()]
     return {
         "months": [
             {
                 "month": month,
-                **_renewing(by_bucket.values()),
-                "by_bucket": {name: _renewing([part]) for name, part in by_bucket.items()},
+                **_total(by_bucket.values()),
+                "by_bucket": {name: _total([part]) for name, part in by_bucket.items()},
             }
             for month, by_bucket in months.items()
         ],
-        **{f"total_{name}": value for name, value in _renewing(every).items()},
+        **{f"total_{name}": value for name, value in _total(all_parts).items()},
     }
 
 
-def _renewing(parts: Iterable[tuple[int, Decimal]]) -> dict[str, Any]:
+def _total(parts: Iterable[tuple[int, Decimal]]) -> dict[str, Any]:
     parts = list(parts)
     return {
         "accounts": sum(accounts for accounts, _ in parts),

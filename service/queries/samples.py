@@ -1,4 +1,4 @@
-"""Invented accounts into the database: all of them with their history, or nothing."""
+"""Inserts sample accounts with their history: all of them or none."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,28 +13,30 @@ from service.samples import Sample, generate
 from service.samples.generate import Day
 
 AT_ONCE: Final = 50
-"""Accounts whose history is in memory at one time."""
+"""Accounts whose history is in memory at a time."""
 
 _CLEAR: Final = (
-    # whoever writes an account locks accounts before their health: so this waits for them, and they for this, never crosswise
+    # every write locks accounts before their health rows: in this order there is no deadlock
     "LOCK TABLE accounts, account_health IN SHARE ROW EXCLUSIVE MODE",
     "DELETE FROM account_metrics_daily",
     "DELETE FROM health_snapshots",
     "DELETE FROM accounts",
 )
-"""What hangs on accounts goes first, at once: row by row it would take minutes."""
+"""Rows that refer to accounts are deleted first, because the cascade deletes them one by one."""
 
 _FROM_STAGED: Final = "FROM staged ORDER BY name ON CONFLICT (name) DO NOTHING RETURNING name, id"
 
 _SNAPSHOT: Final = (
-    "account_id", "calculated_at", "score", "risk_label", "coverage", "component_values", "component_points", "adjustments",
+    "account_id", "calculated_at", "score", "risk_label", "coverage", "component_values",
+    "component_points", "adjustments",
 )  # fmt: skip
 
 
 def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date) -> dict[str, Any]:
-    """Adds the seed's first `count` accounts and says what was added. One whose name is taken stays as it is, with its history.
+    """Insert the seed's first `count` accounts, and return the counts as a JSON object.
 
-    `replace` removes every account first, in the same transaction.
+    An account whose name exists is left unchanged, with its history. `replace` deletes all accounts
+    first, in the same transaction.
     """
     if replace:
         for statement in _CLEAR:
@@ -52,32 +54,28 @@ def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date
 
 
 def _insert(statements: cursor, samples: Sequence[Sample]) -> dict[str, int]:
-    """The ids of those that were not there, by name. In the order of the names, so that two at once never wait for each other crosswise."""
+    """Insert the accounts whose names are new, and return their ids by name.
+
+    In the order of the names, so that two sessions cannot deadlock.
+    """
     accounts = [sample.account() for sample in samples]
     columns = list(accounts[0])
     names = ", ".join(columns)
-    statements.execute(
-        " ".join(
-            [
-                "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT",
-                names,
-                "FROM accounts WITH NO DATA",
-            ]
-        )
-    )
+    create = "CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT"
+    statements.execute(" ".join([create, names, "FROM accounts WITH NO DATA"]))
     copy_rows(statements, "staged", columns, (list(account.values()) for account in accounts))
     statements.execute(" ".join(["INSERT INTO accounts (", names, ") SELECT", names, _FROM_STAGED]))
     return dict(statements.fetchall())
 
 
 def _copy_history(statements: cursor, added: Sequence[tuple[int, Sample]]) -> int:
-    """The number of daily rows."""
-    told = [(account_id, sample, sample.days()) for account_id, sample in added]
+    """Insert the daily rows and the past scores. Returns the number of daily rows."""
+    histories = [(account_id, sample, sample.days()) for account_id, sample in added]
     copy_rows(
         statements,
         "account_metrics_daily",
         ("account_id", *Day._fields),
-        ((account_id, *day) for account_id, _, days in told for day in days),
+        ((account_id, *day) for account_id, _, days in histories for day in days),
     )
     copy_rows(
         statements,
@@ -85,17 +83,17 @@ def _copy_history(statements: cursor, added: Sequence[tuple[int, Sample]]) -> in
         _SNAPSHOT,
         (
             (account_id, f"{then}T06:00:00Z", *past)
-            for account_id, sample, days in told
+            for account_id, sample, days in histories
             for then, past in sample.past_scores(days)
         ),
     )
-    return sum(len(days) for _, _, days in told)
+    return sum(len(days) for _, _, days in histories)
 
 
 def _result(*, seed: int, created: int, unchanged: int, days: int) -> dict[str, Any]:
-    there = f" {unchanged} were there already." if unchanged else ""
+    existing = f" {unchanged} were there already." if unchanged else ""
     return {
-        "message": f"Added {created} sample accounts.{there}",
+        "message": f"Added {created} sample accounts.{existing}",
         "accounts_created": created,
         "accounts_updated": 0,
         "accounts_unchanged": unchanged,

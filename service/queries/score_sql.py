@@ -1,14 +1,15 @@
-"""`service.scoring.score` as SQL, from the same table of constants: accounts are scored where their data is, thousands at once.
+"""`service.scoring.score` in SQL, generated from the same constants.
 
-A test compares the two.
+It scores thousands of accounts in one statement, without reading them into Python. A test compares
+the two on random accounts.
 """
 
 from typing import Final
 
 from service.scoring import rules
-from service.scoring.rules import COMPONENTS
+from service.scoring.rules import COMPONENTS, Component
 
-_JUDGED: Final = {
+_VALUES: Final = {
     "seat_utilisation": "a.active_users::double precision / a.seats_purchased",
     "feature_adoption": "a.feature_x_adoption",
     "weekly_activity": "a.weekly_active_pct",
@@ -20,67 +21,99 @@ _JUDGED: Final = {
     "nps": "a.nps",
     "review_recency": "%(today)s - a.qbr_last_date",
     "onboarding": f"""CASE
-        WHEN NOT a.onboarding_phase THEN 1
-        WHEN a.onboarding_phase AND a.time_to_value_days > {rules.ONBOARDING_DAYS} THEN 0
-        WHEN a.onboarding_phase AND a.time_to_value_days <= {rules.ONBOARDING_DAYS} THEN 1
-    END""",
+            WHEN NOT a.onboarding_phase THEN 1
+            WHEN a.onboarding_phase AND a.time_to_value_days > {rules.ONBOARDING_DAYS} THEN 0
+            WHEN a.onboarding_phase AND a.time_to_value_days <= {rules.ONBOARDING_DAYS} THEN 1
+        END""",
 }
-"""What each component is judged by; null is unknown."""
+"""The SQL expression of each component's value; null is unknown."""
 
 
-def _points(place: int, part: rules.Component) -> str:
-    share = f"(v{place} - ({part.worst})) / ({part.best - part.worst})::double precision"
-    return f"CASE WHEN v{place} IS NOT NULL THEN {part.max} * least(greatest({share}, 0), 1) END AS p{place}"
+def _points(index: int, component: Component) -> str:
+    """Column p0, p1, …: the points of the component's value v0, v1, …; null is unknown."""
+    span = component.best - component.worst
+    share = f"(v{index} - ({component.worst})) / ({span})::double precision"
+    points = f"{component.max} * least(greatest({share}, 0), 1)"
+    return f"CASE WHEN v{index} IS NOT NULL THEN {points} END AS p{index}"
 
 
-def _each(text: str, separator: str = ", ") -> str:
-    """`text` for every component, with its `{place}` and `{max}` filled in."""
+def _each(template: str, separator: str = ", ") -> str:
+    """`template` for every component, with its `{index}` and `{max}` filled in."""
     return separator.join(
-        text.format(place=place, max=part.max) for place, part in enumerate(COMPONENTS)
+        template.format(index=index, max=component.max)
+        for index, component in enumerate(COMPONENTS)
     )
 
 
-_BUCKET: Final = " ".join(f"WHEN kept >= {lowest} THEN '{name}'" for name, lowest in rules.BUCKETS)
+_VALUE_COLUMNS: Final = ",\n            ".join(
+    f"({_VALUES[component.code]})::double precision AS v{index}"
+    for index, component in enumerate(COMPONENTS)
+)
+_POINTS_COLUMNS: Final = ",\n            ".join(
+    _points(index, component) for index, component in enumerate(COMPONENTS)
+)
+_EARNED: Final = _each("coalesce(p{index}, 0)", " + ")
+_KNOWN: Final = _each("CASE WHEN p{index} IS NULL THEN 0 ELSE {max} END", " + ")
+_EXPANSION: Final = f"{rules.EXPANSION_PER_RATIO} * (opportunity / arr)"
+_RENEWAL: Final = (
+    f"days_to_renewal BETWEEN 0 AND {rules.RENEWAL_WINDOW_DAYS} AND v0 < {rules.RENEWAL_SEAT_USE}"
+)
+_BUCKET: Final = " ".join(
+    f"WHEN clamped_score >= {lowest} THEN '{name}'" for name, lowest in rules.BUCKETS
+)
 
+# Each step computes columns from those of the step before. `inputs` has the values v0, v1, … in the
+# order of COMPONENTS, `points` the points p0, p1, …, `sums` what the components earned and could
+# have earned and the adjustments, `totals` the score before it is clamped.
+#
+# PostgreSQL would inline the steps into each other, and then compute v0 again at each of its uses,
+# and the uses of these. `OFFSET 0` prevents that: a subquery with it is computed once per row.
+# (MATERIALIZED would do that too, but write all rows of each step to a temporary store first.)
 SCORED: Final = f"""
-    SELECT account_id, CASE WHEN told THEN kept END AS score, CASE WHEN told THEN CASE {_BUCKET} END END AS bucket, known / 100 AS coverage,
-        ARRAY[{_each("v{place}")}] AS component_values, ARRAY[{_each("p{place}")}] AS component_points,
-        ARRAY[expansion, pressure, kept - total] AS adjustments
-    FROM (
-        SELECT *, least(greatest(total, {rules.SCORE_MIN}), {rules.SCORE_MAX}) AS kept, known / 100 >= {rules.COVERAGE_MIN} AS told
-        FROM (
-            SELECT *, CASE WHEN known > 0 THEN earned * 100 / known ELSE 0 END + expansion + pressure AS total
-            FROM (
-                SELECT *, ({_each("coalesce(p{place}, 0)", " + ")}) AS earned,
-                    ({_each("CASE WHEN p{place} IS NULL THEN 0 ELSE {max} END", " + ")})::double precision AS known,
-                    CASE WHEN arr > 0 AND opportunity > 0
-                        THEN least({rules.EXPANSION_MAX}, {rules.EXPANSION_PER_RATIO} * (opportunity / arr)) ELSE 0
-                    END::double precision AS expansion,
-                    CASE WHEN days_to_renewal BETWEEN 0 AND {rules.RENEWAL_WINDOW_DAYS} AND v0 < {rules.RENEWAL_SEAT_USE}
-                        THEN {rules.RENEWAL_PENALTY} ELSE 0
-                    END::double precision AS pressure
-                FROM (
-                    SELECT *, {", ".join(_points(place, part) for place, part in enumerate(COMPONENTS))}
-                    FROM (
-                        SELECT a.id AS account_id, a.arr::double precision AS arr,
-                            a.expansion_oppty_dollar::double precision AS opportunity,
-                            a.renewal_date - %(today)s AS days_to_renewal,
-                            {", ".join(f"({_JUDGED[part.code]})::double precision AS v{place}" for place, part in enumerate(COMPONENTS))}
-                        FROM accounts a CROSS JOIN LATERAL (
-                            SELECT avg(avg_session_min) AS minutes FROM (
-                                SELECT avg_session_min FROM account_metrics_daily WHERE account_id = a.id
-                                ORDER BY date DESC LIMIT {rules.SESSION_ROWS}
-                            ) daily
-                        ) newest
-                        WHERE a.id = ANY(%(ids)s)
-                        OFFSET 0
-                    ) judged
-                    OFFSET 0
-                ) pointed
-                OFFSET 0
-            ) summed
-            OFFSET 0
-        ) totalled
-    ) scored
+    WITH inputs AS (
+        SELECT a.id AS account_id, a.arr::double precision AS arr,
+            a.expansion_oppty_dollar::double precision AS opportunity,
+            a.renewal_date - %(today)s AS days_to_renewal,
+            {_VALUE_COLUMNS}
+        FROM accounts a CROSS JOIN LATERAL (
+            SELECT avg(avg_session_min) AS minutes FROM (
+                SELECT avg_session_min FROM account_metrics_daily WHERE account_id = a.id
+                ORDER BY date DESC LIMIT {rules.SESSION_ROWS}
+            ) daily
+        ) newest
+        WHERE a.id = ANY(%(ids)s)
+        OFFSET 0
+    ),
+    points AS (
+        SELECT *,
+            {_POINTS_COLUMNS}
+        FROM inputs OFFSET 0
+    ),
+    sums AS (
+        SELECT *, ({_EARNED}) AS earned, ({_KNOWN})::double precision AS known,
+            CASE WHEN arr > 0 AND opportunity > 0
+                THEN least({rules.EXPANSION_MAX}, {_EXPANSION}) ELSE 0
+            END::double precision AS expansion,
+            CASE WHEN {_RENEWAL} THEN {rules.RENEWAL_PENALTY} ELSE 0
+            END::double precision AS renewal
+        FROM points OFFSET 0
+    ),
+    totals AS (
+        SELECT *,
+            CASE WHEN known > 0 THEN earned * 100 / known ELSE 0 END + expansion + renewal AS total
+        FROM sums OFFSET 0
+    ),
+    clamped AS (
+        SELECT *,
+            least(greatest(total, {rules.SCORE_MIN}), {rules.SCORE_MAX}) AS clamped_score,
+            known / 100 >= {rules.COVERAGE_MIN} AS has_enough_data
+        FROM totals
+    )
+    SELECT account_id, CASE WHEN has_enough_data THEN clamped_score END AS score,
+        CASE WHEN has_enough_data THEN CASE {_BUCKET} END END AS bucket, known / 100 AS coverage,
+        ARRAY[{_each("v{index}")}] AS component_values,
+        ARRAY[{_each("p{index}")}] AS component_points,
+        ARRAY[expansion, renewal, clamped_score - total] AS adjustments
+    FROM clamped
 """
-"""The scores of the accounts `%(ids)s` as of `%(today)s`, by what is stored of them. `OFFSET 0`: computed once, not at each use."""
+"""Selects the scores of the accounts `%(ids)s` as of the date `%(today)s`."""

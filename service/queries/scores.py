@@ -1,4 +1,4 @@
-"""Scores into the database: the one way in which stored accounts are scored."""
+"""Scores stored accounts and stores their scores. Every write of a score goes through here."""
 
 import time
 from collections.abc import Sequence
@@ -10,54 +10,80 @@ from psycopg2.extensions import cursor
 from service import deadline
 from service.queries.score_sql import SCORED
 
-_LOCK: Final = "SELECT FROM account_health WHERE account_id = ANY(%(ids)s) ORDER BY account_id FOR NO KEY UPDATE"
-"""Whoever scores an account first takes its health row, and then looks at the account: what is written is never from before what another
-one has written. All take them in the order of ids, so that nobody waits crosswise."""
+# Two writes of one account at a time, say of its columns and of its daily rows, must not both score
+# it by what they see: the later commit would store a score without the other's data. So each locks
+# the health row first, and only then reads the account, in a statement of its own that sees what
+# was committed meanwhile. All lock rows in the order of ids, so that there is no deadlock.
+_LOCK: Final = """
+    SELECT FROM account_health WHERE account_id = ANY(%(ids)s)
+    ORDER BY account_id FOR NO KEY UPDATE
+"""
+_LOCK_NEXT: Final = """
+    SELECT account_id FROM account_health WHERE account_id > %(after)s
+    ORDER BY account_id LIMIT %(limit)s FOR NO KEY UPDATE
+"""
 
-_LOCK_NEXT: Final = "SELECT account_id FROM account_health WHERE account_id > %(after)s ORDER BY account_id LIMIT %(limit)s FOR NO KEY UPDATE"
+_SCORE_COLUMNS: Final = (
+    "score", "bucket", "coverage", "component_values", "component_points", "adjustments",
+)  # fmt: skip
+_SCORE: Final = ", ".join(_SCORE_COLUMNS)
+_OLD: Final = ", ".join(f"old.{column}" for column in _SCORE_COLUMNS)
+_NEW: Final = ", ".join(f"new.{column}" for column in _SCORE_COLUMNS)
 
-_COLUMNS: Final = "score, bucket, coverage, component_values, component_points, adjustments"
-_FACTS: Final = "segment, region, cs_owner, industry, arr, renewal_date, seat_use, feature_x_adoption, tickets_last_30d, critical_tickets_90d"
-"""What a health row repeats of its account."""
-_OLD, _NEW = (
-    ", ".join(f"{table}.{column}" for column in _COLUMNS.split(", ")) for table in ("old", "new")
-)
+_ACCOUNT_COLUMNS: Final = """
+    segment, region, cs_owner, industry, arr, renewal_date, seat_use, feature_x_adoption,
+    tickets_last_30d, critical_tickets_90d
+"""
+"""The columns of a health row that repeat the account's; the view `account_facts` has them."""
 
+# Component values can change without the points, beyond the best or the worst value: an account
+# with 40 tickets earns as little as one with 30. Then the stored score is updated, but a snapshot
+# would show nothing new (`needs_snapshot`). `calculated_at` is null before the first scoring.
 _CHANGED: Final = f"""
     CREATE TEMP TABLE changed_scores ON COMMIT DROP AS
     SELECT new.*,
-        (new.score, new.component_points, new.adjustments) IS DISTINCT FROM (old.score, old.component_points, old.adjustments) AS seen
+        (new.score, new.component_points, new.adjustments)
+        IS DISTINCT FROM (old.score, old.component_points, old.adjustments) AS needs_snapshot
     FROM ({SCORED}) new LEFT JOIN account_health old USING (account_id)
     WHERE ({_NEW}) IS DISTINCT FROM ({_OLD}) OR old.calculated_at IS NULL
 """
-"""`seen`: other than by what a component is judged by."""
 
-_KEEP_SNAPSHOTS: Final = """
-    INSERT INTO health_snapshots (account_id, score, risk_label, coverage, component_values, component_points, adjustments)
-    SELECT account_id, score, bucket, coverage, component_values, component_points, adjustments FROM changed_scores WHERE seen
+_INSERT_SNAPSHOTS: Final = """
+    INSERT INTO health_snapshots (
+        account_id, score, risk_label, coverage, component_values, component_points, adjustments
+    )
+    SELECT account_id, score, bucket, coverage, component_values, component_points, adjustments
+    FROM changed_scores WHERE needs_snapshot
     ORDER BY account_id
 """
 
-_KEEP_SCORES: Final = f"""
-    UPDATE account_health old SET ({_COLUMNS}, calculated_at) = ROW ({_NEW}, now())
+_UPDATE_SCORES: Final = f"""
+    UPDATE account_health old SET ({_SCORE}, calculated_at) = ROW ({_NEW}, now())
     FROM changed_scores new WHERE new.account_id = old.account_id
 """
 
-_ADD_SCORES: Final = f"""
-    INSERT INTO account_health (account_id, {_FACTS}, {_COLUMNS}, calculated_at)
-    SELECT account_id, {_FACTS}, {_COLUMNS}, now() FROM changed_scores JOIN account_facts USING (account_id)
-    WHERE NOT EXISTS (SELECT FROM account_health old WHERE old.account_id = changed_scores.account_id)
+_INSERT_SCORES: Final = f"""
+    INSERT INTO account_health (account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, calculated_at)
+    SELECT account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, now()
+    FROM changed_scores JOIN account_facts USING (account_id)
+    WHERE NOT EXISTS (
+        SELECT FROM account_health old WHERE old.account_id = changed_scores.account_id
+    )
     ORDER BY account_id
 """
 
 RESERVE_SECONDS: Final = 3.0
-"""Left for the commit."""
+"""Time of the request that `recompute` leaves for the commit."""
 AT_ONCE: Final = 10_000
-"""Accounts that are scored by one statement."""
+"""Accounts that one statement scores."""
 
 
 class Recomputed(NamedTuple):
-    """`changed` of the accounts that were looked at have another score or factors now; `next_cursor` is the last one, None at the end."""
+    """The result of `recompute`.
+
+    `changed` accounts have another score or other factors than before. `next_cursor` is the last
+    account that was scored, None at the end.
+    """
 
     changed: int
     snapshots: int
@@ -65,23 +91,33 @@ class Recomputed(NamedTuple):
 
 
 def lock(statements: cursor, account_ids: Sequence[int]) -> None:
-    """For a write of several accounts, once it has locked those: before it changes them, which takes their health rows one by one."""
+    """Lock the health rows of accounts that are locked already, before a write changes several.
+
+    Without it, the triggers would lock these rows one by one, in the order of the changes.
+    """
     statements.execute(_LOCK, {"ids": list(account_ids)})
 
 
 def will_score(statements: cursor) -> None:
-    """Says for the rest of the transaction that what it adds will be scored: then no row is made for a score that is not there yet."""
+    """Declare that this transaction scores the accounts that it inserts.
+
+    Then the trigger on accounts inserts no health row without a score, which `rescore` would have
+    to update at once: `rescore` inserts the whole row.
+    """
     statements.execute("SET LOCAL service.scores_follow = 'true'")
 
 
 def rescore(statements: cursor, account_ids: Sequence[int], today: date) -> int:
-    """Scores these accounts by what is stored of them, keeps a snapshot of each that changed, and tells how many that were."""
+    """Score these accounts, and store a snapshot of each that changed.
+
+    Returns the number of snapshots.
+    """
     lock(statements, account_ids)
     return _rescore_locked(statements, account_ids, today)[1]
 
 
 def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Recomputed:
-    """Scores up to `limit` accounts whose ids come after `after`, as many as the request has time for."""
+    """Score up to `limit` accounts with ids above `after`, as many as the request has time for."""
     changed = snapshots = done = 0
     while True:
         began = time.monotonic()
@@ -90,13 +126,13 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
         if not ids:
             return Recomputed(changed, snapshots, None)
         more_changed, more_snapshots = _rescore_locked(statements, ids, today)
-        changed, snapshots, done, after = (
-            changed + more_changed,
-            snapshots + more_snapshots,
-            done + len(ids),
-            ids[-1],
-        )
-        if done >= limit or deadline.remaining() < RESERVE_SECONDS + 2 * (time.monotonic() - began):
+        changed += more_changed
+        snapshots += more_snapshots
+        done += len(ids)
+        after = ids[-1]
+        # the next turn is expected to take as long as this one, at most twice that
+        needed = RESERVE_SECONDS + 2 * (time.monotonic() - began)
+        if done >= limit or deadline.remaining() < needed:
             statements.execute(
                 "SELECT EXISTS (SELECT FROM account_health WHERE account_id > %(after)s)",
                 {"after": after},
@@ -106,15 +142,15 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
 
 
 def _rescore_locked(statements: cursor, ids: Sequence[int], today: date) -> tuple[int, int]:
-    """How many accounts changed, and how many snapshots of them were kept."""
+    """Returns how many accounts changed, and how many snapshots were stored."""
     statements.execute("DROP TABLE IF EXISTS changed_scores")
     statements.execute(_CHANGED, {"ids": list(ids), "today": today})
     changed = statements.rowcount
     if not changed:
         return 0, 0
-    statements.execute(_KEEP_SNAPSHOTS)
+    statements.execute(_INSERT_SNAPSHOTS)
     snapshots = statements.rowcount
-    statements.execute(_KEEP_SCORES)
+    statements.execute(_UPDATE_SCORES)
     if statements.rowcount < changed:
-        statements.execute(_ADD_SCORES)
+        statements.execute(_INSERT_SCORES)
     return changed, snapshots

@@ -1,6 +1,7 @@
 """Routes for accounts: list, export, read and update them, and read their history."""
 
-from typing import Annotated
+import codecs
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from pydantic import StringConstraints
@@ -118,7 +119,12 @@ async def list_accounts(
     summary="Export accounts as CSV",
 )
 async def export_accounts(
-    request: Request, wanted: Annotated[Filter, Depends(account_filter)]
+    request: Request,
+    wanted: Annotated[Filter, Depends(account_filter)],
+    bom: Annotated[
+        bool,
+        Query(description="Begin the file with a byte order mark, which Excel needs for UTF-8."),
+    ] = True,
 ) -> Response:
     """Returns the accounts that match a filter as a CSV file that can be imported again unchanged.
 
@@ -128,7 +134,10 @@ async def export_accounts(
     from service.http.downloads import MAX_BYTES, csv_file
     from service.queries.export import export
 
-    return csv_file(request, export(database(request), wanted, limit=MAX_BYTES), "accounts.csv")
+    content = export(database(request), wanted, limit=MAX_BYTES)
+    if content is not None and bom:
+        content = codecs.BOM_UTF8 + content
+    return csv_file(request, content, "accounts.csv")
 
 
 @router.get(
@@ -155,9 +164,10 @@ async def get_account(
 async def update_account(
     request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
 ) -> Response:
-    """Updates any of an account's columns except its id and name, and scores it again.
+    """Updates any of an account's columns except its id, and scores it again.
 
-    A column that is left out is not changed; null makes its value unknown.
+    A column that is left out is not changed; null makes its value unknown. A name or external id
+    that another account has is a conflict.
     """
     from service.queries.changes import change
     from service.schema.requests import AccountChange
@@ -177,6 +187,28 @@ async def update_account(
         return WriteResult(changed, {"ETag": strong_etag(changed)})
 
     return write(request, key, work, content=await request.body())
+
+
+@router.delete(
+    ACCOUNT,
+    responses=json_responses(
+        "Deleted", "The account was deleted.", *WRITE, NotFoundError, PreconditionFailedError
+    ),
+)
+async def delete_account(
+    request: Request, account_id: AccountId, if_match: IfMatch = None, key: IdempotencyKey = None
+) -> Response:
+    """Deletes an account with its daily rows, its score history and its insight."""
+    from service.queries.changes import delete
+
+    def work(statements: Statements) -> dict[str, Any]:
+        if not delete(
+            statements, account_id, allowed=lambda current: require_match(current, if_match)
+        ):
+            raise no_account(account_id)
+        return {"id": account_id, "message": "The account and its history were deleted."}
+
+    return write(request, key, work)
 
 
 @router.get(

@@ -66,7 +66,7 @@ def write(
             if isinstance(done, WriteResult)
             else WriteResult(json.dumps(done, separators=(",", ":")), {})
         )
-        rollups.fold(statements)
+        rollups.compact(statements)
         if key is not None:
             # An error in `work` leaves no record: the client can correct the request and send it
             # with the same key.

@@ -4,20 +4,22 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from service.clock import today
-from service.errors import InvalidRequestError, InvalidRowsError
+from service.errors import InvalidRequestError, InvalidRowsError, NotFoundError
 from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
 from service.http.openapi_responses import IMPORT, WRITE, json_responses
 from service.http.strict_query import new_router
 from service.routes.idempotent_write import IdempotencyKey, write
+from service.schema.limits import INT8_MAX, Segment
 
 if TYPE_CHECKING:
     from service.importing import InvalidFileError
 
 MAX_COUNT = 1000
+MAX_MAPPINGS = 200
 MAX_SEED = 2**53 - 1
 """The largest integer that every JSON parser represents exactly."""
 
@@ -71,7 +73,7 @@ async def generate_sample_accounts(
 
 @router.post(
     "/ingest/csv",
-    responses=json_responses("Imported", "What was written, or would be.", *IMPORT),
+    responses=json_responses("ImportedFile", "What was written, or would be.", *IMPORT),
     openapi_extra={"requestBody": REQUEST_BODY},
     summary="Import a CSV file",
 )
@@ -80,32 +82,89 @@ async def import_csv(
     dry_run: Annotated[
         bool, Query(description="Check the file and count what it would change, but write nothing.")
     ] = False,
+    number_format: Annotated[
+        Literal["1,234.5", "1.234,5"] | None,
+        Query(description="The format of numbers in the file. Default: detected from all numbers."),
+    ] = None,
+    date_order: Annotated[
+        Literal["ymd", "mdy", "dmy"] | None,
+        Query(
+            description="The order of numeric dates in the file. Default: detected from all dates."
+        ),
+    ] = None,
+    mapping: Annotated[
+        list[str],
+        Query(
+            max_length=MAX_MAPPINGS,
+            description="Repeatable, `HEADER=COLUMN`: the column that a header means. "
+            "`HEADER=` ignores it.",
+        ),
+    ] = [],  # noqa: B006 - a default that is never modified
+    segment: Annotated[
+        Segment | None, Query(description="The segment of new accounts without one in the file.")
+    ] = None,
     key: IdempotencyKey = None,
 ) -> Response:
     """Adds or updates the accounts of a CSV file and their days: all of them, or none.
 
     The header names the columns in any case and order: `name`, `arr`, `segment`, and any others of
-    an account. A row with a `date` is a day of its account as well: `logins`, `events`,
-    `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`. Rows of one name are one
-    account. A blank cell means that a value is unknown; a column that is missing leaves the values
-    of existing accounts as they are. The same file again changes nothing.
+    an account; unknown ones are ignored and listed. A row with a `date` is a day of its account as
+    well: `logins`, `events`, `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`.
+    Rows of one `external_id`, or of one name where there is none, are one account. A blank cell
+    means that a value is unknown; a column that is missing leaves the values of existing accounts
+    as they are. The same file again changes nothing.
     """
     # Imported here, because reads need neither.
-    from service.importing import InvalidFileError, read_file
+    from service.importing import InvalidFileError, Options, read_file
     from service.queries.imports import load
 
-    async with uploaded_file(request) as content:
-        digest = fingerprint(content)
-        try:
-            file = read_file(content)
-        except InvalidFileError as error:
-            raise _invalid_rows(error) from None
-    return write(
-        request,
-        None if dry_run else key,
-        partial(load, file=file, today=today(), dry_run=dry_run),
-        content=digest,
+    options = Options(
+        number_format=number_format,
+        date_order=date_order,
+        mapping=_mapping(mapping),
+        segment=segment,
     )
+    try:
+        async with uploaded_file(request) as content:
+            digest = fingerprint(content)
+            file = read_file(content, options)
+        return write(
+            request,
+            None if dry_run else key,
+            partial(load, file=file, today=today(), dry_run=dry_run, segment=segment),
+            content=digest,
+        )
+    except InvalidFileError as error:
+        raise _invalid_rows(error) from None
+
+
+@router.post(
+    "/ingest/{import_id}/undo",
+    responses=json_responses("Undone", "What was undone.", *WRITE, NotFoundError),
+)
+async def undo_import(
+    request: Request,
+    import_id: Annotated[int, Path(ge=1, le=INT8_MAX)],
+    key: IdempotencyKey = None,
+) -> Response:
+    """Undoes an import of the last 24 hours: deletes what it created and restores what it changed.
+
+    When a row has been written to since, nothing is undone; the error is a conflict and lists the
+    accounts.
+    """
+    from service.queries.undo import undo
+
+    return write(request, key, partial(undo, import_id=import_id, today=today()))
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    if any("=" not in pair for pair in pairs):
+        message = "Must be HEADER=COLUMN"
+        raise InvalidRequestError(
+            f"The request is invalid at query.mapping: {message}.",
+            errors=[{"loc": ["query", "mapping"], "code": "mapping_invalid", "message": message}],
+        )
+    return {header: column.strip() for header, _, column in (p.rpartition("=") for p in pairs)}
 
 
 def _invalid_rows(error: "InvalidFileError") -> InvalidRowsError:
@@ -114,6 +173,11 @@ def _invalid_rows(error: "InvalidFileError") -> InvalidRowsError:
         f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"
     )
     errors = [problem._asdict() for problem in error.problems]
+    more = error.total - 1
+    others = f" There are {more} more problems." if more > 1 else ""
+    others = " There is one more problem." if more == 1 else others
     return InvalidRowsError(
-        f"Nothing was written. Correct {where}: {first.message}", errors=errors, total=error.total
+        f"Nothing was written. Correct {where}: {first.message}{others}",
+        errors=errors,
+        total=error.total,
     )

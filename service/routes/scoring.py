@@ -32,14 +32,14 @@ async def get_scoring() -> JSONResponse:
 async def compute_what_if_score(request: Request) -> JSONResponse:
     """Returns the score that an account with these values would have. Nothing is stored."""
     from service.schema.requests import WhatIf
-    from service.scoring.score import shown
+    from service.scoring.score import rounded_score
 
     account = await json_body.read(request, WhatIf)
     found = score(account.inputs(today()))
     scored = factors(found.values, found.points, found.adjustments)
     return JSONResponse(
         {
-            "score": None if found.value is None else shown(found.value),
+            "score": None if found.value is None else rounded_score(found.value),
             "bucket": found.bucket,
             "coverage": found.coverage,
             "factors": [factor._asdict() for factor in scored],

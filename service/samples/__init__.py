@@ -1,4 +1,4 @@
-"""Invented accounts with a believable half year behind them: pure, and the same for the same seed and day."""
+"""Generates sample accounts with half a year of history, the same for the same seed and day."""
 
 from service.samples.generate import Sample, generate
 

@@ -1,4 +1,4 @@
-"""From a seed to accounts, their days and their past scores."""
+"""Generates accounts, their daily rows and their past scores from a seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ DAYS: Final = 180
 WEEK: Final = 7
 QUARTER: Final = 91
 BUSY: Final = (1.0, 1.0, 1.0, 0.95, 0.85, 0.25, 0.2)
-"""How much goes on, from Monday to Sunday."""
+"""The activity of a day relative to the busiest one, from Monday to Sunday."""
 
 
 class Day(NamedTuple):
@@ -31,7 +31,7 @@ class Day(NamedTuple):
 
 
 class _Use(NamedTuple):
-    """What is counted of an account at one time, before it is rounded to what a customer's systems report."""
+    """The measures of an account on one day, before they are rounded."""
 
     seats: float
     feature: float
@@ -45,7 +45,7 @@ class _Use(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One invented account; `today` is the day that it is as `account` says."""
+    """A sample account; `today` is the day of the values that `account` returns."""
 
     name: str
     industry: str
@@ -64,7 +64,7 @@ class Sample:
     today: date
 
     def account(self) -> dict[str, Any]:
-        """By column of the table; what is not there has the table's default."""
+        """Return the values by column; other columns have the default of the table."""
         known = self._inputs(self.today, None)
         return {
             "name": self.name,
@@ -90,7 +90,7 @@ class Sample:
         }
 
     def days(self) -> list[Day]:
-        """The daily rows, oldest first, up to yesterday."""
+        """Return the daily rows up to yesterday, the oldest first."""
         draw = Random(f"{self.seed}/days").random  # noqa: S311 - samples are no secrets
         days: list[Day] = []
         use = self._use(self.today)
@@ -102,7 +102,7 @@ class Sample:
         return days
 
     def past_scores(self, days: list[Day]) -> Iterator[tuple[date, Score]]:
-        """The score of each week but the present one, by what was known then."""
+        """Yield a date and the score as of then, for each week but the present one."""
         for ago in range(DAYS - DAYS % WEEK, 0, -WEEK):
             minutes = [
                 day.avg_session_min
@@ -156,13 +156,13 @@ class Sample:
         )
 
     def _use(self, day: date) -> _Use:
-        """From the story's beginning to its end, smoothly, with ups and downs of the account's own."""
+        """Interpolate from the start of the story to its end, with a wave of the account's own."""
         time = 1 - (self.today - day).days / DAYS
         share = time * time * (3 - 2 * time)
-        sway = 0.06 * sin(2 * pi * (2.3 * time + self.phase))
+        wave = 0.06 * sin(2 * pi * (2.3 * time + self.phase))
 
         def level(span: Span, lowest: float, highest: float) -> float:
-            return min(max((span[0] + (span[1] - span[0]) * share) * (1 + sway), lowest), highest)
+            return min(max((span[0] + (span[1] - span[0]) * share) * (1 + wave), lowest), highest)
 
         story = self.story
         return _Use(
@@ -178,7 +178,7 @@ class Sample:
 
 
 def generate(seed: int, count: int, today: date) -> list[Sample]:
-    """The first `count` accounts of this seed: distinct names, and a smaller count gives the beginning of a larger one."""
+    """Return the first `count` accounts of a seed. Their names are distinct."""
     samples: list[Sample] = []
     taken: set[str] = set()
     for index in range(count):

@@ -1,4 +1,4 @@
-"""How accounts fare: what each kind looked like half a year ago, and looks like now."""
+"""The kinds of sample accounts, by how their measures developed in half a year."""
 
 from random import Random
 from typing import Final, NamedTuple
@@ -6,13 +6,14 @@ from typing import Final, NamedTuple
 from service.schema.limits import RenewalRisk, Segment
 
 Span = tuple[float, float]
-"""From, to: over time, or the ends of a range to draw from."""
+"""Two numbers: the values at the start and the end, or the bounds of a random number."""
 
 
 class Story(NamedTuple):
-    """Levels go from half a year ago to now; ages, distances and shares are ranges that an account draws its own from.
+    """A kind of account; `weight` is its percentage of all accounts.
 
-    `weight` is how many of a hundred accounts fare so. `measured` is False where hardly anything is known of them.
+    The spans from `seat_use` to `nps` are values half a year ago and now; the others are the bounds
+    of random numbers. `measured` is False for accounts of which hardly anything is known.
     """
 
     weight: int
@@ -49,11 +50,11 @@ STORIES: Final = (
     Story(4, (0.4, 0.4), (0.2, 0.2), (0.3, 0.3), (10, 10), (3, 3), (0, 0), (0, 0), (0, 0),
           (30, 60), (200, 300), (20, 300), (0, 0), None, measured=False),
 )  # fmt: skip
-"""Champions, steady ones, growing ones, slipping ones, ones at risk, new ones, and ones that nobody measures."""
+"""Champions, steady, growing, declining, at risk, in onboarding, and not measured."""
 
 
 class Size(NamedTuple):
-    """Of a customer: `weight` of a hundred accounts have it, with this much ARR and so many seats."""
+    """A size of customers; `weight` is its percentage, `arr` and `seats` are bounds."""
 
     segment: Segment
     weight: int

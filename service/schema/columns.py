@@ -9,6 +9,7 @@ a cold start does not import this module; tests/service/test_columns.py compares
 from typing import Any, Final, Literal, NamedTuple
 
 from service.schema.limits import (
+    EXTERNAL_ID_LENGTH,
     INDUSTRY_LENGTH,
     INT4_MAX,
     MAX_DOLLARS,
@@ -60,6 +61,7 @@ def _count(name: str, example: int, *, least: int = 0) -> Column:
 
 ACCOUNT_COLUMNS: Final = (
     _text("name", NAME_LENGTH, "Alder Ridge Logistics, Tampere", required=True),
+    _text("external_id", EXTERNAL_ID_LENGTH, "001Qy00000ABCDE"),
     Column("arr", "dollars", 0, MAX_DOLLARS, required=True, example=120000),
     Column("segment", "choice", choices=SEGMENTS, required=True, example="Mid-Market"),
     _text("industry", INDUSTRY_LENGTH, "Logistics"),

@@ -8,6 +8,7 @@ RenewalRisk = Literal["Low", "Medium", "High"]
 RENEWAL_RISKS: Final[tuple[RenewalRisk, ...]] = get_args(RenewalRisk)
 
 NAME_LENGTH: Final = 255
+EXTERNAL_ID_LENGTH: Final = 255
 INDUSTRY_LENGTH: Final = 100
 OWNER_LENGTH: Final = 100
 REGION_LENGTH: Final = 50

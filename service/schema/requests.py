@@ -8,6 +8,7 @@ from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,9 +17,11 @@ from pydantic import (
     StringConstraints,
     create_model,
 )
+from pydantic_core import PydanticCustomError
 
 from service.schema import limits
 from service.schema.columns import ACCOUNT_COLUMNS, Column
+from service.schema.text import InvisibleCharacterError, normalize
 from service.scoring import Inputs
 from service.scoring.factors import LABELS
 
@@ -28,8 +31,20 @@ def _integer(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _normal(text: str) -> str:
+    """Return the normal form of a text, in which it is stored."""
+    try:
+        return normalize(text)
+    except InvisibleCharacterError:
+        raise PydanticCustomError(
+            "invisible_character", "Must not hold invisible characters"
+        ) from None
+
+
 Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, pattern=limits.NOT_BLANK)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, pattern=limits.NOT_BLANK),
+    AfterValidator(_normal),
 ]
 
 MAX_REASONS: Final = 50
@@ -45,7 +60,6 @@ _SCORED: Final = tuple(
     for column in ACCOUNT_COLUMNS
     if column.name in {*Inputs._fields, *_DAYS_SINCE, *_DAYS_UNTIL}
 )
-_CHANGEABLE: Final = tuple(column for column in ACCOUNT_COLUMNS if column.name != "name")
 
 
 def _type(column: Column) -> Any:
@@ -94,7 +108,7 @@ def _fields(columns: Iterable[Column], field: Callable[[Column], tuple[Any, Any]
 
 _ScoredColumns = create_model("_ScoredColumns", __base__=BaseModel, **_fields(_SCORED, _value))
 _ChangeableColumns = create_model(
-    "_ChangeableColumns", __base__=BaseModel, **_fields(_CHANGEABLE, _change)
+    "_ChangeableColumns", __base__=BaseModel, **_fields(ACCOUNT_COLUMNS, _change)
 )
 
 
@@ -119,7 +133,7 @@ class WhatIf(_ScoredColumns):
 
 
 class AccountChange(_ChangeableColumns):
-    """New values of an account, by column, except id and name.
+    """New values of an account, by column, except its id.
 
     A column that is left out is not changed; null makes its value unknown.
     """

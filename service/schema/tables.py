@@ -49,7 +49,7 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 def _clean(column: str) -> str:
-    """Return the condition for a text: not empty, which null stands for, and printable."""
+    """Return the condition for a text: printable and not empty; an unknown text is null."""
     return f"{column} <> '' AND {column} !~ '[{limits.CONTROL_CHARACTERS}]'"
 
 
@@ -172,6 +172,7 @@ ACCOUNTS = Table(
     _timestamp("created_at"),
     _timestamp("updated_at", func.clock_timestamp()),
     UniqueConstraint("name", name="accounts_name_key", postgresql_include=["id", *FILTER_COLUMNS]),
+    UniqueConstraint("external_id", name="accounts_external_id_key"),
     Index("accounts_arr_idx", "arr", "id", postgresql_include=FILTER_COLUMNS),
     Index("accounts_renewal_date_idx", "renewal_date", "id", postgresql_include=FILTER_COLUMNS),
     Index(
@@ -254,18 +255,19 @@ class AccountHealth(SQLModel, table=True):
 class AccountName(SQLModel, table=True):
     """Names in lower case, apart from the accounts so that a search reads little."""
 
-    __tablename__: ClassVar[Any] = "account_names"
+    __tablename__: ClassVar[Any] = "account_search_names"
     __table_args__: ClassVar[Any] = (
         Index(
-            "account_names_folded_idx",
-            "folded",
+            "account_search_names_name_lower_idx",
+            "name_lower",
             postgresql_using="gin",
-            postgresql_ops={"folded": "gin_trgm_ops"},
+            postgresql_ops={"name_lower": "gin_trgm_ops"},
         ),
+        Index("account_search_names_name_lower_eq_idx", "name_lower"),
     )
 
     account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    folded: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
+    name_lower: str = Field(sa_column=Column(Text(collation="C"), nullable=False))
 
 
 class DailyMetric(SQLModel, table=True):
@@ -344,11 +346,40 @@ class Insight(SQLModel, table=True):
     generated_at: datetime = Field(sa_column=_timestamp())
 
 
+class Import(SQLModel, table=True):
+    """An import of the last 24 hours, which can be undone."""
+
+    __tablename__: ClassVar[Any] = "imports"
+    __table_args__: ClassVar[Any] = (Index("imports_created_at_idx", "created_at"),)
+
+    id: int = Field(sa_column=_key())
+    created_at: datetime = Field(sa_column=_timestamp())
+    undone_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+
+
+class ImportChange(SQLModel, table=True):
+    """A row that an import wrote: as it was before, null if created, and a hash of it after."""
+
+    __tablename__: ClassVar[Any] = "import_changes"
+    __table_args__: ClassVar[Any] = (
+        Index("import_changes_import_id_idx", "import_id", "account_id"),
+    )
+
+    id: int = Field(sa_column=_key())
+    import_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("imports.id", ondelete="CASCADE"), nullable=False)
+    )
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    date: date | None
+    before: dict[str, Any] | None = Field(sa_type=JSONB)
+    after: str = Field(sa_type=Text)
+
+
 class PortfolioCell(SQLModel, table=True):
     """Totals of accounts by the columns that lists are filtered by, except the owner.
 
     As in every rollup, triggers append one delta row per write (`is_delta`), so that no write waits
-    for another. Readers sum the rows, and `fold_portfolio` compacts them. Nanos are billionths.
+    for another. Readers sum the rows, and `compact_rollups` compacts them. Nanos are billionths.
     """
 
     __tablename__: ClassVar[Any] = "portfolio_cells"

@@ -1,4 +1,4 @@
-"""The health score: pure functions over plain values, with its constants in `rules`."""
+"""Computes the health score: pure functions, with all constants in `rules`."""
 
 from service.scoring.factors import Factor, factors, reasons, unknown
 from service.scoring.score import Inputs, Score, score

@@ -1,4 +1,4 @@
-"""The table of the score's constants, as clients read it."""
+"""The constants of the score, as `GET /scoring` returns them."""
 
 from itertools import groupby
 from typing import Any
@@ -7,7 +7,7 @@ from service.scoring import rules
 
 
 def scheme() -> dict[str, Any]:
-    """Groups with their components, adjustments with the numbers that they go by, buckets with the lowest score of each."""
+    """Return groups of components, adjustments with parameters, and buckets."""
     groups = [
         (name, list(components))
         for name, components in groupby(rules.COMPONENTS, key=lambda component: component.group)

@@ -1,17 +1,18 @@
-"""The score's one table of constants: components, adjustments, buckets. Nothing else holds a number of the score.
+"""All constants of the score: components, adjustments and buckets.
 
-Stored scores keep their numbers in the order of `COMPONENTS` and `ADJUSTMENTS`: append to them, never reorder.
+Stored scores are arrays in the order of `COMPONENTS` and `ADJUSTMENTS`: append to them, never
+reorder them.
 """
 
 from typing import Final, Literal, NamedTuple, get_args
 
 Bucket = Literal["Green", "Amber", "Red"]
 BucketOrNone = Literal["Green", "Amber", "Red", "Unscored"]
-"""`Unscored` stands for no bucket, in maps and filters."""
+"""`Unscored` is used in maps and filters for accounts without a bucket."""
 
 
 class Component(NamedTuple):
-    """One part of the score: `max` points at `best`, none at `worst`, linear between them and clamped to them."""
+    """A part of the score: `max` points at `best`, none at `worst`, linear and clamped."""
 
     code: str
     label: str
@@ -23,7 +24,7 @@ class Component(NamedTuple):
 
 
 class Adjustment(NamedTuple):
-    """What is added to the weighted components, as a factor of its own."""
+    """A number that is added to the sum of the components, with a factor of its own."""
 
     code: str
     label: str
@@ -50,23 +51,23 @@ ADJUSTMENTS: Final = (EXPANSION, RENEWAL, LIMIT)
 
 EXPANSION_MAX: Final = 10.0
 EXPANSION_PER_RATIO: Final = 20.0
-"""Points for an opportunity as large as the ARR."""
+"""Points for an opportunity as large as the ARR, before `EXPANSION_MAX` limits them."""
 
 RENEWAL_PENALTY: Final = -5.0
 RENEWAL_WINDOW_DAYS: Final = 60
 RENEWAL_SEAT_USE: Final = 0.5
-"""Below this use of the seats a near renewal weighs on the score."""
+"""Seat utilisation below which a near renewal lowers the score."""
 
 ONBOARDING_DAYS: Final = 30
-"""Days of time to value after which an onboarding that goes on is late."""
+"""Days of time to value after which an account in onboarding is late."""
 
 SESSION_ROWS: Final = 30
-"""Daily rows, the newest ones, whose minutes are averaged."""
+"""The number of newest daily rows whose session length is averaged."""
 
 SCORE_MIN: Final = 0.0
 SCORE_MAX: Final = 100.0
 COVERAGE_MIN: Final = 0.3
-"""Below it too little is known for a score."""
+"""The coverage below which an account has no score."""
 
 BUCKETS: Final[tuple[tuple[Bucket, float], ...]] = (
     ("Green", 75.0),

@@ -1,4 +1,4 @@
-"""From what is known of an account to its score."""
+"""Computes the score of an account."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from math import fsum
@@ -9,9 +9,10 @@ from service.scoring.rules import COMPONENTS, Bucket
 
 
 class Inputs(NamedTuple):
-    """What the score rests on; None is unknown, which is not zero.
+    """The inputs of the score. None is unknown, which is not zero.
 
-    `session_minutes` is the mean over the newest daily rows; days count from today (`days_to_renewal` is negative once it has passed).
+    `session_minutes` is the mean of the newest `rules.SESSION_ROWS` daily rows. Days count from
+    today; `days_to_renewal` is negative after the renewal.
     """
 
     arr: float
@@ -32,11 +33,12 @@ class Inputs(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A score and what it is made of.
+    """A score and its parts.
 
-    `value` (0..100, unrounded) and `bucket` are None when too little is known. `values` are what the components were judged by and
-    `points` what they earned, in the order of `rules.COMPONENTS`, None where unknown; `adjustments` in the order of
-    `rules.ADJUSTMENTS`, 0 where there is none. The points times 100 / the known maximum, plus the adjustments, are the score.
+    `value` is 0..100, not rounded; it and `bucket` are None when the coverage is too low. `values`
+    and `points` of the components are in the order of `rules.COMPONENTS`, None where unknown;
+    `adjustments` are in the order of `rules.ADJUSTMENTS`, 0 where one does not apply. The score is
+    the sum of the points times 100 / the maximum of the known components, plus the adjustments.
     """
 
     value: float | None
@@ -48,7 +50,7 @@ class Score(NamedTuple):
 
 
 def score(inputs: Inputs) -> Score:
-    """Score an account. Any valid input gives a result; the most that can be missing is everything."""
+    """Score an account. All inputs may be unknown; the score is None then."""
     values = _values(inputs)
     points = tuple(
         None if value is None else _points(component, value)
@@ -56,18 +58,18 @@ def score(inputs: Inputs) -> Score:
     )
     known = known_max(points)
     base = fsum(earned for earned in points if earned is not None) * 100 / known if known else 0.0
-    expansion, pressure = _expansion(inputs), _pressure(inputs, seat_use=values[0])
-    total = base + expansion + pressure
-    kept = min(max(total, rules.SCORE_MIN), rules.SCORE_MAX)
+    expansion, renewal = _expansion(inputs), _renewal(inputs, seat_use=values[0])
+    total = base + expansion + renewal
+    clamped_score = min(max(total, rules.SCORE_MIN), rules.SCORE_MAX)
     coverage = known / 100
-    told = coverage >= rules.COVERAGE_MIN
+    has_enough_data = coverage >= rules.COVERAGE_MIN
     return Score(
-        value=kept if told else None,
-        bucket=bucket_of(kept) if told else None,
+        value=clamped_score if has_enough_data else None,
+        bucket=bucket_of(clamped_score) if has_enough_data else None,
         coverage=coverage,
         values=values,
         points=points,
-        adjustments=(expansion, pressure, kept - total),
+        adjustments=(expansion, renewal, clamped_score - total),
     )
 
 
@@ -81,12 +83,15 @@ def known_max(points: tuple[float | None, ...]) -> int:
 
 
 def bucket_of(value: float) -> Bucket:
-    """The bucket of an unrounded score."""
+    """Return the bucket of a score that is not rounded."""
     return next(name for name, lowest in rules.BUCKETS if value >= lowest)
 
 
-def shown(value: float) -> float:
-    """A score as clients see it, with one decimal: rounded as PostgreSQL rounds `score::numeric`, from fifteen digits and half up."""
+def rounded_score(value: float) -> float:
+    """Round a score to one decimal, as `rounded_score_sql` does.
+
+    PostgreSQL converts a double to numeric with fifteen digits, and rounds half up.
+    """
     return float(Decimal(f"{value:.15g}").quantize(Decimal("0.1"), ROUND_HALF_UP))
 
 
@@ -96,7 +101,7 @@ def _points(component: rules.Component, value: float) -> float:
 
 
 def _values(inputs: Inputs) -> tuple[float | None, ...]:
-    """In the order of `COMPONENTS`."""
+    """The values of the components, in the order of `COMPONENTS`."""
     seats, active = inputs.seats_purchased, inputs.active_users
     return (
         active / seats if seats is not None and active is not None else None,
@@ -132,7 +137,7 @@ def _expansion(inputs: Inputs) -> float:
     )
 
 
-def _pressure(inputs: Inputs, *, seat_use: float | None) -> float:
+def _renewal(inputs: Inputs, *, seat_use: float | None) -> float:
     near = (
         inputs.days_to_renewal is not None
         and 0 <= inputs.days_to_renewal <= rules.RENEWAL_WINDOW_DAYS

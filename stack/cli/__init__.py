@@ -1,7 +1,6 @@
-"""The `stack` command: arguments and printing, no more."""
+"""The `stack` command: parses arguments and prints."""
 
 import sys
 
-sys.dont_write_bytecode = (
-    False  # before anything else is imported: without bytecode all of it starts three times slower
-)
+# Set before other modules are imported: without bytecode all of it starts three times slower.
+sys.dont_write_bytecode = False

@@ -1,6 +1,7 @@
-"""`stack`: the same product on one machine, with no account."""
+"""The entry point of `stack`, which runs the product locally, without an account."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,13 @@ USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 failed, 2 usage, 3 `pulumi` is missing, 4 not running, or another one runs."""
+    """Run a command and return its exit code.
+
+    The codes are 0 done, 1 failed, 2 usage, 3 `pulumi` is missing, 4 not running or already
+    running, 130 interrupted.
+    """
+    # A background job of a non-interactive shell (`stack up &`) starts with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:
@@ -31,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    from stack.cli.up import up  # the other commands need neither table nor child
+    from stack.cli.up import up  # imported here, because the other commands do not need rich
 
     return up(options)
 
@@ -46,7 +53,7 @@ def _pulumi(options: argparse.Namespace) -> int:
     if options.arguments in (["--help"], ["-h"]):
         print(options.describe())
         raise SystemExit(0)
-    from stack.cli.pulumi import pulumi  # the other commands need neither engine nor workspace
+    from stack.cli.pulumi import pulumi
 
     return pulumi(options)
 
@@ -54,7 +61,8 @@ def _pulumi(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stack",
-        description="AI Success Insights on this machine: the program, the zip and the pages that would be deployed.",
+        description="AI Success Insights on this machine: "
+        "the program, the zip and the pages that would be deployed.",
     )
     parser.add_argument("--root", type=Path, default=commands.checkout(), help=argparse.SUPPRESS)
     actions = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -63,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         "up", parents=[up_flags()], help="bring everything up; Ctrl-C stops it"
     )
     action.add_argument(
-        "--detach", action="store_true", help="return when the stack answers, and leave it running"
+        "--detach", action="store_true", help="return when the stack is ready, and leave it running"
     )
     action.set_defaults(run=_up)
 
@@ -105,9 +113,10 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
         usage="stack pulumi [--no-frontend] COMMAND ...",
         help="run Pulumi's own engine against the local cloud",
-        description="Runs the `pulumi` on the PATH against the local cloud, which is started when it does not run, with the pages "
-        "unless --no-frontend comes first. What follows is Pulumi's own: up, preview, refresh, destroy, with --stack NAME for a stack "
-        "other than local. Nothing of a cloud is read or written.",
+        description="Runs the `pulumi` on the PATH against the local cloud, which is started "
+        "when it does not run, with the pages unless --no-frontend comes first. What follows is "
+        "Pulumi's own: up, preview, refresh, destroy, with --stack NAME for a stack other than "
+        "local. Nothing of a cloud is read or written.",
     )
     action.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
     action.set_defaults(run=_pulumi, describe=action.format_help)

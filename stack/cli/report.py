@@ -1,11 +1,11 @@
-"""`stack report`: compares, writes, and ends well whatever it has found."""
+"""`stack report`: prints the report on a change, or writes it to a file."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from common.errors import UserError
-from stack.report import make
+from stack.report.collect import collect
 from stack.report.document import write
 from stack.report.revisions import UnknownRevisionError
 
@@ -13,11 +13,12 @@ USAGE = 2
 
 
 def report(options: argparse.Namespace) -> int:
+    """Return 0 whatever the report says, and 2 for an unknown revision."""
     output: Path | None = options.output
     try:
         if output is not None:
-            _make(output)
-        text = write(make.find(options.root.resolve(), options.base, _progress))
+            _check_writable(output)
+        text = write(collect(options.root.resolve(), options.base, _progress))
     except UnknownRevisionError as error:
         print(f"error: {error}", file=sys.stderr)
         return USAGE
@@ -29,8 +30,8 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _make(output: Path) -> None:
-    """So that a place that cannot be written to is known before the work."""
+def _check_writable(output: Path) -> None:
+    """Create the file before the work starts, which takes minutes. Raises `UserError`."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.open("a").close()

@@ -1,4 +1,4 @@
-"""The local cloud: what exists (`store`), and the emulated services that answer for it."""
+"""The local cloud: the record of what exists (`store`) and the emulated services."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class CloudOptions:
-    """Options of `stack up` that the services heed. `home` is `.local/`, which holds all data."""
+    """Options of `stack up` that concern the services. `home` is `.local/`."""
 
     home: Path
     stack: str
@@ -38,8 +38,8 @@ class CloudOptions:
 class Cloud:
     """Implements `stack.local.resources.base.Cloud`.
 
-    Its servers run on `loop`; its methods are for other threads, unless they are async. Raises
-    `UserError` at once for a port that is taken and for a damaged file.
+    Its servers run on `loop`; its methods are for other threads, except the async ones. The
+    constructor raises `UserError` for a port that is taken and for a damaged file.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Cloud:
         return self._services[kind]()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and wait for it; not to be called from the loop itself."""
+        """Run a coroutine on the loop and wait for its result. Never call it from the loop."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def ports(self, stack: str) -> StackPorts:
-        """Return the stack's ports, which are chosen once."""
+        """Return the stack's ports, which are chosen once and stored."""
         with self._ports_lock:
             if stack not in self._chosen:
                 port = self._port if stack == self._stack else None
@@ -104,7 +104,7 @@ class Cloud:
                 self._ports.forget(stack)
 
     def config_overrides(self, stack: str) -> Mapping[str, str]:
-        """Return the configuration that this machine determines, by short key.
+        """Return the configuration that the local cloud determines, by short key.
 
         The site's host is localhost with the stack's port; the embedded database has no TLS.
         """
@@ -116,19 +116,19 @@ class Cloud:
         return {stack: f"http://localhost:{self.ports(stack).api}" for stack in sorted(stacks)}
 
     def wait_for_postgres(self) -> Postgres:
-        """Return the server once it accepts connections. Raises what kept it from starting."""
+        """Return the server once it accepts connections, or raise why it cannot start."""
         self._started.wait()
         if self._start_error is not None:
             raise self._start_error
         return self._postgres
 
     def start(self, cancelled: threading.Event) -> None:
-        """Start the servers of what exists already, then the database."""
+        """Start the servers of existing APIs and sites, then the database."""
         try:
             for name, record in self.store.find("log-groups").items():
                 self._logs.group(name, record["retentionInDays"])
             self._packages.prune(self.functions.directories())
-            # Deployed APIs and sites answer while the program is being evaluated.
+            # APIs and sites of the last run serve requests while the program is being evaluated.
             self._apis.configure()
             self.sites.configure()
             self._postgres.start(cancelled)
@@ -140,7 +140,7 @@ class Cloud:
             self._started.set()
 
     def restart_postgres_if_down(self, cancelled: threading.Event) -> str | None:
-        """Restart the database server when it has ended; a sentence on the result, or None."""
+        """Restart the database server when it has ended; a message for the user, or None."""
         if (
             not self._started.is_set()
             or self._start_error is not None
@@ -158,7 +158,7 @@ class Cloud:
         )
 
     async def stop(self) -> None:
-        """Close the servers, end the functions, then the database."""
+        """Stop the servers, the functions, then the database."""
         await self._apis.stop()
         await self.sites.stop()
         await self._invoker.stop()

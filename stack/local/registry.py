@@ -1,20 +1,23 @@
-"""The tables: resource type → handler, function → what answers it. Only this package knows the providers' type tokens and names."""
+"""The tables of resource handlers and provider functions, by token."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import pulumi_aws as aws
-import pulumiverse_vercel as vercel_sdk
+from common.imports import without_garbage_collection
 
-from stack.local.apigateway import resources as apigateway
-from stack.local.cloudwatch import resources as cloudwatch
-from stack.local.iam import resources as iam
-from stack.local.lambda_ import resources as lambda_
-from stack.local.neon import branches, projects
-from stack.local.resources import sdk
-from stack.local.resources.base import Function, ResourceHandler
-from stack.local.vercel import resources as vercel
+with without_garbage_collection():
+    import pulumi_aws as aws
+    import pulumiverse_vercel as vercel_sdk
+
+    from stack.local.apigateway import resources as apigateway
+    from stack.local.cloudwatch import resources as cloudwatch
+    from stack.local.iam import resources as iam
+    from stack.local.lambda_ import resources as lambda_
+    from stack.local.neon import branches, projects
+    from stack.local.resources import sdk
+    from stack.local.resources.base import Function, ResourceHandler
+    from stack.local.vercel import resources as vercel
 
 HANDLERS: Mapping[str, ResourceHandler] = {
     handler.type: handler
@@ -29,10 +32,13 @@ PROVIDERS: Mapping[str, Mapping[str, Any]] = {
     "aws": sdk.input_types(aws.Provider),
     "vercel": sdk.input_types(vercel_sdk.Provider),
 }
-"""The inputs of the providers themselves, by package: what a stack's configuration may say of them."""
+"""The inputs of the provider resources themselves (`aws:region`, …), by package."""
 
 VERSION = max(
     (version(package) for package in ("pulumi-aws", "pulumiverse-vercel")),
     key=lambda text: [int(part) for part in text.split(".")],
 )
-"""Of the provider that stands in for all of them: the engine warns of one that is older than the SDK that asks for it."""
+"""The version that the gRPC provider reports for every package.
+
+The engine warns about a provider that is older than the SDK, so it is the newest SDK's version.
+"""

@@ -1,1 +1,1 @@
-"""`stack report`: what a change of the program means, found out without an account, as Markdown."""
+"""The report on what a change of the program does, compared with a commit."""

@@ -1,4 +1,4 @@
-"""The zips on both sides: their sizes, their packages, and how long the function takes to import them here."""
+"""Compares the zips of both sides: sizes, packages, and the import time of the function."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle import Target
-from bundle.api import DIRECTORY
+from bundle.target import BUNDLES
 from common.errors import UserError
-from stack.report import children, redacted
+from stack.report import child_process, redaction
 from stack.report.compare import Snapshot
 from stack.report.revisions import Side
 
@@ -22,16 +22,16 @@ ROUNDS = 9
 IMPORT = """
 import sys, time
 sys.path[:0] = sys.argv[1:]
-begun = time.perf_counter()
+start = time.perf_counter()
 import service.handler
 sys.stdout = sys.__stdout__
-print("took", time.perf_counter() - begun)
+print("took", time.perf_counter() - start)
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Bytes of a zip, and of what it holds."""
+    """Bytes of a zip, and of its content."""
 
     zipped: int
     unzipped: int
@@ -39,14 +39,14 @@ class Size:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """sizes: by the zips' names. packages: version and zipped bytes by name."""
+    """sizes: by the names of the zips. packages: version and zipped bytes by name."""
 
     sizes: Mapping[str, Size]
     packages: Mapping[str, tuple[str, int]]
 
 
 def uploaded(side: Side, snapshot: Snapshot) -> Bundle:
-    """What the snapshot's resources upload."""
+    """Return the zips that the snapshot's resources upload."""
     paths = {
         path.name: path
         for path in _archives(side.root, [resource["inputs"] for resource in snapshot["resources"]])
@@ -59,7 +59,8 @@ def uploaded(side: Side, snapshot: Snapshot) -> Bundle:
 
 
 def _archives(root: Path, value: Any) -> Iterator[Path]:
-    if isinstance(value, str) and value.startswith(redacted.ARCHIVE):
+    """Yield the zips that redacted inputs name: `content HASH of PATH`."""
+    if isinstance(value, str) and value.startswith(redaction.ARCHIVE):
         path = root / value.partition(" of ")[2]
         if path.is_file():
             yield path
@@ -84,32 +85,37 @@ def _packages(report: Path) -> Iterator[tuple[str, tuple[str, int]]]:
             yield package["name"], (package["version"], package["zipped"])
 
 
-def init_seconds(sides: Sequence[Side], place: Path) -> list[list[float]]:
-    """Seconds that a fresh interpreter takes to import each side's function, in turns, the first round left out.
+def init_seconds(sides: Sequence[Side], directory: Path) -> list[list[float]]:
+    """Return the seconds that a new interpreter takes to import each side's function, nine times.
 
-    From the bundle for this machine. Raises `UserError` when one cannot be imported.
+    The sides alternate, so that load of the machine affects both; a first round, which fills the
+    file cache, is not counted. The bundles are those for this machine, unpacked below `directory`.
+    Raises `UserError` when one cannot be imported.
     """
-    trees = [_unpacked(side, place / side.label) for side in sides]
+    unpacked = [_unpack(side, directory / side.label) for side in sides]
     times: list[list[float]] = [[] for _ in sides]
     for attempt in range(ROUNDS + 1):
-        for tree, taken in zip(trees, times, strict=True):
-            seconds = _import_once(tree)
+        for bundle, seconds in zip(unpacked, times, strict=True):
+            taken = _import_once(bundle)
             if attempt:
-                taken.append(seconds)
+                seconds.append(taken)
     return times
 
 
-def build_here(side: Side) -> None:
-    """Bring the side's bundle for this machine up to date. Raises `UserError` when it cannot be built or does not boot."""
-    children.run(["-m", "bundle", "--host"], side.root)
+def build_host_bundle(side: Side) -> None:
+    """Bring the side's bundle for this machine up to date, with the side's own builder.
+
+    Raises `UserError` when it cannot be built or fails its smoke test.
+    """
+    child_process.run(["-m", "bundle", "--host"], side.root)
 
 
 def share(head: Side, base: Side) -> None:
-    """Let the base begin from what the head has built: its builder knows by content what it can use of that."""
-    for built in (head.root / DIRECTORY).glob("*-*"):
+    """Link the head's bundles into the base, whose builder reuses what has not changed."""
+    for built in (head.root / BUNDLES).glob("*-*"):
         shutil.copytree(
             built,
-            base.root / DIRECTORY / built.name,
+            base.root / BUNDLES / built.name,
             symlinks=True,
             copy_function=_link,
             ignore=shutil.ignore_patterns("scratch"),
@@ -117,42 +123,45 @@ def share(head: Side, base: Side) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """A second name for a file that is only ever replaced as a whole, or a copy on another file system."""
+    """Create a hard link, or a copy on another file system.
+
+    A link is safe because the builder replaces files and never writes into one.
+    """
     try:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
 
 
-def _unpacked(side: Side, place: Path) -> Path:
+def _unpack(side: Side, directory: Path) -> Path:
     for name in ("layer", "code"):
-        with zipfile.ZipFile(side.root / DIRECTORY / Target.host().name / f"{name}.zip") as archive:
-            archive.extractall(place / name)
-    return place
+        with zipfile.ZipFile(side.root / Target.host().directory / f"{name}.zip") as archive:
+            archive.extractall(directory / name)
+    return directory
 
 
-def _import_once(tree: Path) -> float:
+def _import_once(bundle: Path) -> float:
     command = [
         sys.executable,
         "-I",
         "-S",
         "-c",
         IMPORT,
-        str(tree / "code"),
-        str(tree / "layer" / "python"),
+        str(bundle / "code"),
+        str(bundle / "layer" / "python"),
     ]
-    ended = subprocess.run(
+    process = subprocess.run(
         command,
         capture_output=True,
         text=True,
         check=False,
-        env=children.environment(),
+        env=child_process.environment(),
         stdin=subprocess.DEVNULL,
     )
-    took = [line.split()[1] for line in ended.stdout.splitlines() if line.startswith("took ")]
-    if ended.returncode != 0 or not took:
+    taken = [line.split()[1] for line in process.stdout.splitlines() if line.startswith("took ")]
+    if process.returncode != 0 or not taken:
         raise UserError(
-            "\n".join(ended.stderr.strip().splitlines()[-children.LINES_KEPT :])
+            "\n".join(process.stderr.strip().splitlines()[-child_process.ERROR_LINES :])
             or "the function does not import"
         )
-    return float(took[-1])
+    return float(taken[-1])

@@ -1,9 +1,12 @@
-"""`python -m stack.report.comment`: posts the report of a finished workflow run as the one comment of its pull request.
+"""`python -m stack.report.comment`: posts the report of a workflow run on its pull request.
 
-It runs with a token that may write, on what the pull request's own code has made, maybe a stranger's. So the artifact is text and nothing
-else: it is read in memory, its size, its names and its number are checked, the number must be that of an open pull request whose head is
-the very commit that the run was for, and what the text could do in a comment is taken out of it. Standard library only: there is nothing
-to install, and nothing of the head is checked out.
+A pull request has one such comment, which is updated.
+
+It runs with a token that may write, and its input was written by the code of the pull request,
+which may be a stranger's. So the artifact is read in memory as text, its size, file names and
+number are checked, the number must be that of an open pull request whose head is the commit of the
+run, and Markdown in the text is neutralized. It uses the standard library only, so that nothing has
+to be installed, and nothing of the head is checked out.
 
 Environment: GITHUB_TOKEN, GITHUB_API_URL, GITHUB_REPOSITORY, RUN_ID, HEAD_SHA, HEAD_REPOSITORY.
 """
@@ -26,19 +29,21 @@ MARKER = "<!-- stack report -->"
 BOT = "github-actions[bot]"
 PAGES = 20
 TIMEOUT_S = 30
-JOINER = "\u2060"  # seen by nobody, and no part of what GitHub would make a link, a mention or a reference of
+# The invisible character WORD JOINER; GitHub recognises no link, mention or reference across it.
+JOINER = "\u2060"
 _ACTIVE = re.compile(
-    r"@(?=\w)|(?<=\])(?=[(:\[])|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=#)(?=\d)|(?<=GH)(?=-\d)|(?<=&)(?=[#\w])",
+    r"@(?=\w)|(?<=\])(?=[(:\[])|(?<=:)(?=//)|(?<=www)(?=\.)"
+    r"|(?<=#)(?=\d)|(?<=GH)(?=-\d)|(?<=&)(?=[#\w])",
     re.IGNORECASE,
 )
 
 
 class RefusedError(Exception):
-    """The artifact is not what the report's workflow makes, or not of the commit that it says."""
+    """The artifact is not one that the report's workflow writes, or it is of another commit."""
 
 
 class Api:
-    """GitHub's, with the token; a redirect is followed without it, because it leads to another host."""
+    """A client of GitHub's REST API. Redirects lead to other hosts, so they get no token."""
 
     def __init__(self, address: str, token: str) -> None:
         self._address = address
@@ -49,17 +54,17 @@ class Api:
         return json.loads(self._open(f"{self._address}{path}", method, body, limit=10_000_000))
 
     def download(self, path: str, limit: int) -> bytes:
-        """Raises `RefusedError` for more bytes than `limit`."""
+        """Return a file. Raises `RefusedError` for more bytes than `limit`."""
         try:
             return self._open(f"{self._address}{path}", "GET", None, limit)
         except urllib.error.HTTPError as error:
             if error.code not in (301, 302, 303, 307, 308):
                 raise
-            place = error.headers["Location"]
-        if not place.startswith(("https://", self._address)):
-            raise RefusedError("the artifact lies at an address that is not https")
-        with urllib.request.urlopen(place, timeout=TIMEOUT_S) as answer:  # noqa: S310 - checked above
-            return _limited(answer, limit)
+            location = error.headers["Location"]
+        if not location.startswith(("https://", self._address)):
+            raise RefusedError("the artifact has an address that is not https")
+        with urllib.request.urlopen(location, timeout=TIMEOUT_S) as response:  # noqa: S310 - checked above
+            return _limited(response, limit)
 
     def _open(self, url: str, method: str, body: Mapping[str, Any] | None, limit: int) -> bytes:
         headers = {
@@ -69,9 +74,9 @@ class Api:
             "User-Agent": "stack-report",
         }
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - GitHub's own address
-        with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-            return _limited(answer, limit)
+        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - GitHub's
+        with self._opener.open(request, timeout=TIMEOUT_S) as response:
+            return _limited(response, limit)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -79,21 +84,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _limited(answer: Any, limit: int) -> bytes:
-    data = answer.read(limit + 1)
+def _limited(stream: Any, limit: int) -> bytes:
+    data = stream.read(limit + 1)
     if len(data) > limit:
-        raise RefusedError(f"more than {limit} bytes are answered")
+        raise RefusedError(f"the file has more than {limit} bytes")
     return data
 
 
 def artifact(api: Api, repository: str, run: str) -> dict[str, str]:
-    """The texts of the run's one report."""
+    """Return the run's report: the texts of its files by name."""
     found = api.json(
         f"/repos/{repository}/actions/runs/{run}/artifacts?name={ARTIFACT}&per_page=100"
     )["artifacts"]
     if len(found) != 1:
         raise RefusedError(
-            f"the run has {len(found)} artifacts of the name {ARTIFACT!r}, and one is expected"
+            f"the run has {len(found)} artifacts named {ARTIFACT!r}, and one is expected"
         )
     if found[0]["size_in_bytes"] > ARTIFACT_BYTES:
         raise RefusedError(
@@ -107,21 +112,24 @@ def artifact(api: Api, repository: str, run: str) -> dict[str, str]:
 
 
 def texts(archive: bytes) -> dict[str, str]:
-    """The files of the zip, which is read in memory; what a file's header says of its size is not believed."""
+    """Return the files of a zip, read in memory.
+
+    The limit applies to the bytes that are unpacked: a header may give a wrong size.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             if sorted(opened.namelist()) != sorted(FILES):
                 raise RefusedError(f"the artifact holds other files than {', '.join(FILES)}")
             read = {name: _limited(opened.open(name), limit) for name, limit in FILES.items()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-        raise RefusedError(f"the artifact is no zip that can be read: {error}") from None
+        raise RefusedError(f"the artifact is no readable zip: {error}") from None
     return {name: data.decode("utf-8", errors="replace") for name, data in read.items()}
 
 
 def pull_request(api: Api, repository: str, number: str, head: str, head_repository: str) -> int:
-    """The number, once it is that of an open pull request with this head."""
+    """Return the number, after a check that it is an open pull request with this head."""
     if not re.fullmatch(r"[1-9][0-9]{0,8}", number.strip()):
-        raise RefusedError("the number in the artifact is none")
+        raise RefusedError("the artifact's number is not a number")
     found = api.json(f"/repos/{repository}/pulls/{int(number)}")
     theirs = (
         found["head"]["sha"],
@@ -129,20 +137,24 @@ def pull_request(api: Api, repository: str, number: str, head: str, head_reposit
     )
     if found["state"] != "open" or theirs != (head, head_repository.lower()):
         raise RefusedError(
-            f"#{int(number)} is closed, or its head is not the commit of the run: a newer run reports on it"
+            f"#{int(number)} is closed, or its head is not the commit of the run: "
+            "a newer run reports on it"
         )
     return int(found["number"])
 
 
 def neutralize_markdown(text: str) -> str:
-    """The text, in which nothing is a tag, a mention, a link, an image or a reference any more; tables, headings and code stay."""
+    """Return the text without tags, mentions, links, images and references.
+
+    Tables, headings and code keep their effect, and the text looks the same.
+    """
     return _ACTIVE.sub(
         lambda found: f"{found[0]}{JOINER}", text.replace("\0", "").replace("<", "\u2039")
     )
 
 
 def post(api: Api, repository: str, number: int, body: str) -> None:
-    """Write the comment anew, or for the first time."""
+    """Create the comment, or replace its text."""
     own = next((comment for comment in _comments(api, repository, number) if _ours(comment)), None)
     if own is None:
         api.json(
@@ -174,15 +186,15 @@ def main(environment: Mapping[str, str]) -> int:
         number = pull_request(
             api, repository, read["number"], environment["HEAD_SHA"], environment["HEAD_REPOSITORY"]
         )
-        note = f"*Made by the code of this pull request for {environment['HEAD_SHA'][:12]}: read it as its author's word.*"
-        post(
-            api, repository, number, f"{MARKER}\n{note}\n\n{neutralize_markdown(read['report.md'])}"
-        )
+        commit = environment["HEAD_SHA"][:12]
+        note = f"*Written by this pull request's own code at {commit}: its author controls it.*"
+        text = neutralize_markdown(read["report.md"])
+        post(api, repository, number, f"{MARKER}\n{note}\n\n{text}")
     except RefusedError as error:
         sys.stderr.write(f"nothing is posted: {error}\n")
         return 1
     except urllib.error.HTTPError as error:
-        sys.stderr.write(f"GitHub answers {error.code} for {error.url.partition('?')[0]}\n")
+        sys.stderr.write(f"GitHub returned {error.code} for {error.url.partition('?')[0]}\n")
         return 1
     sys.stdout.write(f"posted to #{number}\n")
     return 0

@@ -1,6 +1,7 @@
-"""What a stack costs a month: at rest, and with as many requests as its throttle lets in all month long.
+"""Calculates a stack's cost a month: at rest, and with the most requests that its throttle admits.
 
-Both loads follow from the configuration: nobody has to guess the traffic, and a change of it shows. What a request takes is assumed.
+Both loads follow from the configuration, so no traffic has to be estimated. The duration of a
+request and its log are assumptions.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 from stack.report import prices
 from stack.report.compare import Snapshot
 
-HOURS = 730  # of a month, as the vendors reckon
+HOURS = 730  # of a month, as AWS and Neon calculate
 REQUEST_SECONDS = 0.1
 REQUEST_LOG_BYTES = {"access log": 400, "function": 600}
 """Assumptions on one request: seconds of the function that are charged, and bytes of log."""
@@ -21,7 +22,7 @@ PERMISSION = "aws:lambda/permission:Permission"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PROJECT, ENDPOINT = "neon:index/project:Project", "neon:index/endpoint:Endpoint"
 PRICED = {STAGE, FUNCTION, LOG_GROUP, PROJECT, ENDPOINT}
-NOTHING = (
+FREE = (
     *(
         "aws:apigatewayv2/",
         "aws:iam/",
@@ -32,12 +33,12 @@ NOTHING = (
     ),
     *("neon:index/branch:", "vercel:", "pulumi:providers:"),
 )
-"""Types that are free themselves. Vercel's price is that of its seats, and a branch is charged by what it stores."""
+"""Prefixes of types without a price of their own. Vercel charges seats, Neon a branch's storage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Dollars a month of one part; basis says in a few words what they are reckoned from."""
+    """US dollars a month for one part. basis: what they are calculated from, in a few words."""
 
     part: str
     basis: str
@@ -46,15 +47,16 @@ class Line:
 
 
 def monthly(snapshot: Snapshot) -> list[Line]:
+    """Return the parts of the stack that have a price."""
     resources = snapshot["resources"]
     requests = sum(_rate(stage) for stage in _of(resources, STAGE)) * HOURS * 3600
     return [*_aws(resources, requests), *_neon(resources)]
 
 
 def unpriced(snapshot: Snapshot) -> list[str]:
-    """Types that the table of prices does not have."""
+    """Return the types that are neither priced nor known to be free."""
     found = {resource["type"] for resource in snapshot["resources"]}
-    return sorted(type_ for type_ in found if type_ not in PRICED and not type_.startswith(NOTHING))
+    return sorted(type_ for type_ in found if type_ not in PRICED and not type_.startswith(FREE))
 
 
 def _of(resources: Sequence[Mapping[str, Any]], type_: str) -> list[Mapping[str, Any]]:
@@ -107,12 +109,13 @@ def _logs(
         if not served and "vendedlogs" not in name:
             continue
         gigabytes = requests * REQUEST_LOG_BYTES["function" if served else "access log"] / 1e9
-        kept = gigabytes * days * 24 / HOURS * prices.LOG_COMPRESSION
+        # Stored in the steady state: the logs of the retention time, compressed.
+        stored = gigabytes * days * 24 / HOURS * prices.LOG_COMPRESSION
         yield Line(
             part=f"Logs {name}",
             basis=f"{gigabytes:.0f} GB in, kept {days} days",
             at_rest=0,
-            busy=gigabytes * prices.LOG_GB_INGESTED + kept * prices.LOG_GB_MONTH,
+            busy=gigabytes * prices.LOG_GB_INGESTED + stored * prices.LOG_GB_MONTH,
         )
 
 
@@ -124,13 +127,14 @@ def _neon(resources: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 
 def _compute(name: str, settings: Mapping[str, Any]) -> Line:
-    least, most = (
+    minimum, maximum = (
         float(settings.get(f"autoscalingLimit{end}Cu") or 0.25) for end in ("Min", "Max")
     )
-    never_sleeps = settings.get("suspendTimeoutSeconds") == -1
+    never_suspended = settings.get("suspendTimeoutSeconds") == -1
+    suspension = "never suspended" if never_suspended else "suspended when idle"
     return Line(
         part=f"Neon {name}",
-        basis=f"{least:g} to {most:g} compute units, {'never suspended' if never_sleeps else 'suspended when idle'}",
-        at_rest=least * HOURS * prices.NEON_CU_HOUR if never_sleeps else 0,
-        busy=most * HOURS * prices.NEON_CU_HOUR,
+        basis=f"{minimum:g} to {maximum:g} compute units, {suspension}",
+        at_rest=minimum * HOURS * prices.NEON_CU_HOUR if never_suspended else 0,
+        busy=maximum * HOURS * prices.NEON_CU_HOUR,
     )

@@ -1,4 +1,8 @@
-"""The database's schema on both sides, made by the migrations themselves on an embedded server, and the ways that lead to it."""
+"""Compares the database schemas of both sides, which their own migrations create on a local server.
+
+A released migration must not be edited: databases that have run it keep the old schema. So the
+head's schema is created in two ways, from an empty database and on a database of the base.
+"""
 
 import difflib
 import json
@@ -15,17 +19,17 @@ from stack.local.neon.postgres.data_directory import programs
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
 from stack.local.system.processes import Guard
-from stack.report import children
+from stack.report import child_process
 from stack.report.revisions import Side
 
-FAST = {"fsync": "off", "full_page_writes": "off"}  # thrown away at the end
-NOTES = re.compile(r"^(--|\\(un)?restrict |SET |SELECT pg_catalog\.set_config|$)")
-"""Lines of a dump that say nothing on the schema; `\\restrict` holds a random key."""
+FAST = {"fsync": "off", "full_page_writes": "off"}  # the data are deleted at the end
+# Lines of a dump that are not part of the schema; `\restrict` has a random key.
+NOT_SCHEMA = re.compile(r"^(--|\\(un)?restrict |SET |SELECT pg_catalog\.set_config|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Migrated:
-    """One way to a schema: the revisions that were run, the schema as SQL, or why there is none."""
+    """The result of migrations: the revisions that were run and the schema as SQL, or the error."""
 
     applied: list[str] = field(default_factory=list[str])
     schema: str = ""
@@ -34,7 +38,7 @@ class Migrated:
 
 @dataclass(frozen=True, kw_only=True)
 class Schemas:
-    """base, head: from nothing. upgraded: the head's migrations on a database at the base's head."""
+    """base, head: on an empty database. upgraded: the head's migrations on the base's database."""
 
     base: Migrated
     head: Migrated
@@ -42,11 +46,12 @@ class Schemas:
 
     @property
     def incomparable(self) -> bool:
+        """Whether the schema of a side is missing."""
         return bool(self.base.error or (self.upgraded.error and self.head.error))
 
     @property
     def difference(self) -> list[str]:
-        """A unified diff of the schemas, without its header; empty where they are the same or one is missing."""
+        """A unified diff without its header; empty if the schemas are equal or one is missing."""
         if self.incomparable:
             return []
         after = self.head if self.upgraded.error else self.upgraded
@@ -57,8 +62,8 @@ class Schemas:
         )[2:]
 
     @property
-    def one_way_differs(self) -> bool:
-        """Whether a new database gets another schema than one that is migrated on: a migration that was released has been edited."""
+    def released_migration_edited(self) -> bool:
+        """Whether a new database gets another schema than an upgraded one."""
         return (
             not (self.head.error or self.upgraded.error)
             and self.head.schema != self.upgraded.schema
@@ -66,7 +71,7 @@ class Schemas:
 
 
 class Server:
-    """A server below `place`, with a database for each way."""
+    """A running server, with a database for each result of `Schemas`."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
@@ -74,6 +79,7 @@ class Server:
         postgres.create_role("report", self._password)
 
     def compare(self, base: Side, head: Side) -> Schemas:
+        """Run both sides' migrations."""
         self._postgres.create_database("base", "report")
         self._postgres.create_database("head", "report")
         before = self._migrate(base, "base")
@@ -89,10 +95,10 @@ class Server:
     def _migrate(self, side: Side, database: str) -> Migrated:
         url = self._postgres.url("report", self._password, database)
         try:
-            answer = children.run(
+            output = child_process.run(
                 ["-m", "service.migrate"], side.root, variables={"DATABASE_URL": url}
             )
-            applied = list(json.loads(answer.strip().splitlines()[-1])["applied"])
+            applied = list(json.loads(output.strip().splitlines()[-1])["applied"])
         except (UserError, ValueError, KeyError, IndexError) as error:
             return Migrated(error=str(error).replace(url, "DATABASE_URL") or type(error).__name__)
         return Migrated(applied=applied, schema=self._dump(url))
@@ -110,22 +116,20 @@ class Server:
             command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )
         if dumped.returncode != 0:
-            raise UserError(
-                f"the schema could not be read: {dumped.stderr.strip().replace(url, 'DATABASE_URL')}"
-            )
-        return "\n".join(line for line in dumped.stdout.splitlines() if not NOTES.match(line))
+            error = dumped.stderr.strip().replace(url, "DATABASE_URL")
+            raise UserError(f"the schema could not be read: {error}")
+        return "\n".join(line for line in dumped.stdout.splitlines() if not NOT_SCHEMA.match(line))
 
 
 @contextmanager
-def server(place: Path) -> Generator[Server]:
-    """`place` is an existing directory that every user may pass through."""
-    guard = Guard(place / "run")
+def server(directory: Path) -> Generator[Server]:
+    """Run a server below a directory that every user can enter, and delete its data at the end."""
+    guard = Guard(directory / "run")
     guard.start()
-    home = place / "postgres"
+    home = directory / "postgres"
     try:
-        postgres = Postgres(
-            home, guard, port=Ports(place / "ports.json").choose("report").postgres, settings=FAST
-        )
+        port = Ports(directory / "ports.json").choose("report").postgres
+        postgres = Postgres(home, guard, port=port, settings=FAST)
         postgres.start()
         yield Server(postgres)
         postgres.stop()

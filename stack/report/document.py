@@ -1,58 +1,62 @@
-"""The report as Markdown. What is lost or replaced comes first; a part without changes says so."""
+"""Writes the report as Markdown. Lost and replaced resources come first."""
 
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stack.report.collect import ReportData
 from stack.report.compare import LOSSES, Change, Difference, Kind, compare
 from stack.report.database import Schemas
-from stack.report.figures import costs, uploads
-from stack.report.make import Found
-from stack.report.markdown import Missing, block, code, missing, table
+from stack.report.markdown import Unavailable, code, code_block, table, unavailable
 from stack.report.permissions import Permission, permissions
-from stack.report.redacted import SECRET
+from stack.report.redaction import SECRET
+from stack.report.size_and_cost import costs, uploads
 
 DIFFERENCES_SHOWN = 8
 HEADINGS = {Kind.CREATED: "Created", Kind.CHANGED: "Changed in place"}
 
 
-def write(found: Found) -> str:
-    changes = compare(found.before, found.after)
+def write(data: ReportData) -> str:
+    """Return the report. A section without changes says so."""
+    changes = compare(data.before, data.after)
     parts = [
-        *_head(found, changes),
+        *_head(data, changes),
         *_losses([change for change in changes if change.kind in LOSSES]),
         *(
             part
             for kind, heading in HEADINGS.items()
             for part in _section(heading, _rows(changes, kind))
         ),
-        *_outputs(set(found.before["outputs"]), set(found.after["outputs"])),
-        *_permissions(permissions(found.before), permissions(found.after)),
-        *uploads(found),
-        *_api(found),
-        *_database(found.schemas),
-        *costs(found),
-        *_foot(found),
+        *_outputs(set(data.before["outputs"]), set(data.after["outputs"])),
+        *_permissions(permissions(data.before), permissions(data.after)),
+        *uploads(data),
+        *_api(data),
+        *_database(data.schemas),
+        *costs(data),
+        *_foot(data),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _head(found: Found, changes: Sequence[Change]) -> Iterator[str]:
-    yield f"# What changes from {code(found.base.shown)} to {code(found.head.shown)}"
+def _head(data: ReportData, changes: Sequence[Change]) -> Iterator[str]:
+    yield f"# What changes from {code(data.base.title)} to {code(data.head.title)}"
     counted = {kind: sum(change.kind is kind for change in changes) for kind in Kind}
-    told = [
+    counts = [
         f"{counted[kind]} {kind.value}" for kind in Kind if counted[kind] and kind is not Kind.SAME
     ]
-    yield f"**{', '.join(told) or 'No resource changes'}**; {counted[Kind.SAME]} stay as they are."
-    for side, snapshot in ((found.base, found.before), (found.head, found.after)):
+    yield f"**{', '.join(counts) or 'No resource changes'}**; {counted[Kind.SAME]} unchanged."
+    for side, snapshot in ((data.base, data.before), (data.head, data.after)):
         if snapshot["error"]:
-            yield f"**The program of the {side.label} could not be evaluated to its end**, so what follows is not the whole of it:"
-            yield block(snapshot["error"].splitlines())
-    refused = [text for text in found.after["refusals"] if text not in found.before["refusals"]]
+            yield (
+                f"**The program of the {side.label} could not be evaluated to its end**, "
+                "so this report is incomplete:"
+            )
+            yield code_block(snapshot["error"].splitlines())
+    refused = [text for text in data.after["refusals"] if text not in data.before["refusals"]]
     if refused:
         yield "**A local `up` would refuse:**"
-        yield block(refused)
-    for note in found.notes:
+        yield code_block(refused)
+    for note in data.notes:
         yield f"Note: {code(note)}"
 
 
@@ -65,24 +69,24 @@ def _losses(changes: Sequence[Change]) -> Iterator[str]:
         [
             code(it.name),
             code(it.type),
-            _fate(it),
+            _outcome(it),
             code(it.data_loss) if it.data_loss else "nothing",
             _detail(it),
         ]
         for it in changes
     ]
-    yield table(["resource", "type", "what happens", "what it loses", "because of"], rows)
+    yield table(["resource", "type", "what happens", "what is lost", "because of"], rows)
 
 
-def _fate(change: Change) -> str:
-    happens = "is deleted" if change.kind is Kind.LOST else "is replaced"
-    text = f"**{happens}**" if change.data_loss else happens
+def _outcome(change: Change) -> str:
+    outcome = "is deleted" if change.kind is Kind.LOST else "is replaced"
+    text = f"**{outcome}**" if change.data_loss else outcome
     return f"{text}; protected, so the update is refused" if change.protected else text
 
 
 def _section(heading: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield f"## {heading}"
-    yield table(["resource", "type", "what"], rows) if rows else "Nothing."
+    yield table(["resource", "type", "change"], rows) if rows else "Nothing."
 
 
 def _rows(changes: Sequence[Change], kind: Kind) -> list[list[str]]:
@@ -103,7 +107,7 @@ def _detail(change: Change) -> str:
 
 def _difference(difference: Difference) -> str:
     old, new = (
-        code("not there") if value is None else code(_plain(value))
+        code("none") if value is None else code(_plain(value))
         for value in (difference.old, difference.new)
     )
     return f"{code(difference.path)}: {old} → {new}"
@@ -117,8 +121,8 @@ def _plain(value: Any) -> str:
 
 def _outputs(before: set[str], after: set[str]) -> Iterator[str]:
     yield "## Stack outputs"
-    rows = [["**goes**", code(name)] for name in sorted(before - after)] + [
-        ["appears", code(name)] for name in sorted(after - before)
+    rows = [["**removed**", code(name)] for name in sorted(before - after)] + [
+        ["added", code(name)] for name in sorted(after - before)
     ]
     yield table(["", "output"], rows) if rows else "No change of their names."
 
@@ -127,10 +131,11 @@ def _permissions(before: frozenset[Permission], after: frozenset[Permission]) ->
     yield "## Permissions"
     rows = [
         [word, *_permission(it)]
-        for word, found in (("**appears**", after - before), ("goes", before - after))
-        for it in sorted(found)
+        for word, changed in (("**added**", after - before), ("removed", before - after))
+        for it in sorted(changed)
     ]
-    yield table(["", "by", "effect", "action", "on", "who", "if"], rows) if rows else "No change."
+    header = ["", "declared by", "effect", "action", "resource", "principal", "condition"]
+    yield table(header, rows) if rows else "No change."
 
 
 def _permission(it: Permission) -> list[str]:
@@ -140,39 +145,46 @@ def _permission(it: Permission) -> list[str]:
     ]
 
 
-def _api(found: Found) -> Iterator[str]:
+def _api(data: ReportData) -> Iterator[str]:
     yield "## API"
-    if isinstance(found.api, Missing):
-        yield from missing(found.api)
+    if isinstance(data.api, Unavailable):
+        yield from unavailable(data.api)
         return
     rows = [
         ["**may break clients**" if it.breaking else "", code(it.what), code(it.detail)]
-        for it in found.api
+        for it in data.api
     ]
-    yield table(["", "where", "what"], rows) if rows else "No change of the OpenAPI document."
+    yield (
+        table(["", "operation or schema", "change"], rows)
+        if rows
+        else "No change of the OpenAPI document."
+    )
 
 
-def _database(schemas: Schemas | Missing) -> Iterator[str]:
+def _database(schemas: Schemas | Unavailable) -> Iterator[str]:
     yield "## Database schema"
-    if isinstance(schemas, Missing):
-        yield from missing(schemas)
+    if isinstance(schemas, Unavailable):
+        yield from unavailable(schemas)
         return
-    ways = (
-        ("base from nothing", schemas.base),
-        ("head from nothing", schemas.head),
+    results = (
+        ("base on an empty database", schemas.base),
+        ("head on an empty database", schemas.head),
         ("head on the base's database", schemas.upgraded),
     )
     rows = [
-        [way, f"**fails**: {code(it.error.splitlines()[-1])}" if it.error else _applied(it.applied)]
-        for way, it in ways
+        [run, f"**fails**: {code(it.error.splitlines()[-1])}" if it.error else _applied(it.applied)]
+        for run, it in results
     ]
     yield table(["migrations", "result"], rows)
-    for error in dict.fromkeys(it.error for _, it in ways if "\n" in it.error):
-        yield block(error.splitlines())
-    if schemas.one_way_differs:
-        yield "**A new database gets another schema than one that is migrated on: a migration that was released has been edited.**"
+    for error in dict.fromkeys(it.error for _, it in results if "\n" in it.error):
+        yield code_block(error.splitlines())
+    if schemas.released_migration_edited:
+        yield (
+            "**A new database gets another schema than an upgraded one: "
+            "a released migration has been edited.**"
+        )
     if schemas.difference:
-        yield block(schemas.difference, "diff")
+        yield code_block(schemas.difference, "diff")
     else:
         yield (
             "The schemas could not be compared."
@@ -185,9 +197,10 @@ def _applied(revisions: Sequence[str]) -> str:
     return f"run: {', '.join(map(code, revisions))}" if revisions else "nothing to run"
 
 
-def _foot(found: Found) -> Iterator[str]:
+def _foot(data: ReportData) -> Iterator[str]:
     yield (
-        f"Made by `stack report` from the programs of both sides, with the configuration of stack {code(found.after['stack'])} and "
-        "without an account. It compares what they declare: what really stands in the cloud only `pulumi preview` sees. Both ran with the "
+        "Written by `stack report` from the programs of both sides, with the configuration of "
+        f"stack {code(data.after['stack'])} and without an account. It compares what they declare; "
+        "what is deployed in the cloud only `pulumi preview` sees. Both programs ran with the "
         "packages of the head's environment."
     )

@@ -1,28 +1,34 @@
-"""Markdown of which no text that comes from elsewhere can be a part: names, values and messages are code, which renders nothing."""
+"""Writes Markdown in which text from elsewhere cannot have an effect.
+
+Names, values and messages are code spans and code blocks, in which Markdown renders nothing.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_SPAN = 160
+MAX_BLOCK_LINES = 200
+# Line ends, and characters that hide text or change its direction.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+
 
 @dataclass(frozen=True, kw_only=True)
-class Missing:
-    """A part that could not be found out, and why."""
+class Unavailable:
+    """A part of the report that could not be determined, and why."""
 
     reason: str
 
 
-LONGEST = 160
-LONGEST_BLOCK = 200
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
-"""Line ends, and what hides text or turns its direction."""
-
-
 def code(text: Any) -> str:
-    """A code span, fit for a table's cell; long texts are cut."""
+    """Return a code span that is safe in a table cell; text above 160 characters is cut.
+
+    The fence is longer than every run of backticks in the text (CommonMark 6.1), and `|` is
+    escaped, which GitHub's tables require even inside of a code span.
+    """
     plain = _CONTROLS.sub(" ", str(text))
-    plain = plain if len(plain) <= LONGEST else f"{plain[: LONGEST - 1]}…"
+    plain = plain if len(plain) <= MAX_SPAN else f"{plain[: MAX_SPAN - 1]}…"
     if not plain.strip():
         return "(empty)"
     fence = "`" * (max((len(run) for run in re.findall("`+", plain)), default=0) + 1)
@@ -30,11 +36,11 @@ def code(text: Any) -> str:
     return f"{fence}{padding}{plain}{padding}{fence}".replace("|", "\\|")
 
 
-def block(lines: Sequence[str], language: str = "") -> str:
-    """A fenced block, cut after some lines."""
-    shown = [_CONTROLS.sub(" ", line) for line in lines[:LONGEST_BLOCK]]
-    if len(lines) > LONGEST_BLOCK:
-        shown.append(f"… {len(lines) - LONGEST_BLOCK} more lines")
+def code_block(lines: Sequence[str], language: str = "") -> str:
+    """Return a fenced code block; lines above 200 are replaced by their number."""
+    shown = [_CONTROLS.sub(" ", line) for line in lines[:MAX_BLOCK_LINES]]
+    if len(lines) > MAX_BLOCK_LINES:
+        shown.append(f"… {len(lines) - MAX_BLOCK_LINES} more lines")
     longest = max((len(run) for line in shown for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join([f"{fence}{language}", *shown, fence])
@@ -43,22 +49,23 @@ def block(lines: Sequence[str], language: str = "") -> str:
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> str:
-    """`right` are the columns of figures. Cells are Markdown."""
-    rule = ["---:" if at in right else "---" for at in range(len(header))]
+    """Return a table. Cells are Markdown. right: indices of the columns that are aligned right."""
+    rule = ["---:" if index in right else "---" for index in range(len(header))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))
 
 
-def missing(part: Missing) -> list[str]:
-    """A part of the report that is not there, and why."""
-    return ["**This could not be found out:**", block(part.reason.splitlines())]
+def unavailable(part: Unavailable) -> list[str]:
+    """Return the paragraphs for a part that could not be determined."""
+    return ["**This could not be determined:**", code_block(part.reason.splitlines())]
 
 
-def bytes_(size: int) -> str:
-    """In units of 1000."""
+def format_bytes(size: int) -> str:
+    """Return a size in units of 1000."""
     if abs(size) < 1000:
         return f"{size} B"
     return f"{size / 1e6:.2f} MB" if abs(size) >= 1e6 else f"{size / 1e3:.1f} kB"
 
 
 def signed(text: str, value: float) -> str:
+    """Return the text of a number, with `+` if the number is positive."""
     return f"+{text}" if value > 0 else text

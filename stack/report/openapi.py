@@ -1,16 +1,19 @@
-"""Two OpenAPI documents compared: operations that come, go and change, and which changes break a client."""
+"""Compares two OpenAPI documents: what was added, removed and changed, and what breaks a client."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options", "trace")
-_COMES, _GOES = "comes", "goes"
+_ADDED, _REMOVED = "added", "removed"
 
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """what: "GET /accounts". detail: what is different. breaking: whether a client that worked may fail."""
+    """A difference. breaking: whether a client that works with the base may fail with the head.
+
+    what: an operation ("GET /accounts") or a schema. detail: what is different.
+    """
 
     breaking: bool
     what: str
@@ -18,10 +21,10 @@ class Change:
 
 
 def compare(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[Change]:
-    """What may break first, then by operation."""
+    """Return the differences: breaking ones first, then by operation."""
     before, after = dict(_operations(base)), dict(_operations(head))
-    changes = [Change(True, name, _GOES) for name in before.keys() - after.keys()]
-    changes += [Change(False, name, _COMES) for name in after.keys() - before.keys()]
+    changes = [Change(True, name, _REMOVED) for name in before.keys() - after.keys()]
+    changes += [Change(False, name, _ADDED) for name in after.keys() - before.keys()]
     for name in before.keys() & after.keys():
         changes += [
             Change(breaking, name, detail)
@@ -53,33 +56,33 @@ def _operation(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple
     before, after = _parameters(old), _parameters(new)
     for name in before.keys() | after.keys():
         if name not in after:
-            yield True, f"parameter {name} goes"
+            yield True, f"parameter {name} removed"
         elif name not in before:
             required = bool(after[name].get("required"))
-            yield required, f"parameter {name} comes{', required' if required else ''}"
+            yield required, f"parameter {name} added{', required' if required else ''}"
         elif before[name] != after[name]:
-            yield True, f"parameter {name} changes"
+            yield True, f"parameter {name} changed"
     if old.get("requestBody") != new.get("requestBody"):
         yield (
             "requestBody" in new,
-            "the request's body changes" if "requestBody" in old else "a request's body comes",
+            "request body changed" if "requestBody" in old else "request body added",
         )
-    answers, answered = old.get("responses", {}), new.get("responses", {})
-    for status in answers.keys() | answered.keys():
-        if status not in answered:
-            yield status.startswith("2"), f"answer {status} goes"
-        elif status not in answers:
-            yield False, f"answer {status} comes"
-        elif answers[status].get("content") != answered[status].get("content"):
-            yield True, f"answer {status} changes"
+    responses, new_responses = old.get("responses", {}), new.get("responses", {})
+    for status in responses.keys() | new_responses.keys():
+        if status not in new_responses:
+            yield status.startswith("2"), f"response {status} removed"
+        elif status not in responses:
+            yield False, f"response {status} added"
+        elif responses[status].get("content") != new_responses[status].get("content"):
+            yield True, f"response {status} changed"
     if old.get("security") != new.get("security"):
-        yield True, "who may call it changes"
+        yield True, "authentication changed"
     if not old.get("deprecated") and new.get("deprecated"):
-        yield False, "is deprecated"
+        yield False, "deprecated"
 
 
 def _parameters(operation: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Without descriptions: words change nothing for a client."""
+    """Return the parameters by name and location, without descriptions and examples."""
     found = {f"{item.get('name')} ({item.get('in')})": item for item in operation["parameters"]}
     return {
         name: {key: value for key, value in item.items() if key not in ("description", "example")}
@@ -88,7 +91,11 @@ def _parameters(operation: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _schemas(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[Change]:
-    """Fields of named schemas. One that goes may break who reads it as well as who sends it; one that comes, who does not send it."""
+    """Compare the fields of named schemas.
+
+    A removed field may break clients that read it or send it. An added one breaks clients only if
+    it is required in what they send.
+    """
     sent = _sent(head)
     before, after = (document.get("components", {}).get("schemas", {}) for document in (base, head))
     for name in sorted(before.keys() & after.keys()):
@@ -96,36 +103,35 @@ def _schemas(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[Chang
         was, required = (set(side[name].get("required", [])) for side in (before, after))
         for field in sorted(old.keys() | new.keys()):
             if field not in new:
-                yield Change(True, f"schema {name}", f"field {field} goes")
+                yield Change(True, f"schema {name}", f"field {field} removed")
             elif field not in old:
                 needed = name in sent and field in required
-                yield Change(
-                    needed, f"schema {name}", f"field {field} comes{', required' if needed else ''}"
-                )
+                detail = f"field {field} added{', required' if needed else ''}"
+                yield Change(needed, f"schema {name}", detail)
             elif _kind(old[field]) != _kind(new[field]):
-                yield Change(True, f"schema {name}", f"field {field} changes")
+                yield Change(True, f"schema {name}", f"field {field} changed")
             elif (field in was) != (field in required):
                 yield Change(
                     True,
                     f"schema {name}",
-                    f"field {field} becomes {'required' if field in required else 'optional'}",
+                    f"field {field} now {'required' if field in required else 'optional'}",
                 )
         if not (old or new) and _kind(before[name]) != _kind(after[name]):
-            yield Change(True, f"schema {name}", "its values change")
+            yield Change(True, f"schema {name}", "values changed")
 
 
 def _sent(document: Mapping[str, Any]) -> set[str]:
-    """Names of the schemas that clients send."""
+    """Return the names of the schemas in request bodies, with those that they refer to."""
     schemas = document.get("components", {}).get("schemas", {})
     found: set[str] = set()
-    open_ = {
+    pending = {
         name
         for _, operation in _operations(document)
         for name in _references(operation.get("requestBody"))
     }
-    while open_:
-        found |= open_
-        open_ = {name for known in open_ for name in _references(schemas.get(known))} - found
+    while pending:
+        found |= pending
+        pending = {name for known in pending for name in _references(schemas.get(known))} - found
     return found
 
 
@@ -140,7 +146,7 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _kind(schema: Any) -> Any:
-    """A schema without its words."""
+    """Return a schema without titles, descriptions and examples."""
     if isinstance(schema, dict):
         return {
             key: _kind(value)

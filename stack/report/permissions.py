@@ -1,4 +1,4 @@
-"""Who may do what: the statements of every policy in a snapshot, one line for each action on each resource."""
+"""Reads the permissions of a snapshot: one for each action on each resource in every policy."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from stack.report.compare import Snapshot
 
 @dataclass(frozen=True, order=True)
 class Permission:
-    """holder: the resource whose policy says it. condition: JSON, "" for none."""
+    """holder: the resource that declares it. condition: JSON, "" for none."""
 
     holder: str
     effect: str
@@ -22,18 +22,22 @@ class Permission:
 
 
 def permissions(snapshot: Snapshot) -> frozenset[Permission]:
-    """Of documents with statements wherever they stand among the inputs, and of Lambda's permissions, which are inputs themselves."""
+    """Return the permissions of policy documents, and those of `aws:lambda/permission`.
+
+    A policy document is any input that is JSON with a `Statement`; a Lambda permission has its
+    fields as inputs.
+    """
     return frozenset(
         found
         for resource in snapshot["resources"]
-        for found in _of(resource["name"], resource["inputs"])
+        for found in _resource_permissions(resource["name"], resource["inputs"])
     )
 
 
-def _of(holder: str, inputs: Mapping[str, Any]) -> Iterator[Permission]:
+def _resource_permissions(holder: str, inputs: Mapping[str, Any]) -> Iterator[Permission]:
     for text in inputs.values():
         for statement in _statements(text):
-            yield from _lines(holder, statement)
+            yield from _permissions(holder, statement)
     if {"action", "principal"} <= inputs.keys():
         condition = {
             key: inputs[key]
@@ -66,7 +70,7 @@ def _statements(text: Any) -> list[Mapping[str, Any]]:
     ]
 
 
-def _lines(holder: str, statement: Mapping[str, Any]) -> Iterator[Permission]:
+def _permissions(holder: str, statement: Mapping[str, Any]) -> Iterator[Permission]:
     actions = _texts(statement, "Action") or [
         f"not {action}" for action in _texts(statement, "NotAction")
     ]

@@ -1,7 +1,9 @@
-"""List prices in US dollars, in us-east-1 where they differ by region, without free allowances and discounts.
+"""List prices in US dollars without free allowances and discounts.
 
-As known on the day below, from the vendors' pages that are named beside them. Look at a page before you rely on a figure of it; one that
-has changed is corrected here, with the day.
+They are those of us-east-1 where they differ by region.
+
+As of the day below, from the vendors' pages that are named beside them. Check the page before you
+rely on a price; when one has changed, correct it here, with the day.
 """
 
 AS_OF = "2026-11-26"
@@ -18,7 +20,7 @@ HTTP_API_TIER = 300e6
 # "Amazon CloudWatch Pricing", logs of class Standard, first tier
 LOG_GB_INGESTED = 0.50
 LOG_GB_MONTH = 0.03
-LOG_COMPRESSION = 0.15  # what is stored of what came in, as that page reckons
+LOG_COMPRESSION = 0.15  # stored bytes for each ingested byte, as that page calculates
 
 # "Neon pricing", plan Launch
 NEON_CU_HOUR = 0.106

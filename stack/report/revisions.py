@@ -1,4 +1,4 @@
-"""The two sides of a comparison: the files of a commit in a directory of their own, and those of the checkout as they are."""
+"""The two sides of a comparison: the files of a commit, and the checkout with its edits."""
 
 import io
 import subprocess
@@ -10,12 +10,15 @@ from common.errors import UserError
 
 
 class UnknownRevisionError(UserError):
-    """Git knows no such commit."""
+    """The revision names no commit of the repository."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """A program and its files. label: what to call it. commit: the full hash, "" for files that are not committed."""
+    """A program and its files.
+
+    label: "base" or "head". commit: the full hash. edited: whether the files differ from it.
+    """
 
     label: str
     root: Path
@@ -23,12 +26,13 @@ class Side:
     edited: bool = False
 
     @property
-    def shown(self) -> str:
+    def title(self) -> str:
+        """The abbreviated hash, with a note on uncommitted changes."""
         return f"{self.commit[:12]}{' with uncommitted changes' if self.edited else ''}"
 
 
 def head(root: Path) -> Side:
-    """The checkout as it stands, uncommitted changes included."""
+    """Return the checkout with its uncommitted changes."""
     edited = bool(_git(root, "status", "--porcelain", "--untracked-files=normal").strip())
     return Side(
         label="head",
@@ -39,9 +43,10 @@ def head(root: Path) -> Side:
 
 
 def base(root: Path, revision: str, into: Path) -> Side:
-    """The files of a commit, written below `into`: nothing in the repository is touched, no hook or filter of it runs.
+    """Write the files of a commit below `into`.
 
-    Raises `UnknownRevisionError` for what names no commit.
+    `git archive` changes nothing in the repository and runs no hook. Raises `UnknownRevisionError`
+    for a revision that names no commit.
     """
     commit = resolve(root, revision)
     archive = _git(root, "archive", "--format=tar", commit)
@@ -51,7 +56,7 @@ def base(root: Path, revision: str, into: Path) -> Side:
 
 
 def resolve(root: Path, revision: str) -> str:
-    """The full hash of the commit that a revision names."""
+    """Return the full hash of the commit that a revision names."""
     _git(root, "rev-parse", "--git-dir")
     try:
         return (
@@ -68,8 +73,8 @@ def resolve(root: Path, revision: str) -> str:
         )
     except UserError:
         raise UnknownRevisionError(
-            f"--base {revision}: git knows no such commit here. Name a branch, a tag or a commit; in a shallow clone fetch it first, "
-            "such as `git fetch --unshallow origin`"
+            f"--base {revision}: git knows no such commit here. Name a branch, a tag or a commit; "
+            "in a shallow clone fetch it first, such as `git fetch --unshallow origin`"
         ) from None
 
 
@@ -84,7 +89,6 @@ def _git(root: Path, *arguments: str) -> bytes:
     except FileNotFoundError:
         raise UserError("`stack report` compares commits, so it needs git on the PATH") from None
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines()
-        raise UserError(
-            f"git {arguments[0]} failed: {said[-1] if said else f'exit code {error.returncode}'}"
-        ) from None
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {error.returncode}"
+        raise UserError(f"git {arguments[0]} failed: {reason}") from None

@@ -1,7 +1,9 @@
-"""`python -m stack.report.snapshot ROOT STACK`: what the program in ROOT registers, as one JSON document on standard output.
+"""`python -m stack.report.snapshot ROOT STACK`: prints what the program in ROOT registers, as JSON.
 
-The program is evaluated as a preview of a first update. What a provider would answer is named instead of left unknown: the ARN of
-resource `a` is the text `${a.arn}`, so that what is made of it, policies above all, can be read and compared.
+The program is evaluated as a preview of the first update of a stack. In a real preview, outputs
+that only the provider knows are unknown, and so is everything that is computed from them. Here each
+one has a placeholder: the ARN of resource `a` is the text `${a.arn}`. So values that are computed
+from outputs, policies above all, can be read and compared.
 """
 
 import argparse
@@ -20,16 +22,19 @@ from common.errors import UserError
 from stack.local.deploy import stack_config
 from stack.local.registry import FUNCTIONS, HANDLERS
 from stack.local.resources import base, sdk, values
-from stack.report import redacted
+from stack.report import redaction
 
 PROGRAM_PACKAGES = ("bundle", "components", "config", "pulumi_neon")
-PLACE_FOR_SITE = "site.example.com"
-SEALED = "sealed"  # stands for a configuration value that only the CLI can open
+PLACEHOLDER_DOMAIN = "site.example.com"  # for `siteDomain` where the configuration has none
+SEALED = "sealed"  # replaces an encrypted configuration value, which only the CLI can decrypt
 PROVIDERS = "pulumi:providers:"
 
 
 class Recorder:
-    """Stands in the place of the engine: writes down, and answers with names of what would be answered."""
+    """Replaces the engine: records registrations, and returns placeholders as their outputs.
+
+    The SDK calls it from several threads.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -39,25 +44,30 @@ class Recorder:
         self.refusals: list[str] = []
 
     def register(self, registration: sdk.Registration) -> tuple[str, Mapping[str, Any]]:
-        if not registration.custom:
+        """Record a resource; return its id and its outputs."""
+        if not registration.custom:  # a component: its children are what an update changes
             return "", {}
         handler = HANDLERS.get(registration.type)
         if handler is not None:
             self._check(handler, registration)
+        # A registration waits for its inputs, so the order differs from run to run; the comparison
+        # goes by type and name.
         with self._lock:
             self.resources.append(self._record(registration, handler))
         if registration.type.startswith(PROVIDERS):
             return registration.name, registration.inputs
+        # Only outputs of type `str` get a placeholder; a number or a list could not hold one.
         computed = (
-            _named(registration.name, handler.computed & sdk.text_outputs(handler.sdk))
+            _placeholders(registration.name, handler.computed & sdk.text_outputs(handler.sdk))
             if handler
             else {}
         )
         secret = {*registration.secret_outputs, *(handler.secrets if handler else ())}
-        return f"${{{registration.name}}}", _marked({**registration.inputs, **computed}, secret)
+        outputs = _with_secrets({**registration.inputs, **computed}, secret)
+        return f"${{{registration.name}}}", outputs
 
     def _check(self, handler: base.ResourceHandler, registration: sdk.Registration) -> None:
-        inputs = values.transform(registration.inputs, _unnamed)
+        inputs = values.transform(registration.inputs, _without_placeholders)
         try:
             base.check(handler, registration.name, inputs, self._root)
         except UserError as refused:
@@ -67,58 +77,69 @@ class Recorder:
         self, registration: sdk.Registration, handler: base.ResourceHandler | None
     ) -> dict[str, Any]:
         inputs = {
-            key: redacted.value(value, self._root)
+            key: redaction.redact(value, self._root)
             for key, value in registration.inputs.items()
             if value is not None
         }
-        if handler is None and not registration.type.startswith(PROVIDERS):
-            self.refusals.append(
-                f"{registration.type} {registration.name!r} is not realised on one machine"
-            )
         provider = registration.type.startswith(PROVIDERS)
+        if handler is None and not provider:
+            self.refusals.append(
+                f"{registration.type} {registration.name!r} has no handler in the local cloud"
+            )
         return {
             "name": registration.name,
             "type": registration.type,
             "inputs": inputs,
             "protect": registration.protect,
-            "replaces": ["region"] if provider else sorted(handler.replaces) if handler else [],
-            "data_loss": "all that it made in the region before"
-            if provider
-            else handler.data_loss
-            if handler
-            else "",
+            **_replacement(handler, provider=provider),
         }
 
     def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
+        """Return the outputs of an existing resource that the program reads."""
         handler = HANDLERS.get(type_)
-        return identity, _named(name, sdk.text_outputs(handler.sdk)) if handler else {}
+        return identity, _placeholders(name, sdk.text_outputs(handler.sdk)) if handler else {}
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the results of a provider's function. Raises `UserError` for an unknown one."""
         function = FUNCTIONS.get(token)
         if function is None:
             raise UserError(
                 f"the report does not know the function {token}: it belongs in stack/local"
             )
-        return _marked(
-            {**arguments, **_named(token.rpartition(":")[2], function.results)}, function.secrets
-        )
+        results = _placeholders(token.rpartition(":")[2], function.results)
+        return _with_secrets({**arguments, **results}, function.secrets)
 
     def finish(self, urn: str, outputs: Mapping[str, Any]) -> None:
+        """Record the outputs of the stack; those of components are ignored."""
         if urn.split("::")[2] == sdk.STACK_TYPE:
             self.outputs = outputs
 
     def log(self, message: str) -> None:
+        """Print a message of the program."""
         sys.stderr.write(f"{message}\n")
 
 
-def _named(name: str, outputs: Iterable[str]) -> dict[str, Any]:
+def _replacement(handler: base.ResourceHandler | None, *, provider: bool) -> dict[str, Any]:
+    """Return the inputs that force a replacement, and what is lost with the resource."""
+    if provider:
+        return {"replaces": ["region"], "data_loss": "everything that it created in the old region"}
+    if handler is None:
+        return {"replaces": [], "data_loss": ""}
+    return {"replaces": sorted(handler.replaces), "data_loss": handler.data_loss}
+
+
+def _placeholders(name: str, outputs: Iterable[str]) -> dict[str, Any]:
     return {output: f"${{{name}.{output}}}" for output in outputs}
 
 
-def _unnamed(leaf: Any) -> Any:
-    """A name of ours is no ARN and no id: a check has to let it pass as unknown, unless it stands in a document."""
+def _without_placeholders(leaf: Any) -> Any:
+    """Replace a text with a placeholder by an unknown value, which every check accepts.
+
+    A placeholder is no ARN and no id, so a check of the format would refuse it. Documents stay,
+    because the checks of policies read their statements.
+    """
     if isinstance(leaf, values.Secret):
-        return values.Secret(values.transform(leaf.value, _unnamed))
+        return values.Secret(values.transform(leaf.value, _without_placeholders))
     return (
         values.UNKNOWN
         if isinstance(leaf, str) and "${" in leaf and not leaf.startswith("{")
@@ -126,37 +147,42 @@ def _unnamed(leaf: Any) -> Any:
     )
 
 
-def _marked(outputs: Mapping[str, Any], secret: Iterable[str]) -> dict[str, Any]:
+def _with_secrets(outputs: Mapping[str, Any], secret: Iterable[str]) -> dict[str, Any]:
+    """Mark the outputs named by `secret`."""
     return {
         key: values.Secret(value) if key in set(secret) else value for key, value in outputs.items()
     }
 
 
-def take(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
-    """Resources, names of outputs, what a local `up` would refuse, and `error`: why the program could not be evaluated to its end, or "".
+def take_snapshot(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
+    """Evaluate the program in `root`; its packages are imported from there.
 
-    The program's own packages are those of `root`, and not the ones that this process runs.
+    bytecode: whether the bundle has any. Returns `stack`, `resources`, the names of the `outputs`,
+    `refusals` (why a local `up` would refuse the program) and `error` (why the evaluation failed,
+    or "").
     """
     _import_from(root)
     config_overrides = {} if bytecode else {"bytecode": "false"}
     settings = stack_config.load(
-        root, stack, config_overrides=config_overrides, personal=False, sealed=SEALED
+        root, stack, config_overrides=config_overrides, read_local_file=False, encrypted_as=SEALED
     )
     site = f"{settings.project}:siteDomain"
     program = sdk.Program(
         path=root / "__main__.py",
         project=settings.project,
         stack=stack,
-        config={**settings.config, site: settings.config.get(site) or PLACE_FOR_SITE},
+        config={**settings.config, site: settings.config.get(site) or PLACEHOLDER_DOMAIN},
         secret_keys=settings.secret_keys,
     )
     recorder, error = Recorder(root), ""
     try:
+        # The program reads files, such as those of `frontend/`, relative to its own directory. Both
+        # sides run as a preview, in which it may not depend on values that only an update gives.
         with contextlib.chdir(root):
             sdk.run_program(program, recorder, preview=True)
     except (UserError, pulumi.RunError) as refused:
         error = str(refused)
-    except Exception as failed:  # noqa: BLE001 - what a program raises belongs in the report
+    except Exception as failed:  # noqa: BLE001 - the program's own error belongs in the report
         error = f"{type(failed).__name__}: {failed}"
     outputs = sorted(recorder.outputs)
     return {
@@ -169,6 +195,12 @@ def take(root: Path, stack: str, *, bytecode: bool) -> dict[str, Any]:
 
 
 def _import_from(root: Path) -> None:
+    """Let the program import its own packages, those of `root`.
+
+    This process has imported some of the same names from the checkout that runs the report. The
+    modules are dropped from `sys.modules` only: this module and `stack.local` keep using theirs.
+    `common` is not dropped, so that a `UserError` of the program is the class that is caught here.
+    """
     for name in list(sys.modules):
         if name.partition(".")[0] in PROGRAM_PACKAGES:
             del sys.modules[name]
@@ -181,10 +213,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("stack")
     parser.add_argument("--no-bytecode", dest="bytecode", action="store_false")
     options = parser.parse_args(arguments)
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the program prints is none of the answer
-    json.dump(take(options.root.resolve(), options.stack, bytecode=options.bytecode), answers)
-    answers.close()
+    # The program may print to descriptor 1; the document goes to a copy of the original one.
+    output = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    snapshot = take_snapshot(options.root.resolve(), options.stack, bytecode=options.bytecode)
+    json.dump(snapshot, output)
+    output.close()
     return 0
 
 

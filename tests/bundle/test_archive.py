@@ -1,4 +1,4 @@
-"""Archives and ELF files, byte by byte."""
+"""Zips and ELF files, byte by byte."""
 
 import io
 import tempfile
@@ -26,7 +26,9 @@ NAMES = st.text(
         max_size=8,
     )
 )
-def test_what_goes_into_a_zip_comes_out_of_it(files: dict[str, tuple[bytes, bool]]) -> None:
+def test_reading_a_zip_gives_the_files_that_were_written(
+    files: dict[str, tuple[bytes, bool]],
+) -> None:
     members = [Member(name, data, executable) for name, (data, executable) in files.items()]
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "x.zip"
@@ -42,7 +44,7 @@ def test_what_goes_into_a_zip_comes_out_of_it(files: dict[str, tuple[bytes, bool
 
 
 @given(st.binary(max_size=200))
-def test_a_broken_elf_file_is_a_value_error_and_nothing_else(rest: bytes) -> None:
+def test_a_broken_elf_file_raises_value_error_only(rest: bytes) -> None:
     data = b"\x7fELF\x02\x01" + rest
     for read in (elf.machine, elf.glibc, elf.without_debug):
         try:
@@ -51,10 +53,10 @@ def test_a_broken_elf_file_is_a_value_error_and_nothing_else(rest: bytes) -> Non
             continue
 
 
-def test_a_file_without_debug_sections_stays_as_it_is() -> None:
+def test_emptying_debug_sections_changes_neither_size_nor_needed_glibc() -> None:
     data = Path("/proc/self/exe").read_bytes() if Path("/proc/self/exe").exists() else b""
     if not elf.is_elf(data):
-        pytest.skip("no ELF file at hand: this machine is not Linux")
+        pytest.skip("there is no ELF file: this machine is not Linux")
     assert elf.machine(data) in {"x86_64", "arm64"}
     emptied = elf.without_debug(data)
     assert len(emptied) == len(data)

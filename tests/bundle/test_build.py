@@ -1,4 +1,4 @@
-"""The bundle is made of what there is, only when that has changed, and by one build at a time."""
+"""A build: what goes into the zips, when they are built again, and that builds do not overlap."""
 
 import json
 import os
@@ -16,7 +16,7 @@ import pytest
 
 from bundle import Bundle, build, build_code, exclusions, migrations_hash
 from bundle import __main__ as command
-from tests.support.bundle_projects import ABROAD, HOST, ROOT, make_project, names, write
+from tests.support.bundle_projects import HOST, OTHER, ROOT, make_project, names, write
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def no_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Called, it makes every further start of a process a failure."""
+    """Return a function after whose call every start of a process fails the test."""
 
     def refuse(*arguments: object, **_: object) -> None:
         pytest.fail(f"a process was started: {arguments}")
@@ -34,7 +34,7 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(subprocess, "Popen", refuse)
 
 
-def state(root: Path, bundle: Bundle) -> list[tuple[int, bytes]]:
+def zips(root: Path, bundle: Bundle) -> list[tuple[int, bytes]]:
     return [
         ((root / path).stat().st_mtime_ns, (root / path).read_bytes())
         for path in (bundle.layer, bundle.code)
@@ -56,42 +56,42 @@ def test_a_bundle_is_two_zips_and_a_report_at_stable_relative_paths(project: Pat
         "typing-extensions",
     }
     assert report["code"]["packages"][0]["name"] == "service"
-    assert "GET / answered 200" in report["twin"]
+    assert "GET / returned 200" in report["smoke_test"]
 
 
 def test_nothing_is_done_when_nothing_has_changed(
     project: Path, no_process: Callable[[], None]
 ) -> None:
     first = build(project, HOST)
-    before = state(project, first)
+    before = zips(project, first)
     no_process()
     assert build(project, HOST) == first
-    assert state(project, first) == before
+    assert zips(project, first) == before
 
 
 def test_touched_times_alone_rebuild_nothing(project: Path, no_process: Callable[[], None]) -> None:
     first = build(project, HOST)
-    before = state(project, first)
+    before = zips(project, first)
     for path in [*project.joinpath("service").rglob("*"), project / "requirements" / "service.txt"]:
         os.utime(path, (1_000_000_000, 1_000_000_000))
     no_process()
     assert build(project, HOST) == first
-    assert state(project, first) == before
+    assert zips(project, first) == before
 
 
 def test_a_change_of_code_leaves_the_layer_as_it_is(project: Path) -> None:
     first = build(project, HOST)
-    (layer_before, code_before) = state(project, first)
+    (layer_before, code_before) = zips(project, first)
     write(project, "service/added.py", "X = 1\n")
     second = build(project, HOST)
-    layer_after, code_after = state(project, second)
+    layer_after, code_after = zips(project, second)
     assert layer_after == layer_before
     assert code_after != code_before
     assert second.version != first.version
     assert "service/added.py" in names(project / second.code)
 
 
-def test_a_change_that_keeps_size_and_time_is_seen(project: Path) -> None:
+def test_a_change_that_keeps_size_and_modification_time_is_found(project: Path) -> None:
     path = write(project, "service/added.py", "X = 1\n")
     os.utime(path, (1_000_000_000, 1_000_000_000))
     first = build(project, HOST)
@@ -116,7 +116,7 @@ def test_a_change_of_the_lock_rebuilds_the_layer(project: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["layer", "code"])
-def test_a_damaged_zip_is_made_again(project: Path, part: str) -> None:
+def test_a_damaged_zip_is_built_again(project: Path, part: str) -> None:
     first = build(project, HOST)
     path = project / (first.layer if part == "layer" else first.code)
     whole = path.read_bytes()
@@ -125,7 +125,7 @@ def test_a_damaged_zip_is_made_again(project: Path, part: str) -> None:
     assert path.read_bytes() == whole
 
 
-def test_the_code_holds_what_the_service_needs_and_no_more(project: Path) -> None:
+def test_the_code_zip_has_sources_and_data_and_no_tests_or_documents(project: Path) -> None:
     for name in (
         "service/queries/accounts.sql",
         "service/data/table.json",
@@ -154,8 +154,8 @@ def test_the_code_holds_what_the_service_needs_and_no_more(project: Path) -> Non
     )
 
 
-def test_without_bytecode_there_is_none(project: Path) -> None:
-    bundle = build(project, ABROAD, bytecode=False)
+def test_a_bundle_without_bytecode_has_sources_only(project: Path) -> None:
+    bundle = build(project, OTHER, bytecode=False)
     assert not [
         name
         for path in (bundle.layer, bundle.code)
@@ -166,7 +166,7 @@ def test_without_bytecode_there_is_none(project: Path) -> None:
     assert "no bytecode" in str(bundle.report)
 
 
-def test_bytecode_of_the_code_is_for_requests_and_the_largest_modules_within_its_budget(
+def test_code_bytecode_is_limited_to_request_modules_and_a_budget_the_largest_first(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(project, "service/migrate.py", "def handler(event, context):\n    return {}\n")
@@ -177,11 +177,14 @@ def test_bytecode_of_the_code_is_for_requests_and_the_largest_modules_within_its
     )
     write(project, "service/small.py", "X = 1\n")
     source = (project / build(project, HOST, bytecode=False).code).stat().st_size
-    room = (project / build(project, HOST).code).stat().st_size - source
+    bytecode_size = (project / build(project, HOST).code).stat().st_size - source
     assert [name for name in names(project / build(project, HOST).code) if "migrate" in name] == [
         "service/migrate.py"
     ]
-    for budget, compiled in ((source, set[str]()), (source + room - 1, {"large", "handler"})):
+    for budget, compiled in (
+        (source, set[str]()),
+        (source + bytecode_size - 1, {"large", "handler"}),
+    ):
         monkeypatch.setattr(exclusions, "CODE_BUDGET", budget)
         shutil.rmtree(project / ".local")
         bundle = build(project, HOST)
@@ -195,25 +198,27 @@ def test_bytecode_of_the_code_is_for_requests_and_the_largest_modules_within_its
         assert len(bytecode) < 4
 
 
-def test_targets_lie_beside_each_other(project: Path) -> None:
-    here, abroad = build(project, HOST), build(project, ABROAD)
-    assert here.layer != abroad.layer
-    assert here.report.layer.sha256 != abroad.report.layer.sha256
-    assert "itself" in here.report.twin
-    assert f"twin for {HOST.platform}" in abroad.report.twin
+def test_each_target_has_a_directory_of_its_own(project: Path) -> None:
+    here, other = build(project, HOST), build(project, OTHER)
+    assert here.layer != other.layer
+    assert here.report.layer.sha256 != other.report.layer.sha256
+    assert "itself" in here.report.smoke_test
+    assert f"host build for {HOST.platform}" in other.report.smoke_test
 
 
-def test_two_builds_at_once_are_made_one_after_the_other(project: Path) -> None:
-    said: list[str] = []
-    with ThreadPoolExecutor(2) as both:
-        first, second = (both.submit(build, project, HOST, progress=said.append) for _ in range(2))
+def test_two_builds_at_the_same_time_run_one_after_the_other(project: Path) -> None:
+    messages: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (
+            threads.submit(build, project, HOST, progress=messages.append) for _ in range(2)
+        )
     assert first.result() == second.result()
-    assert len([line for line in said if line.startswith("building the layer")]) == 1
+    assert len([line for line in messages if line.startswith("building the layer")]) == 1
 
 
-def test_a_killed_build_leaves_what_was_there_and_the_next_one_works(project: Path) -> None:
+def test_a_killed_build_leaves_the_last_zips_and_the_next_build_works(project: Path) -> None:
     first = build(project, HOST)
-    before = state(project, first)
+    before = zips(project, first)
     write(project, "service/handler.py", "import time\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "bundle", "--host"]
     process = subprocess.Popen(
@@ -226,12 +231,12 @@ def test_a_killed_build_leaves_what_was_there_and_the_next_one_works(project: Pa
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith("booting"):
+        if line.startswith("running the smoke test"):
             break
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    assert state(project, first) == before
+    assert zips(project, first) == before
     assert (project / first.layer.parent / "scratch").exists()
     write(
         project,
@@ -243,13 +248,13 @@ def test_a_killed_build_leaves_what_was_there_and_the_next_one_works(project: Pa
     assert not (project / first.layer.parent / "scratch").exists()
 
 
-def test_progress_is_told_in_sentences(project: Path) -> None:
-    said: list[str] = []
-    build(project, HOST, progress=said.append)
-    assert [line.split()[0] for line in said] == ["building", "booting"]
-    said.clear()
-    build(project, HOST, progress=said.append)
-    assert said == []
+def test_progress_has_a_message_for_each_step(project: Path) -> None:
+    messages: list[str] = []
+    build(project, HOST, progress=messages.append)
+    assert [line.split()[0] for line in messages] == ["building", "running"]
+    messages.clear()
+    build(project, HOST, progress=messages.append)
+    assert messages == []
 
 
 def test_the_command_builds_and_prints_the_report(
@@ -267,7 +272,7 @@ def test_the_command_builds_and_prints_the_report(
     assert "it holds what Lambda runs" in capsys.readouterr().err
 
 
-def test_watched_code_is_a_directory_named_by_its_content_without_bytecode(project: Path) -> None:
+def test_a_code_directory_is_named_by_its_content_and_has_no_bytecode(project: Path) -> None:
     write(project, "service/README.md", "no")
     first = build_code(project)
     root = project / first.path
@@ -284,16 +289,16 @@ def test_watched_code_is_a_directory_named_by_its_content_without_bytecode(proje
     assert (root / "service" / "handler.py").read_text() != "changed = 1\n"
 
 
-def test_only_the_last_watched_trees_are_kept(project: Path) -> None:
-    made = []
+def test_only_the_last_code_directories_are_kept(project: Path) -> None:
+    directories = []
     for number in range(12):
         write(project, "service/handler.py", f"X = {number}\n")
-        made.append(project / build_code(project).path)
+        directories.append(project / build_code(project).path)
         time.sleep(0.01)
-    assert [path.exists() for path in made] == [False] * 4 + [True] * 8
+    assert [path.exists() for path in directories] == [False] * 4 + [True] * 8
 
 
-def test_the_hash_of_the_migrations_follows_their_content_and_names_alone(tmp_path: Path) -> None:
+def test_the_hash_of_the_migrations_covers_their_contents_and_names_only(tmp_path: Path) -> None:
     write(tmp_path, "service/migrations/versions/0001.py", "a")
     write(tmp_path, "service/migrations/env.py", "b")
     first = migrations_hash(tmp_path)
@@ -307,7 +312,7 @@ def test_the_hash_of_the_migrations_follows_their_content_and_names_alone(tmp_pa
     assert len({first, renamed, migrations_hash(tmp_path)}) == 3
 
 
-def test_zips_hold_no_directories_and_fixed_times_and_modes(project: Path) -> None:
+def test_zips_have_no_directory_entries_and_fixed_times_and_modes(project: Path) -> None:
     write(project, "service/run.sh", "#!/bin/sh\n").chmod(0o600)
     write(project, "service/table.json", "{}").chmod(0o777)
     bundle = build(project, HOST)
@@ -324,3 +329,21 @@ def test_zips_hold_no_directories_and_fixed_times_and_modes(project: Path) -> No
     assert {
         entry.external_attr >> 16 for entry in entries if entry.filename == "service/run.sh"
     } == {0o100755}
+
+
+def test_a_state_file_of_an_earlier_version_leads_to_a_full_build(project: Path) -> None:
+    first = build(project, HOST)
+    before = zips(project, first)
+    home = project / first.layer.parent
+    state = json.loads((home / "state.json").read_text())
+    state["verification_of_before"] = state.pop("smoke_test")
+    (home / "state.json").write_text(json.dumps(state))
+    (home / "report.json").write_text('{"layer": {"packages": []}}')
+    (home / "unpacked-by-an-earlier-version").mkdir()
+    shutil.rmtree(next(home.glob("host-layer-*")))
+    messages: list[str] = []
+    second = build(project, HOST, progress=messages.append)
+    assert [line.split()[0] for line in messages] == ["building", "running"]
+    assert [content for _, content in zips(project, second)] == [content for _, content in before]
+    assert json.loads((home / "report.json").read_text())["smoke_test"]
+    assert not (home / "unpacked-by-an-earlier-version").exists()

@@ -1,4 +1,4 @@
-"""The real layer: the same bytes wherever it is made, small enough, and whole for whoever imports it."""
+"""The real layer: its bytes are reproducible, it is small enough, and its packages work."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def project(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One project for all test processes: the first one's build is the others' nothing to do."""
+    """One project for all test processes: the first builds it, the others find it up to date."""
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "bundle-shared"
     with exclusive(shared.with_suffix(".lock"), lambda: None):
@@ -41,7 +41,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def interpreter() -> Interpreter:
-    """Of the default Python of the program where this machine has it, else of this one."""
+    """The program's default Python where this machine has it, else the one that runs the tests."""
     try:
         return find_interpreter("3.13")
     except UserError:
@@ -66,27 +66,27 @@ def layer(root: Path, bundle: Bundle) -> Iterator[zipfile.ZipFile]:
 
 @pytest.fixture
 def run(root: Path, bundle: Bundle, interpreter: Interpreter) -> Callable[[str], str]:
-    """Run a program on the layer's twin for this machine and the standard library alone."""
-    (twin,) = (root / bundle.layer).parent.glob("twin-*/python")
+    """Run a program with the host build of the layer and the standard library only."""
+    (host_layer,) = (root / bundle.layer).parent.glob("host-layer-*/python")
 
     def run(program: str) -> str:
-        text = f"import sys; sys.path.insert(0, {str(twin)!r})\n{program}"
-        answer = subprocess.run(
+        text = f"import sys; sys.path.insert(0, {str(host_layer)!r})\n{program}"
+        process = subprocess.run(
             [interpreter.path, "-I", "-S", "-B", "-c", text],
             capture_output=True,
             text=True,
             check=False,
         )
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     return run
 
 
-def test_the_bytes_are_the_same_in_another_directory_shell_and_run(
+def test_the_bytes_do_not_depend_on_directory_environment_or_run(
     root: Path, bundle: Bundle, target: Target, tmp_path: Path
 ) -> None:
-    other = project(tmp_path / "another place ü")
+    other = project(tmp_path / "another directory ü")
     for path in [*other.rglob("*")]:
         path.chmod(0o700)
         os.utime(path, (1_000_000_000, 2_000_000_000))
@@ -117,12 +117,12 @@ def test_the_bytes_are_the_same_in_another_directory_shell_and_run(
     assert (other / bundle.layer).read_bytes() == (root / bundle.layer).read_bytes()
 
 
-def test_the_layer_with_its_bytecode_fits_into_22_megabytes(bundle: Bundle) -> None:
+def test_the_layer_with_its_bytecode_has_at_most_22_megabytes(bundle: Bundle) -> None:
     assert bundle.report.layer.zipped <= 22e6
     assert bundle.report.bytecode is not None
 
 
-def test_bytecode_is_unchecked_and_shows_lambdas_paths(
+def test_bytecode_is_unchecked_and_has_lambdas_paths(
     root: Path, bundle: Bundle, run: Callable[[str], str]
 ) -> None:
     program = "import marshal\nfrom pathlib import Path\ndata = Path({!r}).read_bytes()\n"
@@ -141,7 +141,7 @@ def test_bytecode_is_unchecked_and_shows_lambdas_paths(
         assert run(program.format(str(data))).split() == ["01000000", path]
 
 
-def test_what_a_request_imports_has_bytecode_and_what_it_does_not_has_none(
+def test_packages_that_requests_import_have_bytecode_and_others_have_none(
     layer: zipfile.ZipFile,
 ) -> None:
     compiled = {name.split("/")[1] for name in layer.namelist() if name.endswith(".pyc")}
@@ -149,7 +149,7 @@ def test_what_a_request_imports_has_bytecode_and_what_it_does_not_has_none(
     assert compiled.isdisjoint({"openai", "sqlalchemy", "sqlmodel", "alembic", "mako", "httpx2"})
 
 
-def test_what_never_runs_on_lambda_is_left_out(layer: zipfile.ZipFile) -> None:
+def test_files_that_lambda_does_not_need_are_left_out(layer: zipfile.ZipFile) -> None:
     listed = layer.namelist()
     assert layer.testzip() is None
     assert all(name.startswith("python/") for name in listed)
@@ -193,12 +193,9 @@ def test_modules_with_emptied_debug_sections_load(run: Callable[[str], str]) -> 
         "sqlalchemy.engine._row_cy",
         "sqlalchemy.util._collections_cy",
     ]
-    assert (
-        run(
-            f"import importlib\nfor name in {modules}: print(importlib.import_module(name).__name__)"
-        ).split()
-        == modules
-    )
+    program = "import importlib\n"
+    program += f"for name in {modules}: print(importlib.import_module(name).__name__)"
+    assert run(program).split() == modules
 
 
 def test_metadata_of_the_distributions_can_be_read(run: Callable[[str], str]) -> None:
@@ -206,8 +203,13 @@ def test_metadata_of_the_distributions_can_be_read(run: Callable[[str], str]) ->
 import json
 from importlib import metadata
 found = {d.name: d.version for d in metadata.distributions()}
-print(json.dumps([found, metadata.version("psycopg2-binary"), len(metadata.entry_points(group="opentelemetry_context")),
-    metadata.files("pydantic"), metadata.metadata("fastapi")["Requires-Python"]]))
+print(json.dumps([
+    found,
+    metadata.version("psycopg2-binary"),
+    len(metadata.entry_points(group="opentelemetry_context")),
+    metadata.files("pydantic"),
+    metadata.metadata("fastapi")["Requires-Python"],
+]))
 """
     found, psycopg, entry_points, files, requires = json.loads(run(program))
     locked = dict(re.findall(r"^(\S+)==(\S+)", LOCK, re.MULTILINE))
@@ -219,20 +221,24 @@ print(json.dumps([found, metadata.version("psycopg2-binary"), len(metadata.entry
     assert requires.startswith(">=3.")
 
 
-def test_alembic_and_sqlmodel_work_without_what_was_left_out(
+def test_alembic_and_sqlmodel_work_without_the_files_that_are_left_out(
     run: Callable[[str], str], tmp_path: Path
 ) -> None:
     versions = tmp_path / "migrations" / "versions"
     write(
         versions.parent,
         "env.py",
-        "from alembic import context\ncontext.configure(dialect_name='postgresql')\ncontext.run_migrations()\n",
+        "from alembic import context\n"
+        "context.configure(dialect_name='postgresql')\n"
+        "context.run_migrations()\n",
     )
     write(
         versions,
         "0001.py",
         "from alembic import op\nimport sqlalchemy as sa\nrevision, down_revision = '0001', None\n"
-        "def upgrade():\n    op.create_table('accounts', sa.Column('id', sa.BigInteger, primary_key=True), sa.Column('x', sa.JSON))\n",
+        "def upgrade():\n"
+        "    number = sa.Column('id', sa.BigInteger, primary_key=True)\n"
+        "    op.create_table('accounts', number, sa.Column('x', sa.JSON))\n",
     )
     program = f"""
 from alembic import command

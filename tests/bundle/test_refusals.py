@@ -1,4 +1,4 @@
-"""What Lambda would refuse, or fail with, is refused before it is uploaded, in words that say what to change."""
+"""Bundles that Lambda would refuse or fail with are refused before they are uploaded."""
 
 import random
 import shutil
@@ -9,11 +9,11 @@ import pytest
 
 from bundle import Limits, build
 from common.errors import UserError
-from tests.support.bundle_projects import ABROAD, HOST, PLAIN_HANDLER, locked, make_project, write
+from tests.support.bundle_projects import HOST, OTHER, PLAIN_HANDLER, locked, make_project, write
 
 pytestmark = pytest.mark.skipif(
     HOST.system != "linux",
-    reason="the refused binaries are made of this machine's, which are ELF on Linux only",
+    reason="the tests change binaries of this machine, which are ELF files on Linux only",
 )
 
 
@@ -51,7 +51,7 @@ def test_code_over_the_limit_is_refused(project: Path) -> None:
     assert "service" in text
 
 
-def test_too_much_unzipped_is_refused_over_both_zips(project: Path) -> None:
+def test_the_limit_of_unzipped_bytes_is_for_both_zips_together(project: Path) -> None:
     layer = build(project, HOST).report.layer.unzipped
     write(project, "service/zeros.bin", bytes(50_000))
     text = refusal(project, Limits(unzipped=layer + 40_000))
@@ -59,7 +59,7 @@ def test_too_much_unzipped_is_refused_over_both_zips(project: Path) -> None:
     assert "in all" in text
 
 
-def test_a_refused_bundle_leaves_the_proven_code_and_report(project: Path) -> None:
+def test_a_refused_bundle_leaves_the_verified_zips(project: Path) -> None:
     first = build(project, HOST)
     before = [(project / path).read_bytes() for path in (first.layer, first.code)]
     write(project, "service/handler.py", "raise RuntimeError('broken')\n")
@@ -70,7 +70,7 @@ def test_a_refused_bundle_leaves_the_proven_code_and_report(project: Path) -> No
     assert build(project, HOST).version == first.version
 
 
-def test_a_new_layer_is_not_taken_for_proven_when_its_boot_failed(project: Path) -> None:
+def test_a_new_layer_is_not_verified_when_its_smoke_test_failed(project: Path) -> None:
     build(project, HOST)
     write(project, "requirements/service.txt", locked("typing-extensions"))
     for _ in range(2):
@@ -80,14 +80,13 @@ def test_a_new_layer_is_not_taken_for_proven_when_its_boot_failed(project: Path)
 
 
 def test_a_binary_for_another_machine_is_refused(project: Path, tmp_path: Path) -> None:
-    abroad = make_project(tmp_path / "abroad")
-    bundle = build(abroad, ABROAD)
-    with zipfile.ZipFile(abroad / bundle.layer) as file:
+    other = make_project(tmp_path / "other")
+    bundle = build(other, OTHER)
+    with zipfile.ZipFile(other / bundle.layer) as file:
         foreign = file.read(next(name for name in file.namelist() if name.endswith(".so")))
     write(project, "service/native.so", foreign)
-    assert (
-        f"service/native.so is for {ABROAD.architecture}, not for {HOST.architecture}"
-        in refusal(project)
+    assert f"service/native.so is for {OTHER.architecture}, not for {HOST.architecture}" in refusal(
+        project
     )
 
 
@@ -104,13 +103,15 @@ def test_a_binary_that_needs_a_newer_glibc_is_refused(project: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"\xcf\xfa\xed\xfe" + bytes(60), "broken"])
-def test_a_binary_that_is_no_whole_elf_file_is_refused(project: Path, content: bytes | str) -> None:
+def test_a_binary_that_is_not_a_complete_elf_file_is_refused(
+    project: Path, content: bytes | str
+) -> None:
     broken = compiled_module(project)[:2000] if isinstance(content, str) else content
     write(project, "service/native.so", broken)
     assert "service/native.so" in refusal(project)
 
 
-def test_a_handler_that_raises_at_import_is_refused_with_the_end_of_its_trace(
+def test_a_handler_that_raises_at_import_is_refused_with_the_end_of_its_traceback(
     project: Path,
 ) -> None:
     write(project, "service/handler.py", "from service import settings\n")
@@ -122,36 +123,38 @@ def test_a_handler_that_raises_at_import_is_refused_with_the_end_of_its_trace(
 
 
 @pytest.mark.parametrize(
-    "reach",
+    "call",
     [
         "import socket; socket.create_connection(('127.0.0.1', 9))",
         "import urllib.request; urllib.request.urlopen('http://example.com/')",
-        "import socket\ntry:\n    socket.getaddrinfo('example.com', 443)\nexcept OSError:\n    pass",
+        "import socket\ntry: socket.getaddrinfo('example.com', 443)\nexcept OSError: pass",
     ],
 )
-def test_a_handler_that_reaches_for_the_network_is_refused_even_if_it_hides_it(
-    project: Path, reach: str
+def test_a_handler_that_uses_the_network_is_refused_even_if_it_catches_the_exception(
+    project: Path, call: str
 ) -> None:
-    write(project, "service/handler.py", f"{reach}\n{PLAIN_HANDLER}")
-    assert "It reached for the network (socket." in refusal(project)
+    write(project, "service/handler.py", f"{call}\n{PLAIN_HANDLER}")
+    assert "It used the network (socket." in refusal(project)
 
 
 @pytest.mark.parametrize(
-    ("handler", "said"),
+    ("handler", "reason"),
     [
         (
             "def handler(event, context):\n    return {'statusCode': 500, 'body': 'oh'}\n",
-            "GET / answered {'statusCode': 500, 'body': 'oh'}",
+            "GET / returned {'statusCode': 500, 'body': 'oh'}",
         ),
-        ("def handler(event, context):\n    return 'text'\n", "GET / answered text"),
+        ("def handler(event, context):\n    return 'text'\n", "GET / returned text"),
         ("def handle(event, context):\n    return {}\n", "has no attribute 'handler'"),
         ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
         ("import os\nos._exit(3)\n", "the process ended with 3"),
     ],
 )
-def test_a_handler_that_does_not_answer_is_refused(project: Path, handler: str, said: str) -> None:
+def test_a_handler_without_a_response_200_is_refused(
+    project: Path, handler: str, reason: str
+) -> None:
     write(project, "service/handler.py", handler)
-    assert said in refusal(project)
+    assert reason in refusal(project)
 
 
 def test_a_migration_without_a_handler_is_refused(project: Path) -> None:
@@ -159,32 +162,32 @@ def test_a_migration_without_a_handler_is_refused(project: Path) -> None:
     assert "has no attribute 'handler'" in refusal(project)
 
 
-def test_the_service_sees_the_bundle_and_nothing_else_of_this_machine(
+def test_the_smoke_test_sees_the_bundle_and_nothing_else_of_this_machine(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-    monkeypatch.setenv("SECRET_OF_THE_SHELL", "x")
+    monkeypatch.setenv("SECRET_VARIABLE", "x")
     write(
         project,
         "service/handler.py",
-        "import os\nassert 'SECRET_OF_THE_SHELL' not in os.environ\nimport pytest\n",
+        "import os\nassert 'SECRET_VARIABLE' not in os.environ\nimport pytest\n",
     )
     assert "No module named 'pytest'" in refusal(project)
 
 
-def test_a_package_that_lambda_brings_is_said_to_be_left_out(project: Path) -> None:
+def test_the_error_names_a_package_that_is_left_out_because_lambda_has_it(project: Path) -> None:
     write(project, "service/handler.py", "import boto3\n")
     assert "The bundle leaves boto3 out (part of the runtime)" in refusal(project)
 
 
-def test_code_that_does_not_compile_is_refused_before_anything_is_installed(project: Path) -> None:
+def test_code_with_a_syntax_error_is_refused_before_packages_are_installed(project: Path) -> None:
     write(project, "service/routes.py", "def f(:\n")
     text = refusal(project)
     assert "service/routes.py: invalid syntax" in text
     assert not (project / ".local" / "bundle" / HOST.name / "layer.zip").exists()
 
 
-def test_a_lock_that_is_missing_incomplete_or_wrong_is_refused_with_what_to_do(
+def test_a_missing_incomplete_or_wrong_lock_is_refused(
     project: Path,
 ) -> None:
     lock = project / "requirements" / "service.txt"

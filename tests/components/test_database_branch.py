@@ -1,4 +1,4 @@
-"""The database of a pull request's stack as a branch of another one's: how it is made, what it inherits, what is refused."""
+"""A database that is a branch of another stack's: its creation, its role, and refusals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,14 @@ import pytest
 
 from stack.local.resources import values
 from stack.local.resources.values import Secret
-from tests.support.program import FOUND, MADE_UP, PASSWORD, Recording, evaluate, make_project
+from tests.support.program import (
+    COMPUTED_OUTPUTS,
+    EXISTING,
+    PASSWORD,
+    Recording,
+    evaluate,
+    make_project,
+)
 
 BRANCH, ENDPOINT = "neon:index/branch:Branch", "neon:index/endpoint:Endpoint"
 GET_PROJECT = "neon:index/getProject:getProject"
@@ -28,18 +35,21 @@ def branched(project: Path) -> Recording:
     return evaluate(project, stack="pr-7", config=CONFIG)
 
 
-def refused(project: Path, **found: Mapping[str, Any]) -> tuple[str, Recording]:
+def refused(project: Path, **existing: Mapping[str, Any]) -> tuple[str, Recording]:
     recording = Recording(
         preview=False,
-        made_up=MADE_UP,
-        found={**FOUND, **{token.replace("_", ":", 1): it for token, it in found.items()}},
+        computed_outputs=COMPUTED_OUTPUTS,
+        existing={
+            **EXISTING,
+            **{token.replace("_", ":", 1): outputs for token, outputs in existing.items()},
+        },
     )
     with pytest.raises(pulumi.RunError) as error:
         evaluate(project, stack="pr-7", config=CONFIG, into=recording)
     return str(error.value), recording
 
 
-def test_a_branch_and_an_endpoint_take_the_place_of_the_project(branched: Recording):
+def test_a_branch_and_an_endpoint_are_created_instead_of_a_project(branched: Recording):
     assert [resource.type for resource in branched.of(":Project")] == [
         "vercel:index/project:Project"
     ]
@@ -59,7 +69,7 @@ def test_a_branch_and_an_endpoint_take_the_place_of_the_project(branched: Record
     assert branched["database-branch"].parent == branched["database-endpoint"].parent == "database"
 
 
-def test_another_parent_makes_another_branch_because_the_provider_would_keep_a_dead_id(
+def test_a_new_parent_replaces_the_branch_and_the_endpoint(
     branched: Recording,
 ):
     assert branched["database-branch"].replace_on_changes == {"projectId", "parentId"}
@@ -91,7 +101,7 @@ def test_the_inherited_role_connects_with_its_new_password_at_the_branchs_own_ho
         )
 
 
-def test_the_urls_are_secret_the_names_are_not_and_the_parents_credentials_are_nowhere(
+def test_only_the_urls_are_secret_and_the_parents_credentials_are_not_sent(
     branched: Recording,
 ):
     assert {name for name, value in branched.outputs.items() if values.holds(value, Secret)} == {
@@ -116,10 +126,12 @@ def test_the_branch_is_what_is_migrated(branched: Recording):
 @pytest.mark.parametrize(
     "protected", [{}, {"protected": "no"}, {"protected": ""}], ids=["never set", "no", "empty"]
 )
-def test_an_unprotected_parent_is_refused_with_the_reason_before_anything_is_made_of_it(
+def test_an_unprotected_parent_is_refused_before_a_branch_of_it_is_created(
     project: Path, protected: dict[str, str]
 ):
-    found = {key: value for key, value in FOUND[BRANCH].items() if key != "protected"} | protected
+    found = {
+        key: value for key, value in EXISTING[BRANCH].items() if key != "protected"
+    } | protected
     message, recording = refused(project, **{BRANCH.replace(":", "_", 1): found})
     assert "databaseBranchOf is 'quiet-forest-1'" in message
     assert "not protected" in message
@@ -131,7 +143,7 @@ def test_an_unprotected_parent_is_refused_with_the_reason_before_anything_is_mad
     )
 
 
-def test_a_password_that_neon_does_not_tell_is_an_error_and_not_an_empty_one(project: Path):
+def test_a_password_that_neon_does_not_return_is_an_error(project: Path):
     message, recording = refused(
         project, **{GET_PASSWORD.replace(":", "_", 1): {"password": Secret("")}}
     )
@@ -139,21 +151,21 @@ def test_a_password_that_neon_does_not_tell_is_an_error_and_not_an_empty_one(pro
     assert "service-api-function" not in recording.resources
 
 
-def test_a_preview_asks_for_the_parent_and_leaves_what_the_branch_will_be_unknown(project: Path):
+def test_a_preview_reads_the_parent_and_leaves_the_outputs_of_the_branch_unknown(project: Path):
     preview = evaluate(project, stack="pr-7", config=CONFIG, preview=True)
     assert {token for token, _ in preview.asked} == {GET_PROJECT, BRANCH}, (
-        "a password is asked for when there is a branch"
+        "the password is read once there is a branch"
     )
     assert preview["database-branch"].plain["parentId"] == "br-main-1"
     assert values.reveal(preview.outputs["database_url"]) is values.UNKNOWN
 
 
-def test_a_stack_with_a_project_of_its_own_asks_neon_for_nothing(project: Path):
+def test_a_stack_with_a_project_of_its_own_reads_nothing_from_neon(project: Path):
     assert evaluate(project, preview=True).asked == []
     assert evaluate(project).asked == []
 
 
-def test_protection_of_the_own_branch_is_sent_where_it_is_asked_for(project: Path):
+def test_protection_of_the_projects_branch_is_sent_if_it_is_configured(project: Path):
     assert (
         evaluate(project, config={"neonBranchProtected": "true"})["database-project"].plain[
             "defaultBranchProtected"
@@ -163,7 +175,7 @@ def test_protection_of_the_own_branch_is_sent_where_it_is_asked_for(project: Pat
     assert "defaultBranchProtected" not in evaluate(project)["database-project"].plain
 
 
-def test_where_all_branches_lie_on_one_server_database_and_role_have_the_branchs_name(
+def test_locally_database_and_role_have_the_name_of_the_branch(
     project: Path,
 ):
     one_server = evaluate(

@@ -1,4 +1,4 @@
-"""Which files of the dashboard are deployed."""
+"""The files of the dashboard that are deployed."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ def test_each_file_is_mapped_to_its_size_and_sha1_below_the_programs_directory(
     ]
 
 
-def test_the_map_is_the_same_from_wherever_it_is_asked_for(
+def test_the_map_does_not_depend_on_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "frontend", "a", "b/c")
@@ -46,7 +46,7 @@ def test_the_map_is_the_same_from_wherever_it_is_asked_for(
     assert site_files(Path("frontend"), Path()) == absolute
 
 
-def test_what_vercel_leaves_out_of_every_project_is_left_out_at_any_depth(tmp_path: Path) -> None:
+def test_what_vercel_ignores_in_every_project_is_ignored_in_every_directory(tmp_path: Path) -> None:
     write(tmp_path, "kept.ts", ".env.production", "lib/kept.ts", "lib/.npmrc")
     write(
         tmp_path,
@@ -92,15 +92,13 @@ def test_vercelignore_names_files_and_directories(
 
 
 @pytest.mark.parametrize("pattern", ["!kept", "a/b", "**/x", "file?", "[ab]", "a\\ b"])
-def test_a_pattern_that_is_not_understood_is_refused_with_its_line(
-    tmp_path: Path, pattern: str
-) -> None:
+def test_an_unsupported_pattern_is_refused_with_its_line(tmp_path: Path, pattern: str) -> None:
     (tmp_path / ".vercelignore").write_text(f"fine\n{pattern}\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"\.vercelignore, line 2: .*is not understood"):
+    with pytest.raises(UserError, match=r"\.vercelignore, line 2: .*is not supported"):
         site_files(tmp_path, tmp_path)
 
 
-def test_a_link_is_refused_unless_it_is_left_out(tmp_path: Path) -> None:
+def test_a_link_is_refused_unless_it_is_ignored(tmp_path: Path) -> None:
     write(tmp_path, "file")
     (tmp_path / "link").symlink_to("file")
     with pytest.raises(UserError, match="link is no plain file"):
@@ -109,12 +107,12 @@ def test_a_link_is_refused_unless_it_is_left_out(tmp_path: Path) -> None:
     assert deployed(tmp_path) == ["file"]
 
 
-def test_a_dashboard_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_directory_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no directory .*frontend"):
         site_files(tmp_path / "frontend", tmp_path)
 
 
-def test_what_builds_and_editors_leave_behind_changes_nothing(tmp_path: Path) -> None:
+def test_output_of_builds_and_files_of_editors_change_nothing(tmp_path: Path) -> None:
     copy = tmp_path / "frontend"
     for name in site_files(ROOT / "frontend", ROOT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +140,9 @@ def test_what_builds_and_editors_leave_behind_changes_nothing(tmp_path: Path) ->
     assert site_files(copy, tmp_path) == before
 
 
-def test_what_is_deployed_is_what_git_tracks_less_what_is_left_out(tmp_path: Path) -> None:
+def test_the_deployed_files_are_those_that_git_tracks_and_that_are_not_ignored(
+    tmp_path: Path,
+) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     lines = (ROOT / "frontend" / ".vercelignore").read_text(encoding="utf-8").splitlines()
@@ -171,5 +171,5 @@ def git(*arguments: str) -> set[str]:
         ["git", "-C", ROOT, *arguments], capture_output=True, text=True, env=environment
     )
     if result.returncode:
-        pytest.skip(f"git cannot tell what is tracked: {result.stderr.strip()}")
+        pytest.skip(f"git cannot list the tracked files: {result.stderr.strip()}")
     return set(filter(None, result.stdout.split("\0")))

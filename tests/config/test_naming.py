@@ -1,4 +1,4 @@
-"""Physical names: valid for their service, and never another stack's."""
+"""Physical names are valid for their service, and no two stacks share one."""
 
 import re
 
@@ -12,7 +12,7 @@ from config.rules import NEON_REGIONS
 PATIENT = settings(deadline=None, database=None)
 PROJECT = "ai-success-insights"
 KINDS = {
-    # what the service takes, from its API reference
+    # what the service allows (its API reference)
     "api": r"[A-Za-z0-9_-]{1,128}",
     "function": r"[A-Za-z0-9_-]{1,64}",
     "migration_function": r"[A-Za-z0-9_-]{1,64}",
@@ -36,7 +36,7 @@ ONE_PER_REGION = {
     "migration_log_group",
     "access_log_group",
 }
-KNOW_NO_CASE = {"function_role", "migration_role"}  # IAM, CreateRole
+CASE_INSENSITIVE = {"function_role", "migration_role"}  # IAM, CreateRole
 
 stacks = st.text("abcPR07._-", min_size=1, max_size=100) | st.from_regex(
     r"(dev|pr-[0-9]{1,6})(-[a-z]{2}-(east|west)-[0-9])?", fullmatch=True
@@ -49,7 +49,7 @@ def named(stack: str, region: str = DEFAULT_REGION) -> Names:
 
 
 def of(names: Names) -> dict[str, str]:
-    """Every name by its kind; a kind that this file does not know fails."""
+    """Return every name by its kind, and fail for a kind that this file does not list."""
     found = {
         key: getattr(names, key)
         for key, value in vars(Names).items()
@@ -61,7 +61,7 @@ def of(names: Names) -> dict[str, str]:
 
 @PATIENT
 @given(stacks, regions)
-def test_a_name_is_valid_for_its_service_whatever_the_stack_is_called(stack: str, region: str):
+def test_every_name_is_valid_for_its_service(stack: str, region: str):
     for kind, name in of(named(stack, region)).items():
         assert re.fullmatch(KINDS[kind], name), (kind, name)
 
@@ -79,13 +79,13 @@ def test_two_stacks_never_share_a_name_of_any_kind(one: str, other: str, here: s
     for kind, name in left.items():
         if kind not in ONE_PER_REGION or here == there:
             assert name != right[kind], kind
-            if kind in KNOW_NO_CASE:
+            if kind in CASE_INSENSITIVE:
                 assert name.lower() != right[kind].lower(), kind
 
 
 @PATIENT
 @given(stacks, regions, regions)
-def test_what_is_global_has_another_name_in_another_region(stack: str, here: str, there: str):
+def test_names_differ_between_regions(stack: str, here: str, there: str):
     assume(here != there)
     left, right = of(named(stack, here)), of(named(stack, there))
     assert not [kind for kind, name in left.items() if name == right[kind]]
@@ -93,7 +93,7 @@ def test_what_is_global_has_another_name_in_another_region(stack: str, here: str
 
 @PATIENT
 @given(stacks)
-def test_no_stack_can_be_named_so_that_it_gets_the_cut_name_of_another(stack: str):
+def test_no_stack_name_results_in_the_cut_name_of_another_stack(stack: str):
     hashed = fit(stack, 20, allowed="a-z0-9-")
     assume(hashed != stack)
     assert fit(hashed, 20, allowed="a-z0-9-") != hashed, (
@@ -110,7 +110,7 @@ def test_the_two_functions_of_a_stack_share_no_name(stack: str, region: str):
     assert len({names.function_log_group, names.migration_log_group, names.access_log_group}) == 3
 
 
-def test_an_everyday_stack_has_plain_names():
+def test_a_stack_with_a_short_name_has_names_without_a_hash():
     assert of(named("prod")) == {
         "api": "ai-success-insights-prod",
         "function": "ai-success-insights-prod-api",
@@ -128,7 +128,7 @@ def test_an_everyday_stack_has_plain_names():
     }
 
 
-def test_the_region_is_in_the_name_where_it_is_not_the_default():
+def test_names_contain_the_region_if_it_is_not_the_default():
     names = of(named("prod", "eu-central-1"))
     assert names["function"] == "ai-success-insights-prod-eu-central-1-api"
     assert names["database"] == "ai_success_insights_prod_eu_central_1"
@@ -146,7 +146,7 @@ def test_a_long_name_is_cut_with_a_hash_so_that_pr_70_is_not_pr_7(at: int):
         assert not left.startswith(right)
 
 
-def test_what_fits_is_left_as_it_is_up_to_the_limit_and_cut_one_character_later():
+def test_a_name_of_the_maximum_length_is_unchanged_and_a_longer_one_is_cut():
     assert fit("a" * LAMBDA_LIMIT, LAMBDA_LIMIT) == "a" * LAMBDA_LIMIT
     cut = fit("a" * (LAMBDA_LIMIT + 1), LAMBDA_LIMIT)
     assert len(cut) == LAMBDA_LIMIT
@@ -161,7 +161,7 @@ def test_what_fits_is_left_as_it_is_up_to_the_limit_and_cut_one_character_later(
         ("...", "ai-success-insights-"),
     ],
 )
-def test_what_a_service_does_not_take_is_replaced_and_the_hash_tells_it_from_the_plain_one(
+def test_characters_that_a_service_refuses_are_replaced_and_a_hash_is_added(
     stack: str, vercel: str
 ):
     assert re.fullmatch(f"{vercel}[0-9a-f]{{6}}", named(stack).vercel_project)

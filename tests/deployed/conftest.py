@@ -1,4 +1,4 @@
-"""The whole stack with keys on: the zip under the runtime client, behind the gateway, on a database of its own."""
+"""A local stack with API keys: the packaged service behind the gateway, with its own database."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from tests.support import checkout
 from tests.support.checkout import request
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
-"""Of each operation, beside those of the phase that goes through every parameter's bounds."""
+"""Examples of each operation, besides those of the phase that tests the bounds of parameters."""
 LONG = "FUZZ_EXAMPLES" in os.environ
 SEED = int(os.environ.get("FUZZ_SEED") or (random.randrange(2**32) if LONG else 1))
 
@@ -75,9 +75,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
 @pytest.fixture
 def deployed(running: Deployed) -> Deployed:
-    """With thirty sample accounts, and nothing of tests before."""
-    answer = running(
+    """The stack with thirty sample accounts and no data of other tests."""
+    response = running(
         "POST", "/ingest/generate-mock", count=30, seed=1, replace="true", confirm="replace-all"
     )
-    assert answer.status == 200, answer.content
+    assert response.status == 200, response.content
     return running

@@ -1,4 +1,4 @@
-"""What the OpenAPI document cannot say, told to Schemathesis."""
+"""Rules for Schemathesis that the OpenAPI document cannot express."""
 
 import csv
 import io
@@ -60,14 +60,18 @@ schemathesis.openapi.media_type(
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """A link leads nowhere where what it hands on is null."""
+    """Skips a link whose value is null."""
     return None not in (case.path_parameters or {}).values()
 
 
 @schemathesis.hook
 def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> schemathesis.Case:
-    """A key for each request, because one that was used belongs to that request; often a precondition that holds; an account or risk
-    factors, never both; rarely more than a few samples, which take seconds; what replaces all accounts says so twice."""
+    """Adjusts a request so that more of them succeed, and quickly.
+
+    Each has an idempotency key of its own; most have a precondition that holds; recommendations are
+    for an account or for factors, not both; only few generate many samples, which takes seconds;
+    and one that replaces all accounts confirms that.
+    """
     number, key = next(_numbers), case.headers.get(KEY)
     if isinstance(key, str) and re.fullmatch("[ -~]{1,255}", key):
         case.headers[KEY] = f"{key[:240]}{number}"
@@ -89,5 +93,5 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
 def filter_failure(
     context: schemathesis.HookContext, failure: Failure, case: schemathesis.Case, response: Response
 ) -> bool:
-    """A request line and headers of more than 10,240 bytes end at the gateway, whatever the service takes."""
+    """The gateway refuses a request line and headers of more than 10,240 bytes."""
     return response.status_code != 431

@@ -1,4 +1,4 @@
-"""A database that goes away under real environments, of which several run at once."""
+"""A database whose backends end while several execution environments use it."""
 
 import contextlib
 import itertools
@@ -42,19 +42,19 @@ def write(deployed: Deployed, name: str, key: str) -> Response:
     )
 
 
-def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_in_the_middle(
+def test_when_a_backend_ends_a_read_is_repeated_and_a_write_is_rolled_back(
     deployed: Deployed, sql: connection
 ) -> None:
-    answers: list[Response] = []
+    responses: list[Response] = []
 
     def ended_under(table: str, *request: Any, **query: Any) -> Response:
         with locked(deployed.database_url, table) as holder:
-            asking = in_thread(lambda: answers.append(deployed(*request, **query)))
+            asking = in_thread(lambda: responses.append(deployed(*request, **query)))
             until_waiting(sql)
             terminate(sql)
             holder.rollback()
             asking.join()
-        return answers.pop()
+        return responses.pop()
 
     read = ended_under("accounts", "GET", "/accounts")
     assert (read.status, read.json["total"]) == (200, 30)
@@ -64,10 +64,10 @@ def test_a_read_is_done_again_and_a_write_leaves_nothing_when_the_backend_ends_i
     assert deployed("GET", "/accounts").json["total"] == 30
 
 
-def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_backends_are_ended(
+def test_writes_with_idempotency_keys_are_done_exactly_once_while_backends_end(
     deployed: Deployed, sql: connection
 ) -> None:
-    """Every acknowledged write is there, every one that was not answered with success is sent again, and none is there twice."""
+    """Every write that succeeded is stored once; every other one is sent again."""
     statuses, numbers, ended = Counter[int](), itertools.count(), threading.Event()
     acknowledged: dict[str, Any] = {}
     chance = random.Random(1)
@@ -89,12 +89,12 @@ def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_bac
         while not enough() and (number := next(numbers)) < MOST_WRITES:
             name = f"written {number:05}"
             for _ in range(MOST_ATTEMPTS):
-                answer = write(deployed, name, f"key-{number}")
-                statuses[answer.status] += 1
-                if answer.status == 200:
-                    acknowledged[name] = answer.json
+                response = write(deployed, name, f"key-{number}")
+                statuses[response.status] += 1
+                if response.status == 200:
+                    acknowledged[name] = response.json
                     break
-                assert answer.status in {409, 503}, answer.content
+                assert response.status in {409, 503}, response.content
 
     disturbance = in_thread(end_backends)
     try:
@@ -112,7 +112,7 @@ def test_writes_that_are_sent_again_by_their_key_are_done_exactly_once_while_bac
     assert dict(stored) == dict.fromkeys(acknowledged, 2)
     assert len(stored) == len(acknowledged)
     assert {
-        (told["accounts_created"], told["metrics_created"]) for told in acknowledged.values()
-    } == {(1, 2)}, "no answer is of a second time"
+        (body["accounts_created"], body["metrics_created"]) for body in acknowledged.values()
+    } == {(1, 2)}, "a repeated response has the counts of the write"
     assert deployed("GET", "/portfolio/metrics").json["total_accounts"] == 30 + len(acknowledged)
     print(json.dumps({"acknowledged": len(acknowledged), "statuses": statuses}))

@@ -1,4 +1,4 @@
-"""The largest and the oddest that goes through gateway, runtime client and adapter, in and out."""
+"""The largest requests and responses, and unusual text, through gateway and function."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from tests.service.uploads import MULTIPART, body, part
 pytestmark = pytest.mark.xdist_group("deployed")
 
 LARGEST_ENVELOPE = 5_500_000
-"""Of an answer; Lambda takes 6,291,556 bytes."""
+"""Of an response; Lambda takes 6,291,556 bytes."""
 
 
 def upload(deployed: Deployed, content: bytes) -> Response:
@@ -62,7 +62,7 @@ def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_413_and_writes_n
 @pytest.mark.parametrize(
     "character", ["𝄞", '"', "\\", "é"], ids=["four bytes", "quotes", "backslashes", "two bytes"]
 )
-def test_the_largest_page_of_the_longest_accounts_fits_into_an_answer(
+def test_the_largest_page_of_the_longest_accounts_fits_into_a_response(
     deployed: Deployed, character: str
 ) -> None:
     longest = [
@@ -118,7 +118,7 @@ def test_the_largest_page_of_the_longest_accounts_fits_into_an_answer(
     assert deployed("GET", "/accounts", page_size=101).status == 422
 
 
-def test_the_file_of_accounts_with_odd_names_is_one_download_and_comes_back_as_it_was(
+def test_an_export_with_unusual_names_can_be_imported_unchanged(
     deployed: Deployed,
 ) -> None:
     odd = [

@@ -1,4 +1,4 @@
-"""`docs/deployer-policy.json` allows what an update calls, on what the program makes, and no more."""
+"""`docs/deployer-policy.json` allows the actions of an update on the program's resources only."""
 
 import fnmatch
 import json
@@ -14,7 +14,8 @@ POLICY: Mapping[str, Any] = json.loads(
     (ROOT / "docs/deployer-policy.json").read_text(encoding="utf-8")
 )
 
-# What the deployer calls for each type of resource (the provider's source: create, read, update, delete; tags are on all that take them)
+# Actions that the provider calls to create, read, update, delete and tag a resource, by its type
+# (the source of terraform-provider-aws)
 NEEDED = {
     "apigatewayv2.Api": (
         "apigateway:POST",
@@ -76,9 +77,8 @@ NEEDED = {
     ),
     "lambda_.Permission": ("lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"),
 }
-WITHOUT_RESOURCES = {
-    "AccessLogsOfTheStage"
-}  # statements whose actions know no resource (AWS service authorization reference)
+# Statements whose actions have no resource-level permissions (AWS service authorization reference)
+WITHOUT_RESOURCES = {"AccessLogsOfTheStage"}
 
 
 def _texts(value: str | list[str]) -> list[str]:
@@ -86,7 +86,7 @@ def _texts(value: str | list[str]) -> list[str]:
 
 
 def _allowed(action: str) -> list[str]:
-    """Patterns of the resources that the deployer may do it to, with the words filled in."""
+    """Return the resource patterns for which an action is allowed, without placeholders."""
     filled = {
         "ACCOUNT_ID": "123456789012",
         "REGION": "eu-central-1",
@@ -109,14 +109,14 @@ def test_every_type_of_resource_in_the_program_is_covered() -> None:
     ]
     used = {name for source in sources for name in re.findall(r"\baws\.(\w+\.[A-Z]\w+)\(", source)}
     assert used == NEEDED.keys(), (
-        "say in NEEDED and in docs/deployer-policy.json what the deployer has to be allowed"
+        "add the actions of the new type to NEEDED and to docs/deployer-policy.json"
     )
     assert {
         action for actions in NEEDED.values() for action in actions if not _allowed(action)
     } == set()
 
 
-def test_it_reaches_what_the_program_makes_and_nothing_of_other_projects() -> None:
+def test_it_allows_actions_on_resources_of_the_program_and_not_of_other_projects() -> None:
     account, region = "123456789012", "eu-central-1"
     names = Names(project="ai-success-insights", stack="prod", region=region)
     functions, roles = (
@@ -124,7 +124,7 @@ def test_it_reaches_what_the_program_makes_and_nothing_of_other_projects() -> No
         (names.function_role, names.migration_role),
     )
     groups = (names.function_log_group, names.migration_log_group, names.access_log_group)
-    made = {
+    allowed = {
         "lambda:UpdateFunctionCode": [
             f"arn:aws:lambda:{region}:{account}:function:{name}" for name in functions
         ],
@@ -138,7 +138,7 @@ def test_it_reaches_what_the_program_makes_and_nothing_of_other_projects() -> No
         ],
         "apigateway:PATCH": [f"arn:aws:apigateway:{region}::/apis/a1b2c3/stages/$default"],
     }
-    for action, resources in made.items():
+    for action, resources in allowed.items():
         for resource in resources:
             other = resource.replace("ai-success-insights-prod", "payroll-prod")
             assert any(fnmatch.fnmatchcase(resource, pattern) for pattern in _allowed(action)), (

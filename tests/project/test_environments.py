@@ -1,4 +1,4 @@
-"""`scripts/environments.py`: pull requests' stacks made, filled, left alone, expired and removed."""
+"""`scripts/environments.py`: stacks of pull requests are created, filled, kept and removed."""
 
 import datetime
 import importlib.util
@@ -42,7 +42,7 @@ FRESH, OLD = "2026-11-25T04:17:00.123Z", "2026-11-18T04:17:00.123Z"
         ({"name": "xpr-2", "lastUpdate": OLD}, None),
     ],
 )
-def test_only_a_pull_requests_stack_is_ever_left_over(
+def test_only_stacks_of_pull_requests_are_removed(
     stack: dict[str, Any], reason: str | None
 ) -> None:
     found = environments.leftover(stack, {1}, NOW)
@@ -50,7 +50,7 @@ def test_only_a_pull_requests_stack_is_ever_left_over(
 
 
 @pytest.mark.parametrize("name", ["prod", "preview", "pr-", "pr-1;x", "--help-me", "pr-1/2"])
-def test_no_other_stack_can_be_made_or_removed(
+def test_other_stacks_can_neither_be_created_nor_removed(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for action in ("up", "down"):
@@ -62,10 +62,10 @@ def test_no_other_stack_can_be_made_or_removed(
 
 @dataclass
 class Api:
-    """A stand-in for the service that a stack would have: it counts what it is asked."""
+    """A fake of the service of a stack: it returns given statuses and records the requests."""
 
     statuses: list[int] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     url: str = ""
 
 
@@ -75,7 +75,7 @@ def api() -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            api.asked.append(self.path)
+            api.requests.append(self.path)
             self.send_response(api.statuses.pop(0) if api.statuses else 200)
             self.send_header("Content-Length", "2")
             self.end_headers()
@@ -94,43 +94,43 @@ def api() -> Iterator[Api]:
     server.server_close()
 
 
-def test_a_service_that_is_just_coming_up_is_asked_again(
+def test_samples_are_requested_again_while_the_service_starts(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environments.time, "sleep", lambda _seconds: None)
     api.statuses = [503, 500]
-    environments.fill(api.url)
-    assert api.asked == [environments.SAMPLES] * 3
+    environments.add_samples(api.url)
+    assert api.requests == [environments.SAMPLES] * 3
 
 
-def test_a_service_that_asks_for_a_key_is_left_empty(
+def test_no_samples_are_added_where_the_api_requires_a_key(
     api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.statuses = [401]
-    environments.fill(api.url)
-    assert "asks for a key" in capsys.readouterr().out
-    assert len(api.asked) == 1
+    environments.add_samples(api.url)
+    assert "requires a key" in capsys.readouterr().out
+    assert len(api.requests) == 1
 
 
-def test_a_service_that_never_answers_well_fails_the_environment(
+def test_a_service_that_keeps_failing_fails_the_environment(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(environments.time, "sleep", lambda _seconds: None)
     api.statuses = [500] * 9
-    with pytest.raises(SystemExit, match="answers 500, 5 times"):
-        environments.fill(api.url)
+    with pytest.raises(SystemExit, match="failed 5 times, at last with 500"):
+        environments.add_samples(api.url)
 
 
 @dataclass
 class Project:
-    """A program without resources, on the real engine with a state in files, and a stand-in for `gh`."""
+    """A program without resources, the real engine with a state in files, and a fake `gh`."""
 
     root: Path
     variables: dict[str, str]
 
     def run(self, *arguments: str) -> str:
         command = [sys.executable, str(SCRIPT), *arguments]
-        ended = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=self.root,
             env=self.variables,
@@ -139,8 +139,8 @@ class Project:
             check=False,
             timeout=200,
         )
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
 
     def stacks(self) -> set[str]:
         command = ["pulumi", "stack", "ls", "--json", "--non-interactive"]
@@ -149,8 +149,8 @@ class Project:
         )
         return {stack["name"] for stack in json.loads(listed.stdout)}
 
-    def fresh(self) -> None:
-        """As in the next run of the workflow: a checkout that knows no stack's file."""
+    def remove_stack_files(self) -> None:
+        """Restore what the next run of the workflow has: a checkout without the stacks' files."""
         for file in self.root.glob("Pulumi.pr-*.yaml"):
             file.unlink()
 
@@ -158,7 +158,7 @@ class Project:
 @pytest.fixture
 def project(tmp_path: Path, api: Api) -> Project:
     if shutil.which("pulumi") is None:
-        pytest.skip("no `pulumi` on the PATH: the stacks are made by the real one")
+        pytest.skip("no `pulumi` on the PATH: the stacks are created by the real one")
     for directory in ("project", "state", "bin", "home"):
         (tmp_path / directory).mkdir()
     root = tmp_path / "project"
@@ -175,7 +175,9 @@ def project(tmp_path: Path, api: Api) -> Project:
     )
     gh = tmp_path / "bin/gh"
     gh.write_text(
-        f"#!/bin/sh\nprintf '%s\\n' \"$*\" > {tmp_path}/asked\nprintf '[{{\"number\": 7}}]'\n"
+        "#!/bin/sh\n"
+        f"printf '%s\\n' \"$*\" > {tmp_path}/gh-arguments\n"
+        "printf '[{\"number\": 7}]'\n"
     )
     gh.chmod(0o755)
     own = {
@@ -191,18 +193,18 @@ def project(tmp_path: Path, api: Api) -> Project:
     return Project(root, {**os.environ, **own, **state, "PULUMI_HOME": str(tmp_path / "pulumi")})
 
 
-def test_a_stack_is_made_from_the_template_filled_updated_by_another_checkout_and_swept_when_its_pull_request_is_closed(
+def test_a_stack_is_created_from_the_template_updated_and_removed_with_its_pull_request(
     project: Project, api: Api, tmp_path: Path
 ) -> None:
     for stack in ("pr-7", "pr-8"):
         project.run("up", stack)
     assert project.stacks() == {"preview", "pr-7", "pr-8"}
-    assert api.asked == [environments.SAMPLES] * 2
+    assert api.requests == [environments.SAMPLES] * 2
     assert (
         tmp_path / "outputs"
     ).read_text() == "site=https://acme-pr-7.example.com\nsite=https://acme-pr-8.example.com\n"
 
-    project.fresh()
+    project.remove_stack_files()
     (project.root / "Pulumi.preview.yaml").write_text(
         "config:\n  tiny:siteDomain: other-{stack}.example.com\n"
     )
@@ -212,17 +214,21 @@ def test_a_stack_is_made_from_the_template_filled_updated_by_another_checkout_an
 
     assert project.run("sweep", "--dry-run").startswith("pr-8: its pull request is closed")
     assert project.stacks() == {"preview", "pr-7", "pr-8"}, "listed only"
-    project.fresh()
+    project.remove_stack_files()
     project.run("sweep")
     assert project.stacks() == {"preview", "pr-7"}
-    assert (tmp_path / "asked").read_text().startswith("pr list --state open --label environment")
+    assert (
+        (tmp_path / "gh-arguments")
+        .read_text()
+        .startswith("pr list --state open --label environment")
+    )
     project.run("down", "pr-7")
     project.run("down", "pr-7")
     assert project.stacks() == {"preview"}
 
 
-def test_a_branch_of_anothers_database_is_not_filled(project: Project, api: Api) -> None:
+def test_a_branch_of_another_database_gets_no_samples(project: Project, api: Api) -> None:
     with (project.root / "Pulumi.preview.yaml").open("a") as file:
         file.write("  tiny:databaseBranchOf: quiet-forest-1\n")
     project.run("up", "pr-7")
-    assert api.asked == []
+    assert api.requests == []

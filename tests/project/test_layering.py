@@ -230,7 +230,7 @@ def test_components_use_of_the_runtime_only_what_reads_the_configuration():
     found = {
         path: {name.split(".")[-1] for name in names} for path, names in found.items() if names
     }
-    assert found.keys() <= {"config/stack_config.py", "config/rules.py"}
+    assert found.keys() <= {"config/stack_config.py", "config/reader.py"}
     reads = {
         "CONFIG",
         "get",

@@ -1,4 +1,4 @@
-"""The workflows: what each may do, whom it trusts, what it is given, and that the linter agrees."""
+"""The workflows: their permissions, actions, credentials and triggers, and the linter's result."""
 
 import json
 import re
@@ -55,8 +55,8 @@ def every_step() -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield from ((name, step) for name, job in JOBS.items() for step in steps(job))
 
 
-def given(name: str) -> dict[str, str]:
-    """Everything in the environment of a job's steps."""
+def variables(name: str) -> dict[str, str]:
+    """Return the variables of all steps of a job."""
     workflow = WORKFLOWS[name.partition("/")[0]]
     found = dict(workflow.get("env", {})) | dict(JOBS[name].get("env", {}))
     for step in steps(JOBS[name]):
@@ -64,25 +64,33 @@ def given(name: str) -> dict[str, str]:
     return found
 
 
-def test_there_are_these_workflows() -> None:
+def test_the_set_of_workflows() -> None:
     assert WORKFLOWS.keys() == {"test", "report", "comment", "preview", "deploy", "environment"}
 
 
 def test_the_linter_finds_nothing() -> None:
     linted = subprocess.run(
-        [Path(sys.executable).parent / "zizmor", "--offline", "--persona=auditor", "--color=never", str(GITHUB)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [
+            Path(sys.executable).parent / "zizmor",
+            "--offline",
+            "--persona=auditor",
+            "--color=never",
+            str(GITHUB),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert linted.returncode == 0, linted.stdout + linted.stderr
-    assert "(1 ignored)" in linted.stdout + linted.stderr, "the waiver of comment.yml alone"
+    assert "(1 ignored)" in linted.stdout + linted.stderr, "the exception in comment.yml only"
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
-def test_an_action_is_pinned_by_its_full_hash_with_the_version_beside_it(file: Path) -> None:
+def test_an_action_is_pinned_by_its_full_hash_with_a_comment_on_its_version(file: Path) -> None:
     for use in re.findall(r"uses: (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE):
         if not use.startswith("$/"):
             action, _, pin = use.partition("@")
-            assert action in TRUSTED, f"{action} is another party to trust"
+            assert action in TRUSTED, f"{action} is not a trusted action"
             assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", pin), use
 
 
@@ -95,7 +103,7 @@ def test_one_action_has_one_version() -> None:
     assert len(pins) == len({pin.partition("@")[0] for pin in pins})
 
 
-def test_a_workflow_may_do_nothing_and_each_job_what_it_says_with_a_reason() -> None:
+def test_permissions_are_given_to_jobs_only_each_with_a_reason() -> None:
     for name, workflow in WORKFLOWS.items():
         assert workflow["permissions"] == {}, name
     writes = {
@@ -115,7 +123,7 @@ def test_a_workflow_may_do_nothing_and_each_job_what_it_says_with_a_reason() -> 
             assert " # to " in line, f"{file.name}: {line.strip()}"
 
 
-def test_no_trigger_runs_a_strangers_code_with_a_token_that_may_write() -> None:
+def test_no_trigger_runs_code_of_a_fork_with_a_token_that_may_write() -> None:
     triggers = {name: set(workflow["on"]) for name, workflow in WORKFLOWS.items()}
     assert not [
         name for name, found in triggers.items() if found & {"pull_request_target", "issue_comment"}
@@ -131,27 +139,27 @@ def test_no_trigger_runs_a_strangers_code_with_a_token_that_may_write() -> None:
     ]
 
 
-def test_the_waiver_has_its_reason() -> None:
+def test_the_linters_exception_has_a_reason() -> None:
     text = (GITHUB / "workflows/comment.yml").read_text(encoding="utf-8")
-    assert re.search(r"# zizmor: ignore\[dangerous-triggers\] \w+.{60}", text)
+    assert re.search(r"# zizmor: ignore\[dangerous-triggers\] \w+.{50}", text)
     assert sum("zizmor: ignore" in file.read_text(encoding="utf-8") for file in FILES) == 1
 
 
-def test_what_needs_no_credentials_is_given_none() -> None:
+def test_jobs_that_need_no_credentials_have_none() -> None:
     for name in ("test/test", "report/report"):
         assert "secrets." not in json.dumps(JOBS[name])
         assert JOBS[name]["permissions"] == {"contents": "read"}
         assert "environment" not in JOBS[name]
 
 
-def test_a_preview_is_given_nothing_that_changes_anything() -> None:
+def test_a_preview_has_no_credentials_that_can_change_anything() -> None:
     job = JOBS["preview/preview"]
     assert SAME_REPOSITORY in job["if"]
     assert job["environment"] == "production-preview"
-    found = given("preview/preview")
+    found = variables("preview/preview")
     assert found["NEON_API_KEY"] == "placeholder"
     assert re.fullmatch(r"[a-z0-9]{24}", found["VERCEL_API_TOKEN"]), (
-        "Vercel's provider asks for this form"
+        "Vercel's provider requires this form"
     )
     assert {name for name, value in found.items() if "secrets." in value} == {
         "PULUMI_CONFIG_PASSPHRASE"
@@ -160,7 +168,7 @@ def test_a_preview_is_given_nothing_that_changes_anything() -> None:
     assert run == "pulumi preview --stack prod --non-interactive --refresh=false"
 
 
-def test_production_is_deployed_from_main_one_at_a_time_within_a_limit() -> None:
+def test_production_is_deployed_from_main_one_update_at_a_time_with_a_timeout() -> None:
     workflow, job = WORKFLOWS["deploy"], JOBS["deploy/deploy"]
     assert workflow["on"] == {"push": {"branches": ["main"]}}
     assert workflow["concurrency"] == {"group": "deploy-prod", "cancel-in-progress": "false"}
@@ -170,9 +178,7 @@ def test_production_is_deployed_from_main_one_at_a_time_within_a_limit() -> None
     )
 
 
-def test_an_environment_is_made_by_the_label_for_this_repositorys_branches_and_ends_with_the_pull_request() -> (
-    None
-):
+def test_an_environment_follows_the_label_and_the_pull_request_of_a_branch() -> None:
     assert set(WORKFLOWS["environment"]["on"]["pull_request"]["types"]) == {
         "labeled",
         "unlabeled",
@@ -204,12 +210,12 @@ def test_an_environment_is_made_by_the_label_for_this_repositorys_branches_and_e
     ]
 
 
-def test_what_destroys_runs_no_code_of_the_head() -> None:
+def test_removing_an_environment_runs_no_code_of_the_head() -> None:
     checkout = next(steps(JOBS["environment/down"]))
     assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
 
 
-def test_each_github_environment_has_keys_of_its_own() -> None:
+def test_jobs_with_credentials_use_their_own_github_environments() -> None:
     names = {name: job["environment"] for name, job in JOBS.items() if "environment" in job}
     assert names.keys() == CLOUD
     named = {name: env if isinstance(env, str) else env["name"] for name, env in names.items()}
@@ -219,26 +225,24 @@ def test_each_github_environment_has_keys_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(CLOUD))
-def test_aws_is_reached_by_a_role_and_never_by_a_key(name: str) -> None:
+def test_aws_credentials_come_from_a_role_and_never_from_an_access_key(name: str) -> None:
     (step,) = [
         step for step in steps(JOBS[name]) if step.get("uses", "").startswith("aws-actions/")
     ]
     assert step["with"]["role-to-assume"] == "${{ vars.AWS_ROLE }}"
     assert not [
         key
-        for key in (*given(name), *step["with"])
+        for key in (*variables(name), *step["with"])
         if "ACCESS_KEY" in key.upper() or "access-key" in key
     ]
-    assert given(name)["GITHUB_TOKEN"] == "${{ github.token }}", (
+    assert variables(name)["GITHUB_TOKEN"] == "${{ github.token }}", (
         "plugins are downloaded from GitHub"
     )
-    assert "vars.DEPLOYS == 'true'" in JOBS[name]["if"], (
-        "a copy of the repository without accounts stays quiet"
-    )
+    assert "vars.DEPLOYS == 'true'" in JOBS[name]["if"], "a fork without accounts runs no such job"
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_ends_and_leaves_no_credentials_in_the_checkout(name: str) -> None:
+def test_a_job_has_a_timeout_and_leaves_no_credentials_in_the_checkout(name: str) -> None:
     assert int(JOBS[name]["timeout-minutes"]) <= 120
     checkouts = [
         step for step in steps(JOBS[name]) if step.get("uses", "").startswith("actions/checkout@")
@@ -247,19 +251,19 @@ def test_a_job_ends_and_leaves_no_credentials_in_the_checkout(name: str) -> None
     assert JOBS[name]["runs-on"] == "ubuntu-24.04"
 
 
-def test_no_shell_is_given_an_expression() -> None:
+def test_no_shell_command_holds_an_expression() -> None:
     assert [
         (name, step["run"]) for name, step in every_step() if "${{" in step.get("run", "")
     ] == []
 
 
-def test_workflows_of_pull_requests_end_their_predecessors_and_no_update_is_ever_ended() -> None:
+def test_newer_runs_cancel_reports_and_previews_but_no_update() -> None:
     for name in ("report", "preview", "comment"):
         assert WORKFLOWS[name]["concurrency"]["cancel-in-progress"] == "true"
     assert JOBS["environment/sweep"]["concurrency"]["cancel-in-progress"] == "false"
 
 
-def test_the_cli_has_the_version_of_the_sdk() -> None:
+def test_the_pulumi_cli_has_the_version_of_the_sdk() -> None:
     (version,) = [
         step["with"]["pulumi-version"]
         for step in SETUP["runs"]["steps"]
@@ -268,7 +272,7 @@ def test_the_cli_has_the_version_of_the_sdk() -> None:
     assert f"pulumi=={version}\n" in (ROOT / "requirements/all.in").read_text(encoding="utf-8")
 
 
-def test_python_is_the_functions_so_that_its_bytecode_can_be_compiled() -> None:
+def test_the_python_version_is_that_of_the_function_for_its_bytecode() -> None:
     (version,) = [
         step["with"]["python-version"]
         for step in SETUP["runs"]["steps"]
@@ -276,7 +280,7 @@ def test_python_is_the_functions_so_that_its_bytecode_can_be_compiled() -> None:
     ]
     assert (
         version
-        == stack_config.load(ROOT, "prod", config_overrides={}, personal=False).config[
+        == stack_config.load(ROOT, "prod", config_overrides={}, read_local_file=False).config[
             "ai-success-insights:python"
         ]
     )
@@ -286,19 +290,19 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def test_a_role_is_trusted_to_one_environment_of_one_repository_without_a_wildcard() -> None:
+def test_the_trust_policy_names_one_environment_of_one_repository_without_wildcards() -> None:
     policy = json.loads((ROOT / "docs/github-trust-policy.json").read_text(encoding="utf-8"))
     for statement in policy["Statement"]:
         assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
         (condition,) = statement["Condition"].items()
-        assert condition[0] == "StringEquals", "StringLike would take a pattern"
+        assert condition[0] == "StringEquals", "StringLike would accept a pattern"
         subject = condition[1]["token.actions.githubusercontent.com:sub"]
         assert subject == "repo:REPOSITORY:environment:ENVIRONMENT"
         assert condition[1]["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
         assert "*" not in json.dumps(statement)
 
 
-def test_the_role_of_a_preview_reads_the_state_and_nothing_else() -> None:
+def test_the_role_of_previews_may_only_read_the_state() -> None:
     policy = json.loads((ROOT / "docs/preview-policy.json").read_text(encoding="utf-8"))
     actions = {action for statement in policy["Statement"] for action in texts(statement["Action"])}
     assert actions == {"s3:GetObject", "s3:ListBucket"}
@@ -307,7 +311,7 @@ def test_the_role_of_a_preview_reads_the_state_and_nothing_else() -> None:
     }
 
 
-def test_the_template_of_pull_requests_has_no_secret_and_no_host_without_the_stacks_name() -> None:
+def test_the_preview_template_has_no_secret_and_no_host_without_the_stacks_name() -> None:
     template = (ROOT / "Pulumi.preview.yaml").read_text(encoding="utf-8")
     config = yaml.safe_load(template)["config"]
     assert not [key for key in config if key.partition(":")[2] in SECRET_KEYS]

@@ -1,4 +1,7 @@
-"""The names that providers are sent: the bridge drops one that it does not know without a word, so each is compared with its schema."""
+"""The names that are sent to providers.
+
+The bridge ignores unknown names silently, so the tests compare each name with its schema.
+"""
 
 import base64
 import importlib.metadata
@@ -15,7 +18,8 @@ import pytest
 from stack.local.registry import HANDLERS
 from stack.local.resources import schemas, sdk
 from stack.local.resources.values import UNKNOWN, Secret
-from tests.support.program import ROOT, Recording, Resource, evaluate, evaluate_source, make_project
+from tests.support.configuration import ROOT
+from tests.support.program import Recording, Resource, evaluate, evaluate_source, make_project
 
 SCHEMAS = schemas.SCHEMAS
 PROJECT = "neon:index/project:Project"
@@ -44,23 +48,28 @@ for name in OUTPUTS:
 pulumi.export("id", project.id)
 """
 DICTS = {
-    "BRANCH": '{"name": "main", "role_name": pulumi.Output.from_input("owner"), "database_name": "db"}',
-    "SETTINGS": '{"autoscaling_limit_min_cu": 0.25, "autoscaling_limit_max_cu": 2, "suspend_timeout_seconds": 60}',
+    "BRANCH": '{"name": "main", "role_name": pulumi.Output.from_input("owner"), '
+    '"database_name": "db"}',
+    "SETTINGS": '{"autoscaling_limit_min_cu": 0.25, "autoscaling_limit_max_cu": 2, '
+    '"suspend_timeout_seconds": 60}',
 }
 CLASSES = {
-    "BRANCH": 'neon.ProjectBranchArgs(name="main", role_name=pulumi.Output.from_input("owner"), database_name="db")',
+    "BRANCH": "neon.ProjectBranchArgs("
+    'name="main", role_name=pulumi.Output.from_input("owner"), database_name="db")',
     "SETTINGS": "neon.ProjectDefaultEndpointSettingsArgs("
     "autoscaling_limit_min_cu=0.25, autoscaling_limit_max_cu=2, suspend_timeout_seconds=60)",
 }
 ATTRIBUTES = sorted(name for name in neon.Project.__annotations__ if name != "pulumi_type")
-MADE_UP = {name: f"made up {name}" for name, kind in SCHEMA["outputs"].items() if kind == "string"}
+COMPUTED_OUTPUTS = {
+    name: f"computed {name}" for name, kind in SCHEMA["outputs"].items() if kind == "string"
+}
 
 
 def sent(directory: Path, written: Mapping[str, str]) -> Recording:
     source = EVERYTHING.replace("OUTPUTS", repr(ATTRIBUTES))
     for name, text in written.items():
         source = source.replace(name, text)
-    return evaluate_source(directory, source, made_up={PROJECT: MADE_UP})
+    return evaluate_source(directory, source, computed_outputs={PROJECT: COMPUTED_OUTPUTS})
 
 
 @pytest.fixture(params=[DICTS, CLASSES], ids=["dicts", "classes"])
@@ -114,7 +123,7 @@ def test_every_value_that_is_sent_is_of_the_schemas_type(recording: Recording):
 def leaves(
     inputs: Mapping[str, Any], kinds: Mapping[str, Any], prefix: str = ""
 ) -> list[tuple[str, Any]]:
-    """Paths of all plain values with the schema's type of each, None where it knows no such name."""
+    """Return the path and the schema's type of each plain value; None for an unknown name."""
     found: list[tuple[str, Any]] = []
     for name, value in inputs.items():
         kind = kinds.get(name)
@@ -141,13 +150,13 @@ def test_the_signature_has_no_input_or_output_that_the_schema_lacks(
     assert sdk.input_types(resource).keys() >= set(schema["required"])
 
 
-def test_every_declared_output_is_read_from_what_the_provider_answers(recording: Recording):
+def test_every_declared_output_has_the_value_that_the_provider_returns(recording: Recording):
     for attribute in ATTRIBUTES:
         value = recording.outputs[attribute]
         value = value.value if isinstance(value, Secret) else value
         wire = camel(attribute)
-        if wire in MADE_UP:
-            assert value == MADE_UP[wire], attribute
+        if wire in COMPUTED_OUTPUTS:
+            assert value == COMPUTED_OUTPUTS[wire], attribute
         else:
             assert value is not None, attribute
     assert recording.outputs["default_branch_protected"] is True
@@ -160,11 +169,11 @@ def test_what_the_schema_marks_as_secret_is_secret_and_nothing_else(recording: R
     assert secret == {"connection_uri", "connection_uri_pooler", "database_password"}
 
 
-def test_the_callers_options_hold(recording: Recording):
+def test_the_options_of_the_caller_are_applied(recording: Recording):
     assert recording["project"].protect
 
 
-def test_what_is_left_out_is_not_sent(tmp_path: Path):
+def test_an_omitted_argument_is_not_sent(tmp_path: Path):
     recording = evaluate_source(
         tmp_path,
         'import pulumi_neon as neon\nneon.Project("project", name="n", branch={"name": "main"})\n',
@@ -228,7 +237,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("token", FUNCTIONS)
-def test_a_function_is_called_by_the_providers_names_with_the_package_and_its_answer_is_secret_as_a_whole(
+def test_a_function_is_invoked_with_the_package_and_its_result_is_secret_as_a_whole(
     tmp_path: Path, token: str
 ):
     function, result = FUNCTIONS[token]
@@ -242,19 +251,19 @@ found = neon.{function.__name__}({", ".join(f"{name}={name!r}" for name in argum
 for name in {read!r}:
     pulumi.export(name, found.apply(lambda it, name=name: getattr(it, name)))
 """
-    answer = {
-        name: Secret(f"made up {name}") if name in schema["secret"] else f"made up {name}"
+    outputs = {
+        name: Secret(f"computed {name}") if name in schema["secret"] else f"computed {name}"
         for name in schema["outputs"]
     }
-    recording = evaluate_source(tmp_path, source, found={token: answer})
-    assert [asked for asked, _ in recording.asked] == [token]
+    recording = evaluate_source(tmp_path, source, existing={token: outputs})
+    assert [called for called, _ in recording.asked] == [token]
     assert recording.asked[0][1].keys() == set(schema["required"]) == schema["inputs"].keys()
     assert len(recording.packages) == 1, (
         "without the package the engine looks for a plugin named neon"
     )
     for name in read:
         wire = camel(name)
-        assert recording.outputs[name] == Secret(f"made up {wire}"), name
+        assert recording.outputs[name] == Secret(f"computed {wire}"), name
 
 
 def test_a_branch_that_exists_is_read_by_the_id_of_an_import_and_not_registered(tmp_path: Path):
@@ -341,7 +350,7 @@ def test_what_the_program_sends_to_neon_and_vercel_is_known_to_the_schema_and_co
         ({"activeTimeSeconds": 1}, "ProjectQuota:ProjectQuota", None),
     ],
 )
-def test_a_value_of_another_kind_than_the_schema_has_is_found(
+def test_a_value_of_another_type_than_the_schema_has_is_found(
     value: Any, kind: Any, message: str | None
 ):
     assert schemas.type_mismatch(value, kind, "it") == message
@@ -364,7 +373,7 @@ def test_vercels_sdk_and_its_provider_know_the_same_names(token: str):
     assert not HANDLERS[token].supported & more
 
 
-def test_the_schemas_say_where_they_come_from_and_in_which_version():
+def test_the_schemas_name_their_sources_with_the_versions():
     assert SCHEMAS["sources"]["neon"] == f"kislerdm/neon {PLUGIN['parameterization']['version']}"
     assert (
         f"pulumiverse-vercel {importlib.metadata.version('pulumiverse-vercel')}"
@@ -372,7 +381,7 @@ def test_the_schemas_say_where_they_come_from_and_in_which_version():
     )
 
 
-def test_no_resource_or_function_of_neon_or_vercel_goes_without_a_schema(programs: list[Recording]):
+def test_every_resource_and_function_of_neon_and_vercel_has_a_schema(programs: list[Recording]):
     assert {resource.type for resource in resources(programs)} == SCHEMAS["resources"].keys()
     called = {token for program in programs for token, _ in program.asked}
     assert called - SCHEMAS["resources"].keys() == SCHEMAS["functions"].keys()

@@ -1,8 +1,9 @@
 """One request for every operation of the OpenAPI document; a test compares the two."""
 
 import json
+import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from tests.service.lambda_api import Api, Response, api
 from tests.service.uploads import upload
@@ -39,6 +40,12 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Response]]] = {
         "/actions/recommend", account_id=account
     ),
     "POST /health/recompute": lambda service, _: service.post("/health/recompute", limit=50),
+    "DELETE /accounts/{account_id}": lambda service, _: service(
+        "DELETE", f"/accounts/{_account(service, secrets.token_hex())}"
+    ),
+    "POST /ingest/{import_id}/undo": lambda service, _: service.post(
+        f"/ingest/{_upload(service, secrets.token_hex())['import_id']}/undo"
+    ),
     "POST /ingest/csv": lambda service, _: upload(service, CSV),
     "POST /ingest/generate-mock": lambda service, _: service.post(
         "/ingest/generate-mock", count=2, seed=5
@@ -51,6 +58,18 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Response]]] = {
         "POST", "/scoring/what-if", body=json.dumps({"nps": 7})
     ),
 }
+
+
+def _upload(service: Api, name: str) -> dict[str, Any]:
+    response = upload(service, CSV.replace("Every Operation", name))
+    assert response.status == 200, response.text
+    return response.json
+
+
+def _account(service: Api, name: str) -> int:
+    """Return the id of a new account."""
+    _upload(service, name)
+    return service.get("/accounts", q=name).json["accounts"][0]["id"]
 
 
 def statuses(url: str, account_id: int, times: int) -> list[tuple[str, int]]:

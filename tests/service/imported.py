@@ -1,4 +1,4 @@
-"""What an import left in the database, and what it said of that."""
+"""Reads what an import wrote to the database, and the counts of its response."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from psycopg2.extensions import connection
 
 from service.queries.scores import rescore
-from service.schema.responses import Imported
+from service.schema.responses import ImportedFile
 from tests.service.lambda_api import Response
 
 TODAY = datetime.now(UTC).date()
@@ -20,17 +20,17 @@ def fetch(sql: connection, statement: str) -> list[Any]:
 
 
 def everything(sql: connection) -> dict[str, list[Any]]:
-    """Every row, and the transaction that wrote it: what is touched differs, even when its values do not."""
+    """Every row and the transaction that wrote it, which differs after any write."""
     return {
         table: fetch(sql, f"SELECT t::text, xmin::text FROM {table} t ORDER BY 1")
         for table in TABLES
     }
 
 
-def counts(answer: Response) -> tuple[int, ...]:
+def counts(response: Response) -> tuple[int, ...]:
     """Accounts created, updated, unchanged; days created, updated."""
-    assert answer.status == 200, answer.text
-    found = Imported.model_validate_json(answer.text, strict=True, extra="forbid")
+    assert response.status == 200, response.text
+    found = ImportedFile.model_validate_json(response.text, strict=True, extra="forbid")
     return (
         found.accounts_created,
         found.accounts_updated,
@@ -41,7 +41,7 @@ def counts(answer: Response) -> tuple[int, ...]:
 
 
 def stale(sql: connection) -> list[int]:
-    """Accounts whose stored score is not that of what is stored."""
+    """Accounts whose stored score is not that of their stored data."""
     before = fetch(sql, "SELECT account_id, score, component_points FROM account_health ORDER BY 1")
     with sql.cursor() as cursor:
         cursor.execute("BEGIN")

@@ -1,4 +1,4 @@
-"""What tests of insights share: accounts of their own, and a function whose model is the stand-in."""
+"""Accounts and a function for tests of insights; the stand-in is its model."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from tests.support.stand_in_openai import StandInOpenAI
 
 KEY = "sk-stand-in-4711"
 SECONDS = 60.0
-"""For one answer, where a test is not about time."""
+"""For one request to the model, where a test is not about time."""
 
 
 @contextmanager
@@ -62,14 +62,14 @@ def rescored(sql: connection, account_id: int) -> None:
         cursor.execute("COMMIT")
 
 
-def insight(answer: Response, source: str) -> Any:
-    assert answer.status == 200, answer.text
-    assert answer.json["source"] == source, answer.text
-    return answer.json
+def insight(response: Response, source: str) -> Any:
+    assert response.status == 200, response.text
+    assert response.json["source"] == source, response.text
+    return response.json
 
 
 def reasons(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Why insights were written by rule: of the lines in the log since the last time."""
+    """The reasons for insights by rule in the log, since the last call."""
     lines = [
         json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
     ]
@@ -77,5 +77,5 @@ def reasons(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def numbers(text: str) -> list[float]:
-    """All that a text tells in digits, thousands' commas taken out."""
+    """The numbers in a text, without commas of thousands."""
     return [float(found.replace(",", "")) for found in re.findall(r"\d[\d,]*(?:\.\d+)?", text)]

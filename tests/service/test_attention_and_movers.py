@@ -14,7 +14,7 @@ from psycopg2.extensions import connection
 from service.playbooks import best
 from service.queries import movers as movers_query
 from service.schema.responses.portfolio import Attention, Movers, Renewals
-from service.scoring.score import bucket_of, shown
+from service.scoring.score import bucket_of, rounded_score
 from tests.service.lambda_api import Api, api
 
 TODAY = datetime.now(UTC).date()
@@ -33,7 +33,8 @@ def filled(module_url: str) -> Iterator[Api]:
                 (None, *(TODAY + timedelta(draw.randrange(-40, 400)) for _ in range(4)))
             )
             cursor.execute(
-                "INSERT INTO accounts (id, name, arr, segment, cs_owner, renewal_date) VALUES (%s, %s, %s, 'SMB', 'Ada', %s)",
+                "INSERT INTO accounts (id, name, arr, segment, cs_owner, renewal_date)"
+                " VALUES (%s, %s, %s, 'SMB', 'Ada', %s)",
                 (number, f"a{number}", draw.choice((0, 1000, 0.5, draw.randrange(10**6))), renewal),
             )
             cursor.execute(
@@ -43,8 +44,10 @@ def filled(module_url: str) -> Iterator[Api]:
             for _ in range(draw.randrange(6)):
                 past = draw.choice((None, 30.0, draw.random() * 100))
                 cursor.execute(
-                    "INSERT INTO health_snapshots (account_id, calculated_at, score, risk_label, coverage, component_values,"
-                    " component_points, adjustments) VALUES (%s, %s, %s, %s, 0.5, '{}', '{}', '{}')",
+                    "INSERT INTO health_snapshots (account_id, calculated_at, score, risk_label,"
+                    " coverage, component_values,"
+                    " component_points, adjustments) VALUES (%s, %s, %s, %s, 0.5, '{}', '{}',"
+                    " '{}')",
                     (
                         number,
                         datetime.now(UTC) - timedelta(seconds=draw.randrange(100 * 86400)),
@@ -62,7 +65,8 @@ def filled(module_url: str) -> Iterator[Api]:
 def rows(filled: Api, module_url: str) -> list[dict[str, Any]]:
     with closing(psycopg2.connect(module_url)) as opened, opened.cursor() as cursor:
         cursor.execute(
-            "SELECT a.id, a.arr, a.renewal_date, h.score, h.bucket FROM accounts a JOIN account_health h ON h.account_id = a.id"
+            "SELECT a.id, a.arr, a.renewal_date, h.score, h.bucket FROM accounts a"
+            " JOIN account_health h ON h.account_id = a.id"
         )
         return [
             dict(zip(("id", "arr", "renewal_date", "score", "bucket"), row, strict=True))
@@ -80,18 +84,18 @@ def priority(row: dict[str, Any], days: int) -> float:
 def test_attention_goes_to_the_highest_priorities(
     filled: Api, rows: list[dict[str, Any]], limit: int, days: int
 ) -> None:
-    answer = filled.get("/portfolio/attention", limit=limit, days=days)
-    Attention.model_validate_json(answer.text, strict=True, extra="forbid")
+    response = filled.get("/portfolio/attention", limit=limit, days=days)
+    Attention.model_validate_json(response.text, strict=True, extra="forbid")
     asking = [row for row in rows if row["bucket"] in {"Amber", "Red"}]
     asking.sort(key=lambda row: (-priority(row, days), row["id"]))
-    found = answer.json["accounts"]
+    found = response.json["accounts"]
     assert [account["id"] for account in found] == [row["id"] for row in asking[:limit]]
     for account, row in zip(found, asking, strict=False):
         assert account["priority"] == pytest.approx(priority(row, days), abs=0.006)
         assert account["days_to_renewal"] == (
             row["renewal_date"] and (row["renewal_date"] - TODAY).days
         )
-        assert account["health_score"] == shown(row["score"])
+        assert account["health_score"] == rounded_score(row["score"])
 
 
 def test_fewer_accounts_than_asked_for_are_all_there_is(service: Api, sql: connection) -> None:
@@ -122,7 +126,8 @@ def earliest(module_url: str, days: int) -> dict[int, tuple[float, datetime]]:
     since = datetime.combine(TODAY - timedelta(days), time(), UTC)
     with closing(psycopg2.connect(module_url)) as opened, opened.cursor() as cursor:
         cursor.execute(
-            "SELECT account_id, score, calculated_at FROM health_snapshots WHERE score IS NOT NULL ORDER BY calculated_at DESC"
+            "SELECT account_id, score, calculated_at FROM health_snapshots"
+            " WHERE score IS NOT NULL ORDER BY calculated_at DESC"
         )
         return {
             account: (score, taken) for account, score, taken in cursor.fetchall() if taken >= since
@@ -133,8 +138,8 @@ def earliest(module_url: str, days: int) -> dict[int, tuple[float, datetime]]:
 def test_movers_are_those_whose_score_changed_the_most(
     filled: Api, rows: list[dict[str, Any]], module_url: str, days: int, limit: int
 ) -> None:
-    answer = filled.get("/portfolio/movers", days=days, limit=limit)
-    Movers.model_validate_json(answer.text, strict=True, extra="forbid")
+    response = filled.get("/portfolio/movers", days=days, limit=limit)
+    Movers.model_validate_json(response.text, strict=True, extra="forbid")
     before = earliest(module_url, days)
     moves = [
         (row["score"] - before[row["id"]][0], row["id"])
@@ -146,12 +151,12 @@ def test_movers_are_those_whose_score_changed_the_most(
         :limit
     ]
     for direction, expected in (("down", down), ("up", up)):
-        found = answer.json[direction]
+        found = response.json[direction]
         assert [one["id"] for one in found] == [account for _, account in expected]
         for one, (change, account) in zip(found, expected, strict=True):
             assert one["change"] == pytest.approx(change, abs=0.051)
             assert (one["from"], one["since"][:19]) == (
-                shown(before[account][0]),
+                rounded_score(before[account][0]),
                 before[account][1].isoformat()[:19],
             )
 
@@ -166,14 +171,15 @@ def test_movers_are_computed_again_only_when_the_data_changed(
     assert service.get("/portfolio/movers", limit=1).status == 200
     with sql.cursor() as cursor:
         cursor.execute(
-            "UPDATE account_health SET score = 1, bucket = 'Red' WHERE account_id = (SELECT min(account_id) FROM account_health)"
+            "UPDATE account_health SET score = 1, bucket = 'Red' WHERE account_id ="
+            " (SELECT min(account_id) FROM account_health)"
         )
     assert service.get("/portfolio/movers").status == 500
     monkeypatch.undo()
     changed = service.get("/portfolio/movers").json
     assert changed["down"][0]["to"] == 1
     with sql.cursor() as cursor:
-        cursor.execute("SELECT fold_portfolio(0)")
+        cursor.execute("SELECT compact_rollups(0)")
         cursor.execute(
             "UPDATE accounts SET name = 'Renamed' WHERE id = %s", (changed["down"][0]["id"],)
         )
@@ -189,8 +195,8 @@ def test_without_a_move_both_lists_are_empty(service: Api) -> None:
 def test_renewals_are_counted_by_month_and_bucket(
     filled: Api, rows: list[dict[str, Any]], days: int
 ) -> None:
-    answer = filled.get("/portfolio/renewals", days=days)
-    Renewals.model_validate_json(answer.text, strict=True, extra="forbid")
+    response = filled.get("/portfolio/renewals", days=days)
+    Renewals.model_validate_json(response.text, strict=True, extra="forbid")
     expected: dict[str, dict[str, list[float]]] = defaultdict(
         lambda: {name: [] for name in BUCKETS}
     )
@@ -199,7 +205,7 @@ def test_renewals_are_counted_by_month_and_bucket(
             expected[f"{row['renewal_date']:%Y-%m}"][row["bucket"] or "Unscored"].append(
                 float(row["arr"])
             )
-    found = answer.json
+    found = response.json
     assert [month["month"] for month in found["months"]] == sorted(expected)
     for month in found["months"]:
         for name, arrs in expected[month["month"]].items():

@@ -90,7 +90,7 @@ def with_terminated_backend(
 
 
 ALL_TABLES = (
-    "accounts, account_health, account_names, portfolio_cells, health_snapshots,"
+    "accounts, account_health, account_search_names, portfolio_cells, health_snapshots,"
     " account_metrics_daily, renewal_days"
 )
 READS = [
@@ -154,7 +154,7 @@ def content(sql: connection) -> list[Any]:
         "health_snapshots",
         "portfolio_cells",
         "owner_cells",
-        "account_names",
+        "account_search_names",
     )
     return [run(sql, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 

@@ -73,13 +73,13 @@ def test_an_error_has_problem_details_with_a_sentence_and_the_request_id(
     [
         ("DELETE", "/", "GET, HEAD"),
         ("POST", "/health/live", "GET, HEAD"),
-        ("PUT", "/accounts/7", "GET, HEAD, PATCH"),
+        ("PUT", "/accounts/7", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/ingest/generate-mock", "POST"),
         ("HEAD", "/ingest/csv", "POST"),
         ("OPTIONS", "/accounts", "GET, HEAD"),
         ("PATCH", "/accounts/export.csv", "GET, HEAD"),
         ("OPTIONS", "/accounts/export.csv", "GET, HEAD"),
-        ("DELETE", "/accounts/export.csvx", "GET, HEAD, PATCH"),
+        ("PUT", "/accounts/export.csvx", "DELETE, GET, HEAD, PATCH"),
     ],
 )
 def test_a_wrong_method_is_a_405_with_the_allowed_methods(

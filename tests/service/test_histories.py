@@ -20,9 +20,9 @@ def account_id(sampled: Api) -> int:
 def test_a_health_history_is_as_documented_newest_first_and_begins_with_the_present(
     sampled: Api, account_id: int
 ) -> None:
-    answer = sampled.get(f"/accounts/{account_id}/health-history")
-    HealthHistory.model_validate_json(answer.text, strict=True)
-    found = answer.json
+    response = sampled.get(f"/accounts/{account_id}/health-history")
+    HealthHistory.model_validate_json(response.text, strict=True)
+    found = response.json
     assert [snapshot["calculated_at"] for snapshot in found] == sorted(
         (snapshot["calculated_at"] for snapshot in found), reverse=True
     )

@@ -5,7 +5,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 import pytest
@@ -28,7 +28,14 @@ from tests.service.uploads import upload
 KEY = {"idempotency-key": "a key, of blanks too"}
 
 
-Sender = Callable[[Api, int, dict[str, str]], Response]
+class Target(NamedTuple):
+    """What the writes of a test are about."""
+
+    account: int
+    import_id: int
+
+
+Sender = Callable[[Api, Target, dict[str, str]], Response]
 WRITES: dict[str, tuple[Sender, Sender]] = {
     "POST /ingest/csv": (
         lambda service, _, headers: upload(service, CSV, headers),
@@ -39,11 +46,23 @@ WRITES: dict[str, tuple[Sender, Sender]] = {
         lambda service, _, headers: service.post("/ingest/generate-mock", headers, count=3),
     ),
     "PATCH /accounts/{account_id}": (
-        lambda service, account, headers: service.patch(
-            f"/accounts/{account}", {"nps": 1}, headers
+        lambda service, target, headers: service.patch(
+            f"/accounts/{target.account}", {"nps": 1}, headers
         ),
-        lambda service, account, headers: service.patch(
-            f"/accounts/{account}", {"nps": 2}, headers
+        lambda service, target, headers: service.patch(
+            f"/accounts/{target.account}", {"nps": 2}, headers
+        ),
+    ),
+    "DELETE /accounts/{account_id}": (
+        lambda service, target, headers: service("DELETE", f"/accounts/{target.account}", headers),
+        lambda service, target, headers: service(
+            "DELETE", f"/accounts/{target.account + 1}", headers
+        ),
+    ),
+    "POST /ingest/{import_id}/undo": (
+        lambda service, target, headers: service.post(f"/ingest/{target.import_id}/undo", headers),
+        lambda service, target, headers: service.post(
+            f"/ingest/{target.import_id + 1}/undo", headers
         ),
     ),
     "POST /health/recompute": (
@@ -60,6 +79,12 @@ every_write = pytest.mark.parametrize(("send", "send_other"), WRITES.values(), i
 def account(service: Api) -> int:
     assert service.post("/ingest/generate-mock", count=1, seed=99).status == 200
     return service.get("/accounts").json["accounts"][0]["id"]
+
+
+@pytest.fixture
+def target(service: Api, account: int) -> Target:
+    imported = upload(service, CSV.replace("Every Operation", "To Be Undone"))
+    return Target(account, imported.json["import_id"])
 
 
 def rows(sql: connection) -> list[Any]:
@@ -91,12 +116,12 @@ def test_every_documented_write_is_tested(service: Api) -> None:
 
 @every_write
 def test_a_repeated_request_gets_the_first_response_and_changes_nothing(
-    service: Api, sql: connection, account: int, send: Sender, send_other: Sender
+    service: Api, sql: connection, target: Target, send: Sender, send_other: Sender
 ) -> None:
-    first = send(service, account, {**KEY, "origin": ORIGIN})
+    first = send(service, target, {**KEY, "origin": ORIGIN})
     assert (first.status, replayed(first)) == (200, False)
     before = rows(sql)
-    again = send(service, account, {**KEY, "origin": ORIGIN})
+    again = send(service, target, {**KEY, "origin": ORIGIN})
     assert (again.status, replayed(again), again.text) == (200, True, first.text)
     assert again.headers.get("etag") == first.headers.get("etag")
     assert again.headers["content-type"] == "application/json"
@@ -109,11 +134,11 @@ def test_a_repeated_request_gets_the_first_response_and_changes_nothing(
 
 @every_write
 def test_another_request_with_the_same_key_is_refused_and_changes_nothing(
-    service: Api, sql: connection, account: int, send: Sender, send_other: Sender
+    service: Api, sql: connection, target: Target, send: Sender, send_other: Sender
 ) -> None:
-    assert send(service, account, KEY).status == 200
+    assert send(service, target, KEY).status == 200
     before = rows(sql)
-    response = send_other(service, account, KEY)
+    response = send_other(service, target, KEY)
     assert response.status == 422
     assert response.json["errors"] == [
         {
@@ -123,12 +148,12 @@ def test_another_request_with_the_same_key_is_refused_and_changes_nothing(
         }
     ]
     assert rows(sql) == before
-    assert replayed(send(service, account, KEY)), "the record of the first request is still there"
+    assert replayed(send(service, target, KEY)), "the record of the first request is still there"
 
 
 @every_write
 def test_while_a_request_runs_another_with_its_key_is_a_409_to_retry(
-    service: Api, sql: connection, account: int, send: Sender, send_other: Sender
+    service: Api, sql: connection, target: Target, send: Sender, send_other: Sender
 ) -> None:
     digest = hashlib.sha256(f"\n{KEY['idempotency-key']}".encode()).digest()
     run(sql, "BEGIN")
@@ -137,12 +162,12 @@ def test_while_a_request_runs_another_with_its_key_is_a_409_to_retry(
             "as another environment would while it runs the request"
         )
     before = rows(sql)
-    response = send(service, account, KEY)
+    response = send(service, target, KEY)
     assert (response.status, response.headers["content-type"]) == (409, "application/problem+json")
     assert int(response.headers["retry-after"]) >= 1
     assert rows(sql) == before
     run(sql, "ROLLBACK")
-    assert send(service, account, KEY).status == 200, "a request that was rolled back holds no lock"
+    assert send(service, target, KEY).status == 200, "a request that was rolled back holds no lock"
 
 
 def test_two_concurrent_requests_with_one_key_are_executed_once(

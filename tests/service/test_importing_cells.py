@@ -45,7 +45,8 @@ READ = {
     },
     "segment": {"SMB": "SMB", "smb": "SMB", "mid market": "Mid-Market", "MID_MARKET": "Mid-Market", "midmarket": "Mid-Market"},
     "renewal_risk": {"low": "Low", "": UNKNOWN},
-    "renewal_date": {"2026-12-31": "2026-12-31", "2028-02-29": "2028-02-29", "0001-01-01": "0001-01-01", "9999-12-31": "9999-12-31"},
+    "renewal_date": {"2026-12-31": "2026-12-31", "2026-1-1": "2026-01-01", "20261231": "2026-12-31", "31-Dec-26": "2026-12-31",
+                     "2026-12-31 00:00:00": "2026-12-31", "2026-12-31T00:00:00.000Z": "2026-12-31", "Dec 31, 2026": "2026-12-31", "2028-02-29": "2028-02-29", "0001-01-01": "0001-01-01", "9999-12-31": "9999-12-31"},
     "active_users": {"0": "0", "80": "80", "80.0": "80", "1,200": "1200", "+5": "5", "005": "5", str(INT4_MAX): str(INT4_MAX)},
     "nps": {"-100": "-100", "'-5": "-5", "100": "100", "-0": "0"},
     "feature_x_adoption": {
@@ -65,13 +66,13 @@ REFUSED = {
             "٣": "dollars_expected", "$": "dollars_expected", ".": "dollars_expected", "5\x1f": "dollars_expected",
             "\uff15": "dollars_expected", "9" * (MAX_CELL + 1): "too_long", "9" * MAX_CELL: "out_of_range"},
     "segment": {"Small": "choice_expected", "SMB\x1f": "choice_expected"},
-    "renewal_date": {"31/12/2026": "date_expected", "12/31/2026": "date_expected", "20261231": "date_expected",
-                     "2026-W53-4": "date_expected", "2026-1-1": "date_expected", "2026-02-29": "out_of_range",
+    "renewal_date": {"31/12/2026": "date_expected", "12/31/2026": "date_expected", "46387": "date_expected",
+                     "2026-W53-4": "date_expected", "2026-12-31 14:05": "date_expected", "2026-02-29": "out_of_range",
                      "0000-01-01": "out_of_range", "2026-13-01": "out_of_range", "٢٠٢٦-١٢-٣١": "date_expected",
                      "2026-12-31\x1c": "date_expected", "infinity": "date_expected"},
     "active_users": {"-1": "out_of_range", str(INT4_MAX + 1): "out_of_range", "1_000": "integer_expected", "1.5": "integer_expected",
                      "1e3": "integer_expected", "NaN": "integer_expected", "12\x1f": "integer_expected", "0x10": "integer_expected",
-                     "\u00a012": "integer_expected", "²": "integer_expected", "9" * 1001: "too_long"},
+                     "²": "integer_expected", "9" * 1001: "too_long"},
     "seats_purchased": {"0": "out_of_range"},
     "nps": {"101": "out_of_range", "-101": "out_of_range"},
     "weekly_active_pct": {"45": "out_of_range", "101%": "out_of_range", "-0.1": "out_of_range", "1e400": "out_of_range",
@@ -97,7 +98,7 @@ def test_a_cell_that_is_no_value_is_refused_with_a_code_and_the_form_that_is_exp
         with pytest.raises(CellError) as refused:
             reader[cell]
         assert refused.value.code == code, cell
-        assert "xpected" in refused.value.message or code == "control_character"
+        assert code == "control_character" or "xpected" in refused.value.message
         assert len(cell) < 3 or cell not in refused.value.message
 
 

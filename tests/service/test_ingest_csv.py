@@ -20,8 +20,14 @@ from tests.service.imported import counts, everything, fetch, stale
 from tests.service.lambda_api import Api, Response, api
 from tests.service.uploads import MULTIPART, body, part, send, upload
 
-FIRST = "name,arr,segment,nps,cs_owner,expansion_oppty_dollar\nAcme,1200,SMB,5,Lena,300\nBeta,50,Enterprise,,,\n"
-DAYS = "name,arr,segment,date,logins,avg_session_min\nAcme,1,SMB,2026-01-01,5,20\nAcme,,,2026-01-02,6,30\nBeta,2,SMB,2026-01-01,7,\n"
+FIRST = (
+    "name,arr,segment,nps,cs_owner,expansion_oppty_dollar\n"
+    "Acme,1200,SMB,5,Lena,300\nBeta,50,Enterprise,,,\n"
+)
+DAYS = (
+    "name,arr,segment,date,logins,avg_session_min\n"
+    "Acme,1,SMB,2026-01-01,5,20\nAcme,,,2026-01-02,6,30\nBeta,2,SMB,2026-01-01,7,\n"
+)
 
 
 def account(sql: connection, name: str, *columns: str) -> Any:
@@ -30,18 +36,19 @@ def account(sql: connection, name: str, *columns: str) -> Any:
         return cursor.fetchone()
 
 
-def refused(answer: Response) -> list[tuple[int, str | None, str]]:
-    assert answer.status == 422, answer.text
-    found = Problem.model_validate_json(answer.text, strict=True, extra="forbid")
+def refused(response: Response) -> list[tuple[int, str | None, str]]:
+    assert response.status == 422, response.text
+    found = Problem.model_validate_json(response.text, strict=True, extra="forbid")
     assert found.detail.startswith("Nothing was written. Correct row ")
-    return [(error["row"], error["column"], error["code"]) for error in answer.json["errors"]]
+    return [(error["row"], error["column"], error["code"]) for error in response.json["errors"]]
 
 
 def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connection) -> None:
     assert counts(upload(service, FIRST)) == (2, 0, 0, 0, 0)
-    assert account(sql, "Acme", "arr::text", "segment", "nps", "cs_owner", "expansion_oppty_dollar::text", "renewal_date") == (
-        "1200.00", "SMB", 5, "Lena", "300.00", None,
+    columns = (
+        "arr::text", "segment", "nps", "cs_owner", "expansion_oppty_dollar::text", "renewal_date",
     )  # fmt: skip
+    assert account(sql, "Acme", *columns) == ("1200.00", "SMB", 5, "Lena", "300.00", None)
     assert account(sql, "Beta", "nps", "cs_owner", "expansion_oppty_dollar::text") == (
         None,
         None,
@@ -55,11 +62,16 @@ def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connecti
 
 def test_every_column_arrives(service: Api, sql: connection) -> None:
     values = {
-        "name": "Acme", "arr": "$1,200.50", "segment": "mid market", "industry": "Retail", "region": "EMEA", "cs_owner": "Lena",
-        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": "80", "seats_purchased": "100",
-        "feature_x_adoption": "50%", "weekly_active_pct": "0.6", "time_to_value_days": "30", "tickets_last_30d": "3",
-        "critical_tickets_90d": "1", "sla_breaches_90d": "0", "nps": "40", "onboarding_phase": "no", "expansion_oppty_dollar": "7",
-        "renewal_risk": "low", "date": "2026-01-02", "logins": "1", "events": "2", "feature_x_events": "3", "errors": "4",
+        "name": "Acme", "external_id": "A-1", "arr": "$1,200.50", "segment": "mid market", "industry": "Retail",
+        "region": "EMEA", "cs_owner": "Lena",
+        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": "80",
+        "seats_purchased": "100",
+        "feature_x_adoption": "50%", "weekly_active_pct": "0.6", "time_to_value_days": "30",
+        "tickets_last_30d": "3",
+        "critical_tickets_90d": "1", "sla_breaches_90d": "0", "nps": "40", "onboarding_phase": "no",
+        "expansion_oppty_dollar": "7",
+        "renewal_risk": "low", "date": "2026-01-02", "logins": "1", "events": "2",
+        "feature_x_events": "3", "errors": "4",
         "ticket_backlog": "5", "avg_session_min": "6.5",
     }  # fmt: skip
     assert set(values) == {column.name for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)}
@@ -72,15 +84,20 @@ def test_every_column_arrives(service: Api, sql: connection) -> None:
     )
     found = service.get("/accounts").json["accounts"][0]
     assert {name: found[name] for name in values if name in found} == {
-        "name": "Acme", "arr": 1200.5, "segment": "Mid-Market", "industry": "Retail", "region": "EMEA", "cs_owner": "Lena",
-        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": 80, "seats_purchased": 100,
-        "feature_x_adoption": 0.5, "weekly_active_pct": 0.6, "time_to_value_days": 30, "tickets_last_30d": 3,
-        "critical_tickets_90d": 1, "sla_breaches_90d": 0, "nps": 40, "onboarding_phase": False, "expansion_oppty_dollar": 7,
+        "name": "Acme", "external_id": "A-1", "arr": 1200.5, "segment": "Mid-Market", "industry": "Retail",
+        "region": "EMEA", "cs_owner": "Lena",
+        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": 80,
+        "seats_purchased": 100,
+        "feature_x_adoption": 0.5, "weekly_active_pct": 0.6, "time_to_value_days": 30,
+        "tickets_last_30d": 3,
+        "critical_tickets_90d": 1, "sla_breaches_90d": 0, "nps": 40, "onboarding_phase": False,
+        "expansion_oppty_dollar": 7,
         "renewal_risk": "Low",
     }  # fmt: skip
     assert fetch(
         sql,
-        "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog, avg_session_min FROM account_metrics_daily",
+        "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog,"
+        " avg_session_min FROM account_metrics_daily",
     ) == [("2026-01-02", 1, 2, 3, 4, 5, 6.5)]
 
 
@@ -127,7 +144,8 @@ def test_days_are_upserted_across_files(service: Api, sql: connection) -> None:
     assert counts(upload(service, later)) == (0, 0, 2, 1, 1)
     found = fetch(
         sql,
-        "SELECT name, date::text, logins FROM account_metrics_daily JOIN accounts a ON a.id = account_id ORDER BY 1, 2",
+        "SELECT name, date::text, logins FROM account_metrics_daily"
+        " JOIN accounts a ON a.id = account_id ORDER BY 1, 2",
     )
     assert found == [
         ("Acme", "2026-01-01", 5),
@@ -186,10 +204,10 @@ def test_a_dry_run_counts_what_an_import_does_and_writes_nothing(
         if given_before:
             upload(service, given_before)
         before = everything(sql)
-        told = upload(service, content, dry_run="true")
-        assert told.json["message"].startswith("Dry run, nothing was written.")
+        dry = upload(service, content, dry_run="true")
+        assert dry.json["message"].startswith("Dry run, nothing was written.")
         assert everything(sql) == before
-        assert counts(told) == counts(upload(service, content, dry_run="false"))
+        assert counts(dry) == counts(upload(service, content, dry_run="false"))
 
 
 def test_a_dry_run_refuses_what_an_import_does(service: Api) -> None:
@@ -210,17 +228,19 @@ def test_one_bad_row_leaves_the_database_as_it_was(service: Api, sql: connection
 def test_five_hundred_bad_rows_are_a_hundred_listed_and_all_counted(
     service: Api, sql: connection
 ) -> None:
-    answer = upload(
+    response = upload(
         service,
         "name,arr,segment\n" + "".join(f"Customer {number},x,SMB\n" for number in range(500)),
     )
-    assert refused(answer) == [(row, "arr", "dollars_expected") for row in range(2, 102)]
-    assert answer.json["total_errors"] == 500
+    assert refused(response) == [(row, "arr", "dollars_expected") for row in range(2, 102)]
+    assert response.json["total_errors"] == 500
     assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
 
 
 BAD: dict[str, tuple[bytes, tuple[int, str | None, str]]] = {
-    "UTF-16": (FIRST.encode("utf-16"), (1, None, "encoding")),
+    "UTF-16 without a mark": (FIRST.encode("utf-16-le"), (1, None, "encoding")),
+    "UTF-32": (FIRST.encode("utf-32"), (1, None, "encoding")),
+    "workbook": (b"PK\x03\x04 and more", (1, None, "not_csv")),
     "Latin-1": (FIRST.replace("Beta", "Zoë").encode("latin-1"), (3, None, "encoding")),
     "surrogate": (FIRST.encode().replace(b"Beta", b"\xed\xa0\x80"), (3, None, "encoding")),
     "empty": (b"", (1, None, "empty_file")),
@@ -231,10 +251,8 @@ BAD: dict[str, tuple[bytes, tuple[int, str | None, str]]] = {
     "unclosed quote": (FIRST.encode().replace(b"Beta", b'"Beta'), (3, None, "unclosed_quote")),
     "too many cells": (FIRST.encode() + b"Gamma,1,SMB,1,,,x\n", (4, None, "too_many_cells")),
     "too few cells": (FIRST.encode() + b"Gamma,1,SMB\n", (4, None, "too_few_cells")),
-    "unknown column": (
-        b"name,arr,segment,colour\nAcme,1,SMB,red\n",
-        (1, "colour", "unknown_column"),
-    ),
+    "spreadsheet error": (FIRST.encode().replace(b"Lena", b"#N/A"), (2, "cs_owner", "excel_error")),
+    "invisible": (FIRST.replace("Acme", "Ac\u200bme").encode(), (2, "name", "invisible_character")),
     "duplicate header": (b"name,arr,segment,ARR\nAcme,1,SMB,1\n", (1, "arr", "duplicate_column")),
     "missing column": (b"name,segment\nAcme,SMB\n", (1, "arr", "missing_column")),
     "duplicate day": (DAYS.encode() + b"Acme,1,SMB,2026-01-02,6,30\n", (5, "date", "duplicate")),
@@ -247,10 +265,10 @@ def test_a_file_that_cannot_be_read_is_refused_with_row_column_and_code(
     service: Api, sql: connection, case: str
 ) -> None:
     content, error = BAD[case]
-    answer = upload(service, content)
-    assert refused(answer) == [error]
-    assert answer.json["total_errors"] == 1
-    assert answer.text.isascii()
+    response = upload(service, content)
+    assert refused(response) == [error]
+    assert response.json["total_errors"] == 1
+    assert response.text.isascii()
     assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
 
 
@@ -274,15 +292,16 @@ def test_a_file_of_four_mebibytes_is_taken_and_one_byte_more_is_not(
     content = accounts_csv(1) + accounts_csv(32_000, start=1).partition(b"\n")[2]
     whole = content[: content.rindex(b"\n", 0, MAX_BYTES) + 1]
     padded = whole + b"\n" * (MAX_BYTES - len(whole))
-    answer = upload(service, padded + b"\n")
-    assert (answer.status, answer.headers["content-type"]) == (413, "application/problem+json")
-    assert str(MAX_BYTES) in answer.json["detail"]
+    response = upload(service, padded + b"\n")
+    assert (response.status, response.headers["content-type"]) == (413, "application/problem+json")
+    assert str(MAX_BYTES) in response.json["detail"]
     assert fetch(sql, "SELECT count(*) FROM accounts") == [(0,)]
     assert len(padded) == MAX_BYTES
     assert counts(upload(service, padded)) == (whole.count(b"\n") - 1, 0, 0, 0, 0)
     assert fetch(
         sql,
-        "SELECT count(*) FROM accounts JOIN account_health ON account_id = id WHERE score IS NOT NULL",
+        "SELECT count(*) FROM accounts JOIN account_health"
+        " ON account_id = id WHERE score IS NOT NULL",
     ) == [(whole.count(b"\n") - 1,)]
 
 
@@ -298,8 +317,6 @@ NAMES = [
     "\\N",
     "\\.",
     "C:\\temp",
-    "a\u2028b",
-    "\u00a0",
     "💡",
 ]
 
@@ -349,18 +366,18 @@ def test_names_that_differ_in_spaces_around_them_are_one(service: Api) -> None:
         (body(part(FIRST.encode(), 'filename="a.csv"')), MULTIPART, 422),
         (body(part(b"x" * 5000, 'name="file"')), MULTIPART, 422),
         (body(part(FIRST.encode())), f"{MULTIPART}; charset=idna", 200),
-        (body(part(FIRST.encode())), MULTIPART.replace("multipart/form-data", "Multipart/Form-Data"), 200),
+        (body(part(FIRST.encode())), MULTIPART.replace("multipart/f", "Multipart/F"), 200),
         (body(part(FIRST.encode(), 'name="file"; filename=""')), MULTIPART, 200),
     ],
 )  # fmt: skip
-def test_a_request_without_exactly_one_file_is_told_what_to_send(
+def test_a_request_without_exactly_one_file_is_refused_with_what_to_send(
     service: Api, sql: connection, content: bytes, content_type: str, status: int
 ) -> None:
-    answer = send(service, content, content_type)
-    assert answer.status == status, answer.text
+    response = send(service, content, content_type)
+    assert response.status == status, response.text
     if status != 200:
         assert Problem.model_validate_json(
-            answer.text, strict=True, extra="forbid"
+            response.text, strict=True, extra="forbid"
         ).detail.endswith("named file, with a filename.")
     assert (fetch(sql, "SELECT count(*) FROM accounts") == [(2,)]) == (status == 200)
 
@@ -385,7 +402,7 @@ CHARSETS = (
 @given(
     st.lists(st.binary(max_size=60), max_size=3), st.binary(max_size=20), st.sampled_from(CHARSETS)
 )
-def test_whatever_the_body_is_the_answer_is_no_fault_of_the_service(
+def test_no_body_causes_a_server_error(
     alone: Api, contents: list[bytes], name: bytes, charset: str
 ) -> None:
     parts = b"".join(
@@ -416,7 +433,7 @@ def test_a_failure_in_the_last_step_leaves_nothing_behind(
     assert everything(sql) == before
 
 
-def test_an_import_that_was_given_up_to_end_a_deadlock_is_done_again_from_its_start(
+def test_an_import_that_postgres_ended_because_of_a_deadlock_is_repeated(
     service: Api, sql: connection, monkeypatch: Any
 ) -> None:
     attempts: list[int] = []
@@ -439,7 +456,9 @@ ACCEPTED = st.fixed_dictionaries({
     column.name: {
         "text": st.text(st.characters(exclude_categories=["Cs"]), max_size=column.most + 1),
         "choice": st.sampled_from(["", *column.choices]),
-        "dollars": st.sampled_from(["", "0", "0.005", "999999999999.999", "1000000000000", "1,000,000,000,000.00"]),
+        "dollars": st.sampled_from([
+            "", "0", "0.005", "999999999999.999", "1000000000000", "1,000,000,000,000.00",
+        ]),
         "integer": st.integers(column.least, column.most).map(str) | st.just(""),
         "ratio": st.floats(0, 1).map(repr) | st.sampled_from(["", "100%", "1e-400", "5e-324"]),
         "number": st.floats(0, 10**6).map(repr) | st.just(""),

@@ -1,4 +1,4 @@
-"""Imports beside each other: one consistent state, whatever the order."""
+"""Concurrent imports end in one consistent state, whatever their order."""
 
 import io
 import threading
@@ -23,7 +23,7 @@ from tests.service.uploads import upload
 
 
 def together(url: str, *contents: bytes) -> list[dict[str, Any]]:
-    """Each from an environment of its own, at one time."""
+    """Imports each file on a connection of its own, at the same time."""
     files = [read_file(io.BytesIO(content)) for content in contents]
     barrier, results, failures = (
         threading.Barrier(len(files)),
@@ -37,7 +37,7 @@ def together(url: str, *contents: bytes) -> list[dict[str, Any]]:
             database.read("SELECT 1", {})
             barrier.wait(30)
             results.append(database.write(work))
-        except Exception as error:  # noqa: BLE001 - told in the test's own thread
+        except Exception as error:  # noqa: BLE001 - asserted in the thread of the test
             failures.append(error)
         finally:
             database.close()
@@ -79,7 +79,7 @@ def test_two_at_once_with_the_same_names_in_opposite_order_end_as_one_after_the_
 
 @contextmanager
 def unfinished(url: str, content: bytes) -> Iterator[connection]:
-    """Inside, an import has done all of its work and not committed it."""
+    """Inside, an import has written everything and not committed."""
     with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
         load(cursor, read_file(io.BytesIO(content)), today=TODAY, dry_run=False)
         yield other
@@ -88,12 +88,12 @@ def unfinished(url: str, content: bytes) -> Iterator[connection]:
 
 @contextmanager
 def meanwhile(service: Api, sql: connection, content: bytes) -> Iterator[list[Response]]:
-    """An upload that waits for a lock inside, and whose answer is there afterwards."""
-    answers: list[Response] = []
-    thread = threading.Thread(target=lambda: answers.append(upload(service, content)))
+    """An upload that waits for a lock inside, and its response is in the list afterwards."""
+    responses: list[Response] = []
+    thread = threading.Thread(target=lambda: responses.append(upload(service, content)))
     thread.start()
     until_waiting(sql)
-    yield answers
+    yield responses
     thread.join(60)
     assert not thread.is_alive()
 
@@ -107,15 +107,15 @@ def test_a_change_of_days_and_one_of_columns_at_once_are_both_in_the_score(
     first, second = (days, columns) if days_first else (columns, days)
     with ExitStack() as stack:
         other = stack.enter_context(unfinished(url, first))
-        answers = stack.enter_context(meanwhile(service, sql, second))
+        responses = stack.enter_context(meanwhile(service, sql, second))
         other.commit()
-    assert answers[0].status == 200
+    assert responses[0].status == 200
     assert stale(sql) == []
     assert fetch(sql, "SELECT count(*) FROM accounts WHERE onboarding_phase") == [(0,)]
     assert fetch(sql, "SELECT count(*) FROM account_metrics_daily") == [(60,)]
 
 
-def test_rows_are_locked_in_the_order_of_the_names_so_that_two_never_wait_for_each_other(
+def test_rows_are_locked_in_the_order_of_the_names_so_that_two_imports_cannot_deadlock(
     url: str, service: Api, sql: connection
 ) -> None:
     upload(service, accounts_csv(40))

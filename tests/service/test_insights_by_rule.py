@@ -1,4 +1,4 @@
-"""Insights without a model: of the account's own factors, and with no number that is not the database's."""
+"""Insights by rule: from the account's factors, with numbers of the database only."""
 
 import re
 from datetime import timedelta
@@ -11,12 +11,12 @@ from service.clock import today
 from service.playbooks import find
 from service.schema.responses.insights import AccountInsight, PortfolioInsight
 from service.scoring.factors import LABELS
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 from tests.service.insights import add, insight, numbers, reasons
 from tests.service.lambda_api import Api, Response
 
 
-def told(content: dict[str, Any]) -> str:
+def prose(content: dict[str, Any]) -> str:
     """All of its prose."""
     actions = content.get("recommended_actions", [])
     return "\n".join([
@@ -31,7 +31,7 @@ def of(service: Api, account_id: int) -> Response:
     return service.post(f"/insights/account/{account_id}")
 
 
-def test_an_account_is_told_in_its_own_factors(
+def test_an_insight_into_an_account_cites_its_factors(
     service: Api, sql: connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account_id = add(
@@ -42,17 +42,17 @@ def test_an_account_is_told_in_its_own_factors(
         critical_tickets_90d=4,
         qbr_last_date=today(),
     )
-    answer = of(service, account_id)
-    AccountInsight.model_validate_json(answer.text, strict=True, extra="forbid")
-    found, account = insight(answer, "rules"), service.get(f"/accounts/{account_id}").json
+    response = of(service, account_id)
+    AccountInsight.model_validate_json(response.text, strict=True, extra="forbid")
+    found, account = insight(response, "rules"), service.get(f"/accounts/{account_id}").json
     assert (found["account_id"], found["account_name"], found["model"]) == (
         account_id,
         "Harbour & Sons",
         None,
     )
     assert (
-        f"Harbour & Sons is {account['health_bucket']} with a health score of {account['health_score']}"
-        in found["summary"]
+        f"Harbour & Sons is {account['health_bucket']} with a health score of"
+        f" {account['health_score']}" in found["summary"]
     )
     assert f"due on {account['renewal_date']}" in found["summary"]
     bad = [factor for factor in account["latest_health_factors"] if factor["impact"] < 0]
@@ -66,7 +66,7 @@ def test_an_account_is_told_in_its_own_factors(
     assert reasons(capsys) == ["not_configured"]
 
 
-def test_no_number_is_of_its_own(sampled: Api) -> None:
+def test_every_number_is_one_of_the_account(sampled: Api) -> None:
     checked = 0
     for listed in sampled.get("/accounts", page_size=60).json["accounts"]:
         account = sampled.get(f"/accounts/{listed['id']}").json
@@ -78,15 +78,15 @@ def test_no_number_is_of_its_own(sampled: Api) -> None:
             30,
             90,
         }
-        known |= {abs(shown(factor["impact"])) for factor in factors}
+        known |= {abs(rounded_score(factor["impact"])) for factor in factors}
         known |= {
-            abs(shown(factor["value"] * scale))
+            abs(rounded_score(factor["value"] * scale))
             for factor in factors
             if factor["value"] is not None
             for scale in (1, 100)
         }
         text = (
-            told(insight(of(sampled, listed["id"]), "rules"))
+            prose(insight(of(sampled, listed["id"]), "rules"))
             .replace(account["name"], "")
             .replace(str(account["renewal_date"]), "")
         )
@@ -95,7 +95,9 @@ def test_no_number_is_of_its_own(sampled: Api) -> None:
     assert checked > 500
 
 
-def test_an_account_of_which_too_little_is_known_is_told_so(service: Api, sql: connection) -> None:
+def test_an_account_without_enough_data_gets_an_insight_that_says_so(
+    service: Api, sql: connection
+) -> None:
     account_id = add(sql, "Unknown Inc", nps=None, active_users=None)
     found = insight(of(service, account_id), "rules")
     assert found["summary"].startswith("Too little is known of Unknown Inc for a health score: 8%")
@@ -103,12 +105,12 @@ def test_an_account_of_which_too_little_is_known_is_told_so(service: Api, sql: c
     assert "Net promoter score" in found["recommended_actions"][0]["estimated_impact"]
 
 
-def test_the_portfolio_is_told_in_its_metrics(
+def test_an_insight_into_the_portfolio_cites_its_metrics(
     sampled: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = sampled.post("/insights/portfolio")
-    PortfolioInsight.model_validate_json(answer.text, strict=True, extra="forbid")
-    found, metrics = insight(answer, "rules"), sampled.get("/portfolio/metrics").json
+    response = sampled.post("/insights/portfolio")
+    PortfolioInsight.model_validate_json(response.text, strict=True, extra="forbid")
+    found, metrics = insight(response, "rules"), sampled.get("/portfolio/metrics").json
     assert (
         f"{metrics['total_accounts']} accounts hold ${metrics['total_arr']:,}" in found["summary"]
     )
@@ -130,7 +132,7 @@ def test_the_portfolio_is_told_in_its_metrics(
     assert reasons(capsys) == ["not_configured"]
 
 
-def test_an_empty_portfolio_has_nothing_to_tell(service: Api) -> None:
+def test_an_insight_into_an_empty_portfolio_says_so(service: Api) -> None:
     found = insight(service.post("/insights/portfolio"), "rules")
     assert (found["summary"], found["top_risks"], found["opportunities"]) == (
         "There are no accounts yet.",

@@ -1,4 +1,7 @@
-"""A model that is down, slow or wrong: every request is answered by rule, soon, and the endpoint is left alone."""
+"""With a model that is down, slow or wrong, every insight is by rule and in time.
+
+A circuit breaker protects the endpoint.
+"""
 
 import json
 from collections.abc import Iterator
@@ -59,14 +62,14 @@ def ask(function: Api, account_id: int, source: str) -> Any:
         (200, {"error": {"message": "no"}}, "application/json", "invalid_response"),
     ],
 )
-def test_a_failure_is_answered_by_rule_with_its_reason_in_one_line(
+def test_a_failure_gives_an_insight_by_rule_and_one_log_line_with_its_reason(
     url: str, account_id: int, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str],
     status: int, body: Any, kind: str, reason: str,
 ) -> None:  # fmt: skip
     openai.status, openai.body, openai.kind = status, body, kind
     with asking(url, openai) as function:
-        answer = function.post(f"/insights/account/{account_id}", {"x-request-id": "mine"})
-    insight(answer, "rules")
+        response = function.post(f"/insights/account/{account_id}", {"x-request-id": "mine"})
+    insight(response, "rules")
     assert len(openai.requests) == 1, "no hidden second try"
     output = capsys.readouterr()
     (line,) = (
@@ -79,7 +82,7 @@ def test_a_failure_is_answered_by_rule_with_its_reason_in_one_line(
     assert not any(
         secret in text for secret in (KEY, "Kestrel") for text in (output.out, output.err)
     )
-    assert KEY not in answer.text
+    assert KEY not in response.text
 
 
 @pytest.mark.parametrize("fault", ["drip", "silent"])
@@ -96,7 +99,7 @@ def test_neither_a_slow_drip_nor_silence_outlasts_the_deadline(
         assert openai.disconnected.wait(30), "the connection is let go"
 
 
-def test_an_endpoint_that_is_not_there_is_answered_by_rule(
+def test_an_endpoint_that_does_not_exist_gives_an_insight_by_rule(
     url: str, account_id: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with stand_in_openai() as gone:
@@ -184,7 +187,8 @@ def test_no_connection_is_held_and_no_transaction_is_open_while_the_model_is_ask
     def look() -> None:
         with sql.cursor() as cursor:
             cursor.execute(
-                "SELECT state, xact_start, (SELECT count(*) FROM pg_locks l WHERE l.pid = a.pid) FROM pg_stat_activity a"
+                "SELECT state, xact_start, (SELECT count(*) FROM pg_locks l"
+                " WHERE l.pid = a.pid) FROM pg_stat_activity a"
                 " WHERE application_name = 'ai-success-insights' AND datname = current_database()"
             )
             seen.append(cursor.fetchall())
@@ -214,7 +218,13 @@ def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI)
     openai.silent = True
     model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=300)
     subject = Subject(
-        kind="account", head={}, instructions="", data="{}", fillings={}, own_words=(), rules={}
+        kind="account",
+        head={},
+        instructions="",
+        data="{}",
+        placeholders={},
+        account_texts=(),
+        rules={},
     )
     with asyncio.Runner() as runner, pytest.raises(InsightError, match="timeout"):
         runner.run(model.ask(subject, remaining=RESERVE_SECONDS + SHORT))

@@ -1,4 +1,4 @@
-"""Insights by a model: what it is told, what it may say, and where its numbers come from."""
+"""Insights by a model: its prompt, its output, and the numbers that are filled in."""
 
 import json
 from collections.abc import Iterator
@@ -44,9 +44,9 @@ def test_a_model_s_words_are_filled_with_the_database_s_numbers(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id = add(sql, "Kestrel 4 GmbH", arr=123_456)
-    answer = service.post(f"/insights/account/{account_id}")
-    AccountInsight.model_validate_json(answer.text, strict=True, extra="forbid")
-    found, account = insight(answer, "model"), service.get(f"/accounts/{account_id}").json
+    response = service.post(f"/insights/account/{account_id}")
+    AccountInsight.model_validate_json(response.text, strict=True, extra="forbid")
+    found, account = insight(response, "model"), service.get(f"/accounts/{account_id}").json
     assert found["summary"] == f"Kestrel 4 GmbH stands at {account['health_score']}."
     assert found["risk_factors"] == ["It has $123,456 at stake."]
     assert (found["recommended_actions"][0]["playbook_id"], found["model"]) == (7, "gpt-5-mini")
@@ -67,9 +67,9 @@ def test_the_portfolio_names_its_accounts_though_the_model_never_sees_a_name(
             expansion_oppty_dollar=5,
         )
     openai.body = says(PORTFOLIO)
-    answer = service.post("/insights/portfolio")
-    PortfolioInsight.model_validate_json(answer.text, strict=True, extra="forbid")
-    found = insight(answer, "model")
+    response = service.post("/insights/portfolio")
+    PortfolioInsight.model_validate_json(response.text, strict=True, extra="forbid")
+    found = insight(response, "model")
     assert found["summary"] == "There are 2 accounts with $14,000."
     assert found["top_risks"] == ["Largest has $7,000 at stake."]
     (prompt,) = openai.prompts()
@@ -92,10 +92,10 @@ def test_the_text_of_one_account_never_reaches_the_prompt_of_another(
     for account_id in own.values():
         insight(service.post(f"/insights/account/{account_id}"), "model")
     prompts = openai.prompts()
-    for place, word in enumerate(own):
-        assert f"{word} Name" in prompts[place]
-        assert f"{word} Owner" not in prompts[place], "nobody's name is needed"
-        assert not any(word in prompt for other, prompt in enumerate(prompts) if other != place)
+    for index, word in enumerate(own):
+        assert f"{word} Name" in prompts[index]
+        assert f"{word} Owner" not in prompts[index], "the owner is not part of the prompt"
+        assert not any(word in prompt for other, prompt in enumerate(prompts) if other != index)
 
 
 def test_a_name_that_gives_orders_stays_quoted_data(
@@ -115,7 +115,7 @@ def test_a_name_that_gives_orders_stays_quoted_data(
     )
 
 
-def test_it_is_asked_for_a_structured_answer_with_what_reasoning_models_accept(
+def test_a_request_asks_for_structured_output_with_parameters_of_reasoning_models(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     service.post(f"/insights/account/{add(sql, 'a')}")
@@ -138,7 +138,8 @@ def test_it_is_asked_for_a_structured_answer_with_what_reasoning_models_accept(
 
 @pytest.mark.parametrize(
     ("model", "takes"),
-    [("o4-mini", True), ("openai/gpt-5.2", True), ("gpt-6.2-sol", True), ("gpt-4.1", False), ("gpt-5.2-chat-latest", False),
+    [("o4-mini", True), ("openai/gpt-5.2", True), ("gpt-6.2-sol", True), ("gpt-4.1", False),
+        ("gpt-5.2-chat-latest", False),
      ("gpt-5-pro", False), ("llama-4", False)],
 )  # fmt: skip
 def test_effort_is_named_only_to_models_that_take_it(
@@ -152,15 +153,15 @@ def test_effort_is_named_only_to_models_that_take_it(
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (changed(summary="The score is 99."), "number_of_its_own"),
-        (changed(summary="The score is \u0669\u0669."), "number_of_its_own"),
-        (changed(summary="Half: \u00bd."), "number_of_its_own"),
-        (changed(risk_factors=["Churn of {arr} within 30 days."]), "number_of_its_own"),
+        (changed(summary="The score is 99."), "unsupported_number"),
+        (changed(summary="The score is \u0669\u0669."), "unsupported_number"),
+        (changed(summary="Half: \u00bd."), "unsupported_number"),
+        (changed(risk_factors=["Churn of {arr} within 30 days."]), "unsupported_number"),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "title": "Save $5"}]
             ),
-            "number_of_its_own",
+            "unsupported_number",
         ),
         (changed(summary="It is {churn_probability}."), "unknown_figure"),
         (changed(summary="It is {account_a}."), "unknown_figure"),
@@ -169,31 +170,31 @@ def test_effort_is_named_only_to_models_that_take_it(
         (changed(summary="It is {renewal_date}."), "unknown_figure"),
         (
             changed(recommended_actions=[{**ACCOUNT["recommended_actions"][0], "playbook_id": 11}]),
-            "invalid_answer",
+            "invalid_output",
         ),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "playbook_id": "7"}]
             ),
-            "invalid_answer",
+            "invalid_output",
         ),
         (
             changed(
                 recommended_actions=[{**ACCOUNT["recommended_actions"][0], "priority": "Urgent"}]
             ),
-            "invalid_answer",
+            "invalid_output",
         ),
-        (changed(recommended_actions=ACCOUNT["recommended_actions"] * 6), "invalid_answer"),
-        (changed(recommended_actions=[]), "invalid_answer"),
-        (changed(health_score=99), "invalid_answer"),
-        (changed(summary=""), "invalid_answer"),
-        (changed(summary=" \n "), "invalid_answer"),
-        (changed(summary=None), "invalid_answer"),
-        (changed(summary="x" * 2001), "invalid_answer"),
-        (changed(summary="\x00"), "invalid_answer"),
-        (changed(summary="\ud800"), "invalid_answer"),
-        (says({"summary": "only this"}), "invalid_answer"),
-        (completion("[]"), "invalid_answer"),
+        (changed(recommended_actions=ACCOUNT["recommended_actions"] * 6), "invalid_output"),
+        (changed(recommended_actions=[]), "invalid_output"),
+        (changed(health_score=99), "invalid_output"),
+        (changed(summary=""), "invalid_output"),
+        (changed(summary=" \n "), "invalid_output"),
+        (changed(summary=None), "invalid_output"),
+        (changed(summary="x" * 2001), "invalid_output"),
+        (changed(summary="\x00"), "invalid_output"),
+        (changed(summary="\ud800"), "invalid_output"),
+        (says({"summary": "only this"}), "invalid_output"),
+        (completion("[]"), "invalid_output"),
         (completion('{"summary": '), "invalid_json"),
         (completion("Certainly! Here is"), "invalid_json"),
         (completion(""), "empty"),
@@ -203,7 +204,7 @@ def test_effort_is_named_only_to_models_that_take_it(
         (completion('{"summary": "The', finish_reason="length"), "incomplete"),
     ],
 )
-def test_an_answer_of_no_use_gives_way_to_the_rules(
+def test_invalid_output_gives_an_insight_by_rule(
     service: Api,
     sql: connection,
     openai: StandInOpenAI,
@@ -218,7 +219,7 @@ def test_an_answer_of_no_use_gives_way_to_the_rules(
     assert len(openai.requests) == 1
 
 
-def test_the_words_of_the_account_may_be_repeated_with_their_digits(
+def test_texts_of_the_account_may_be_repeated_with_their_digits(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id = add(sql, "Studio 54")
@@ -230,7 +231,7 @@ def test_the_words_of_the_account_may_be_repeated_with_their_digits(
     insight(service.post(f"/insights/account/{account_id}", refresh="true"), "rules")
 
 
-def test_answers_of_no_use_do_not_keep_the_model_from_others(
+def test_invalid_output_does_not_open_the_circuit_breaker(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id, openai.body = add(sql, "Kestrel"), completion(None, refusal="No.")

@@ -1,4 +1,4 @@
-"""What a model said is kept while its data stays the same, so that the same question is not paid for twice."""
+"""An insight by a model is stored and repeated while its data stays the same."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,13 +27,14 @@ def service(url: str, openai: StandInOpenAI) -> Iterator[Api]:
 def rows(sql: connection) -> list[Any]:
     with sql.cursor() as cursor:
         cursor.execute(
-            "SELECT account_id, model, content ->> 'summary' FROM insights ORDER BY account_id NULLS FIRST"
+            "SELECT account_id, model, content ->> 'summary'"
+            " FROM insights ORDER BY account_id NULLS FIRST"
         )
         return cursor.fetchall()
 
 
 @pytest.mark.parametrize("path", ["/insights/account/{id}", "/insights/portfolio"])
-def test_the_same_question_is_asked_once(
+def test_a_model_is_asked_once_about_the_same_data(
     service: Api, sql: connection, openai: StandInOpenAI, path: str
 ) -> None:
     path = path.format(id=add(sql, "Kestrel"))
@@ -45,7 +46,7 @@ def test_the_same_question_is_asked_once(
     assert len(rows(sql)) == 1
 
 
-def test_another_environment_gives_the_stored_one(
+def test_another_environment_returns_the_stored_insight(
     url: str, service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     path = f"/insights/account/{add(sql, 'Kestrel')}"
@@ -55,21 +56,21 @@ def test_another_environment_gives_the_stored_one(
     assert len(openai.requests) == 1
 
 
-def test_refresh_asks_again_and_keeps_the_newer(
+def test_refresh_asks_again_and_stores_the_newer(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id = add(sql, "Kestrel")
     first = service.post(f"/insights/account/{account_id}").json
-    openai.body = says({**ACCOUNT, "summary": "Said anew."})
+    openai.body = says({**ACCOUNT, "summary": "Written again."})
     second = insight(service.post(f"/insights/account/{account_id}", refresh="true"), "model")
-    assert second["summary"] == "Said anew."
+    assert second["summary"] == "Written again."
     assert second["generated_at"] > first["generated_at"]
     assert second["data_version"] == first["data_version"]
     assert service.post(f"/insights/account/{account_id}").json == second
-    assert [row[2] for row in rows(sql)] == ["Said anew."]
+    assert [row[2] for row in rows(sql)] == ["Written again."]
 
 
-def test_changed_data_and_another_model_are_asked_about_anew(
+def test_changed_data_and_another_model_are_asked_about_again(
     url: str, service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id = add(sql, "Kestrel")
@@ -81,7 +82,7 @@ def test_changed_data_and_another_model_are_asked_about_anew(
     with asking(url, openai, openai_model="gpt-5") as other:
         assert insight(other.post(path), "model")["model"] == "gpt-5"
     assert len(openai.requests) == 3
-    assert len(rows(sql)) == 1, "the newest takes the place of the one before"
+    assert len(rows(sql)) == 1, "the newest replaces the one before"
 
 
 def test_a_fallback_is_not_stored_and_does_not_hide_a_model_that_is_back(
@@ -103,7 +104,7 @@ def test_a_failed_refresh_is_by_rule_and_leaves_what_is_stored(
     assert service.post(path).json == first
 
 
-def test_without_a_key_nothing_stored_is_given(
+def test_without_a_key_no_stored_insight_is_returned(
     url: str, service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     path = f"/insights/account/{add(sql, 'Kestrel')}"
@@ -113,15 +114,15 @@ def test_without_a_key_nothing_stored_is_given(
 
 
 def test_an_insight_goes_with_its_account(service: Api, sql: connection) -> None:
-    kept, gone = add(sql, "Kept"), add(sql, "Gone")
-    for account_id in (kept, gone):
+    first, second = add(sql, "First"), add(sql, "Second")
+    for account_id in (first, second):
         service.post(f"/insights/account/{account_id}")
     with sql.cursor() as cursor:
-        cursor.execute("DELETE FROM accounts WHERE id = %s", (gone,))
-    assert [row[0] for row in rows(sql)] == [kept]
+        cursor.execute("DELETE FROM accounts WHERE id = %s", (second,))
+    assert [row[0] for row in rows(sql)] == [first]
 
 
-def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(
+def test_an_account_that_is_deleted_while_the_model_is_asked_still_gets_its_insight(
     service: Api, sql: connection, openai: StandInOpenAI
 ) -> None:
     account_id = add(sql, "Gone")
@@ -138,7 +139,10 @@ def test_an_account_that_goes_while_the_model_is_asked_is_still_answered(
     assert service.post(f"/insights/account/{account_id}").status == 404
 
 
-TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'ai-success-insights' AND datname = %s"
+TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'ai-success-insights' AND datname = %s
+"""
 
 
 def test_a_connection_that_dies_while_the_model_is_asked_is_replaced(
@@ -155,7 +159,7 @@ def test_a_connection_that_dies_while_the_model_is_asked_is_replaced(
     assert len(rows(sql)) == 1
 
 
-def test_an_answer_that_cannot_be_kept_is_still_given(
+def test_an_insight_that_cannot_be_stored_is_still_returned(
     service: Api, sql: connection, openai: StandInOpenAI, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account_id = add(sql, "Kestrel")
@@ -172,7 +176,7 @@ def test_an_answer_that_cannot_be_kept_is_still_given(
 
 
 @pytest.mark.parametrize("content", ["[]", "null", '"text"', "1"])
-def test_the_database_refuses_what_could_not_be_given(sql: connection, content: str) -> None:
+def test_the_database_refuses_content_that_is_no_object(sql: connection, content: str) -> None:
     with sql.cursor() as cursor, pytest.raises(psycopg2.errors.CheckViolation):
         cursor.execute(
             "INSERT INTO insights (data_version, model, content) VALUES ('a', 'b', %s)", (content,)

@@ -1,4 +1,4 @@
-"""Every way to a page of a list gives the rows that sorting all of them would give."""
+"""Every query for a page gives the rows that sorting all of them would give."""
 
 import itertools
 import json
@@ -75,7 +75,8 @@ def listed(module_url: str) -> Iterator[Listed]:
     with closing(psycopg2.connect(module_url)) as opened, opened.cursor() as cursor:
         for row in rows:
             cursor.execute(
-                "INSERT INTO accounts (id, name, arr, segment, region, cs_owner, industry, renewal_date, updated_at)"
+                "INSERT INTO accounts (id, name, arr, segment, region, cs_owner, industry,"
+                " renewal_date, updated_at)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 row[:-1],
             )
@@ -84,7 +85,7 @@ def listed(module_url: str) -> Iterator[Listed]:
                 "UPDATE account_health SET score = %s, bucket = %s WHERE account_id = %s",
                 (row.health_score, bucket, row.id),
             )
-        cursor.execute("SELECT fold_portfolio(50)")
+        cursor.execute("SELECT compact_rollups(50)")
         opened.commit()
     database = Database(module_url)
     yield Listed(database, rows)
@@ -93,7 +94,7 @@ def listed(module_url: str) -> Iterator[Listed]:
 
 @pytest.fixture(params=["shallow", "deep"])
 def depth(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deep: what is done for large lists is done for this small one."""
+    """Deep: the queries for large lists are used for this small one."""
     if request.param == "deep":
         monkeypatch.setattr(pagination, "DEEP", 3)
         monkeypatch.setattr(pagination, "FEW", 2)
@@ -229,20 +230,20 @@ def test_a_list_reads_tables_in_at_most_two_statements(
     assert set(asked) <= {1, 2}
 
 
-def test_a_deep_page_of_all_starts_at_a_place_that_a_rollup_knows(
+def test_a_deep_page_of_all_accounts_starts_at_a_key_of_a_rollup(
     listed: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pagination, "DEEP", 3)
     everything = Filter(today=TODAY, segments=[], buckets=[], regions=[], owners=[], industries=[])
     for sort in ("health_score", "-health_score", "renewal_date", "-renewal_date"):
-        statement, values = pagination.total(everything, Order.of(sort), 100)
-        ((_, _, place, before),) = listed.database.read(statement, values)
-        assert place is not None
-        assert 0 < before <= 100, sort
-    assert "places" not in pagination.total(everything, Order.of("name"), 100)[0]
+        statement, values = pagination.count_statement(everything, Order.of(sort), 100)
+        ((_, _, seek_key, rows_before),) = listed.database.read(statement, values)
+        assert seek_key is not None
+        assert 0 < rows_before <= 100, sort
+    assert "seek_keys" not in pagination.count_statement(everything, Order.of("name"), 100)[0]
     assert (
-        "places"
-        not in pagination.total(
+        "seek_keys"
+        not in pagination.count_statement(
             Filter(today=TODAY, buckets=["Red"]), Order.of("health_score"), 100
         )[0]
     )

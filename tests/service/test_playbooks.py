@@ -1,4 +1,4 @@
-"""The ten playbooks, and that each is the first thing to do for some account."""
+"""The ten playbooks, each of which is the best one for some account."""
 
 import random
 from typing import Any
@@ -66,8 +66,8 @@ ACCOUNTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def judged(**changes: Any) -> tuple[list[str], float, list[str]]:
-    """Reasons, coverage and what is unknown, of an account that is steady but for the changes."""
+def reasons_of(**changes: Any) -> tuple[list[str], float, list[str]]:
+    """Reasons, coverage and unknown components of a steady account with changes."""
     scored = score(Inputs(**{**STEADY, **changes}))
     found = factors(scored.values, scored.points, scored.adjustments)
     return reasons(found), scored.coverage, unknown(found)
@@ -75,7 +75,7 @@ def judged(**changes: Any) -> tuple[list[str], float, list[str]]:
 
 @pytest.mark.parametrize(("title", "changes"), ACCOUNTS.values(), ids=ACCOUNTS)
 def test_each_playbook_is_the_first_for_some_account(title: str, changes: dict[str, Any]) -> None:
-    assert recommend(*judged(**changes))[0].playbook.title == title
+    assert recommend(*reasons_of(**changes))[0].playbook.title == title
 
 
 def test_all_ten_have_such_an_account() -> None:
@@ -84,7 +84,7 @@ def test_all_ten_have_such_an_account() -> None:
 
 
 def test_a_steady_account_needs_nothing() -> None:
-    codes, coverage, missing = judged()
+    codes, coverage, missing = reasons_of()
     assert recommend(codes, coverage, missing) == []
     assert best(codes, coverage) is None
 
@@ -118,14 +118,16 @@ def test_relevance_falls_stays_within_bounds_and_grows_with_each_reason() -> Non
 
 
 def test_a_near_renewal_of_idle_seats_comes_before_whatever_else_is_wrong() -> None:
-    everything = judged(
-        active_users=20, feature_x_adoption=0, weekly_active_pct=0, session_minutes=5, time_to_value_days=90, tickets_last_30d=30,
-        critical_tickets_90d=5, sla_breaches_90d=3, nps=-100, days_since_review=120, onboarding_phase=True, days_to_renewal=5,
+    everything = reasons_of(
+        active_users=20, feature_x_adoption=0, weekly_active_pct=0, session_minutes=5,
+            time_to_value_days=90, tickets_last_30d=30,
+        critical_tickets_90d=5, sla_breaches_90d=3, nps=-100, days_since_review=120,
+            onboarding_phase=True, days_to_renewal=5,
     )  # fmt: skip
     assert recommend(*everything)[0].playbook.title == "Renewal rescue"
 
 
-def test_what_matches_are_the_reasons_that_a_playbook_answers() -> None:
+def test_a_recommendation_names_the_reasons_that_its_playbook_addresses() -> None:
     (first, *_) = recommend(["critical_tickets", "nps", "sla_breaches", "critical_tickets"])
     assert (first.playbook.title, first.matching_risk_factors) == (
         "Technical clean-up",
@@ -133,8 +135,8 @@ def test_what_matches_are_the_reasons_that_a_playbook_answers() -> None:
     )
 
 
-def test_what_matches_data_hygiene_is_what_is_unknown() -> None:
-    codes, coverage, missing = judged(**UNMEASURED)
+def test_data_hygiene_names_the_unknown_components() -> None:
+    codes, coverage, missing = reasons_of(**UNMEASURED)
     (hygiene,) = (
         found for found in recommend(codes, coverage, missing) if found.playbook.id == DATA_HYGIENE
     )
@@ -142,7 +144,7 @@ def test_what_matches_data_hygiene_is_what_is_unknown() -> None:
     assert "Seat utilisation" in hygiene.matching_risk_factors
 
 
-def test_triggers_are_codes_of_factors_and_every_part_of_the_score_has_an_answer() -> None:
+def test_every_factor_that_can_lower_the_score_triggers_a_playbook() -> None:
     triggers = {code for playbook in PLAYBOOKS for code in playbook.triggers}
     assert set(LABELS) - triggers == {"expansion_opportunity", "limit"}, "these are no trouble"
     assert all(0 < weight < 1 for playbook in PLAYBOOKS for _, weight in playbook.weights)
@@ -150,9 +152,9 @@ def test_triggers_are_codes_of_factors_and_every_part_of_the_score_has_an_answer
 
 def test_the_list_has_all_of_them_and_each_has_a_page_of_its_own() -> None:
     alone = api()
-    answer = alone.get("/playbooks")
-    listed = Playbooks.model_validate_json(answer.text, strict=True)
-    assert (answer.status, [playbook.id for playbook in listed.root]) == (200, list(range(1, 11)))
+    response = alone.get("/playbooks")
+    listed = Playbooks.model_validate_json(response.text, strict=True)
+    assert (response.status, [playbook.id for playbook in listed.root]) == (200, list(range(1, 11)))
     for playbook in listed.root:
         one = alone.get(f"/playbooks/{playbook.id}")
         assert Playbook.model_validate_json(one.text, strict=True, extra="forbid") == playbook

@@ -18,7 +18,8 @@ EMPTY_BY_BUCKET = {"Green": 0, "Amber": 0, "Red": 0, "Unscored": 0}
 def rows(sql: connection) -> list[dict[str, Any]]:
     with sql.cursor() as cursor:
         cursor.execute(
-            "SELECT a.*, h.score, h.bucket FROM accounts a JOIN account_health h ON h.account_id = a.id"
+            "SELECT a.*, h.score, h.bucket FROM accounts a JOIN account_health h"
+            " ON h.account_id = a.id"
         )
         columns = [column.name for column in cursor.description or ()]
         return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
@@ -90,25 +91,30 @@ def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_the_numbers_of_samples_are_those_of_a_naive_count(
     sampled: Api, sampled_sql: connection
 ) -> None:
-    answer = sampled.get("/portfolio/metrics")
-    assert answer.status == 200
-    PortfolioMetrics.model_validate_json(answer.text, strict=True, extra="forbid")
-    assert_equal(answer.json, naive(rows(sampled_sql)))
+    response = sampled.get("/portfolio/metrics")
+    assert response.status == 200
+    PortfolioMetrics.model_validate_json(response.text, strict=True, extra="forbid")
+    assert_equal(response.json, naive(rows(sampled_sql)))
 
 
 def test_an_account_half_known_counts_only_where_it_is_known(service: Api, sql: connection) -> None:
     with sql.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO accounts (name, arr, segment, active_users, seats_purchased, feature_x_adoption, renewal_date, tickets_last_30d)"
-            " VALUES ('a', 0.1, 'SMB', 30, 10, 0.25, %(last)s, 2147483647), ('b', 0.2, 'SMB', 5, NULL, NULL, %(after)s, 2147483647),"
-            " ('c', 1000000000000, 'Enterprise', NULL, 10, 1, %(today)s, NULL), ('d', 7, 'Mid-Market', 1, 4, NULL, NULL, 0)",
+            "INSERT INTO accounts (name, arr, segment, active_users, seats_purchased,"
+            " feature_x_adoption, renewal_date, tickets_last_30d)"
+            " VALUES ('a', 0.1, 'SMB', 30, 10, 0.25, %(last)s, 2147483647), ('b', 0.2, 'SMB', 5,"
+            " NULL, NULL, %(after)s, 2147483647),"
+            " ('c', 1000000000000, 'Enterprise', NULL, 10, 1, %(today)s, NULL), ('d', 7,"
+            " 'Mid-Market', 1, 4, NULL, NULL, 0)",
             {"today": TODAY, "last": TODAY + timedelta(60), "after": TODAY + timedelta(61)},
         )
         cursor.execute(
-            "UPDATE account_health SET score = 50, bucket = 'Amber' WHERE account_id <> (SELECT max(id) FROM accounts)"
+            "UPDATE account_health SET score = 50, bucket = 'Amber' WHERE account_id <>"
+            " (SELECT max(id) FROM accounts)"
         )
         cursor.execute(
-            "UPDATE account_health SET score = 74.96, bucket = 'Amber' WHERE account_id = (SELECT min(id) FROM accounts)"
+            "UPDATE account_health SET score = 74.96, bucket = 'Amber' WHERE account_id ="
+            " (SELECT min(id) FROM accounts)"
         )
     found = service.get("/portfolio/metrics").json
     assert_equal(found, naive(rows(sql)))
@@ -125,7 +131,7 @@ def test_an_empty_portfolio_has_zeros_and_no_averages(service: Api) -> None:
     assert found["accounts_by_risk"] == EMPTY_BY_BUCKET
 
 
-def test_the_summary_is_the_same_answer_under_its_other_name(sampled: Api) -> None:
+def test_the_summary_is_the_same_response_under_another_path(sampled: Api) -> None:
     metrics, summary = (
         sampled.get("/portfolio/metrics").json,
         sampled.get("/portfolio/summary").json,
@@ -133,8 +139,8 @@ def test_the_summary_is_the_same_answer_under_its_other_name(sampled: Api) -> No
     assert {**metrics, "as_of": ""} == {**summary, "as_of": ""}
 
 
-def test_the_moment_is_in_utc(sampled: Api) -> None:
-    moment = sampled.get("/portfolio/metrics").json["as_of"]
-    assert moment.endswith("Z")
-    assert abs(datetime.now(UTC) - datetime.fromisoformat(moment)) < timedelta(minutes=1)
-    assert date.fromisoformat(moment[:10]) == datetime.fromisoformat(moment).date()
+def test_the_timestamp_is_in_utc(sampled: Api) -> None:
+    timestamp = sampled.get("/portfolio/metrics").json["as_of"]
+    assert timestamp.endswith("Z")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(timestamp)) < timedelta(minutes=1)
+    assert date.fromisoformat(timestamp[:10]) == datetime.fromisoformat(timestamp).date()

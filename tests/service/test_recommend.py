@@ -11,10 +11,10 @@ from service.schema.responses.playbooks import Recommendations
 from tests.service.lambda_api import Api, Response, api
 
 
-def recommended(answer: Response) -> list[Any]:
-    assert answer.status == 200, answer.text
+def recommended(response: Response) -> list[Any]:
+    assert response.status == 200, response.text
     return Recommendations.model_validate_json(
-        answer.text, strict=True, extra="forbid"
+        response.text, strict=True, extra="forbid"
     ).recommendations
 
 
@@ -32,9 +32,9 @@ def test_every_stored_account_gets_what_its_own_factors_call_for(sampled: Api) -
         codes = [
             factor["code"] for factor in details["latest_health_factors"] if factor["impact"] < 0
         ]
-        answer = sampled.post("/actions/recommend", account_id=account["id"])
-        found = recommended(answer)
-        assert answer.json["account_id"] == account["id"]
+        response = sampled.post("/actions/recommend", account_id=account["id"])
+        found = recommended(response)
+        assert response.json["account_id"] == account["id"]
         first = found[0].playbook.id if found else None
         assert first == best(codes, details["health_coverage"])
         firsts.add(first)
@@ -54,7 +54,7 @@ def test_an_account_that_was_never_scored_needs_its_data(service: Api, sql: conn
 
 
 def test_codes_and_labels_may_be_sent_in_any_case_without_a_database() -> None:
-    answers = [
+    responses = [
         ask(api(), body)
         for body in (
             ["nps", "ticket_volume"],
@@ -62,9 +62,9 @@ def test_codes_and_labels_may_be_sent_in_any_case_without_a_database() -> None:
             ["nps", "nps", "ticket_volume"],
         )
     ]
-    assert len({answer.text for answer in answers}) == 1
-    assert answers[0].json["account_id"] is None
-    first = recommended(answers[0])[0]
+    assert len({response.text for response in responses}) == 1
+    assert responses[0].json["account_id"] is None
+    first = recommended(responses[0])[0]
     assert (first.playbook.title, first.relevance_score, first.matching_risk_factors) == (
         "Detractor follow-up",
         0.7,
@@ -91,12 +91,12 @@ def test_an_unknown_account_is_not_found(service: Api) -> None:
     assert service.post("/actions/recommend", account_id=4711).status == 404
 
 
-def test_an_unknown_factor_is_refused_by_its_place_and_not_repeated() -> None:
-    answer = ask(api(), ["nps", "hunter2", "churn"])
-    assert answer.status == 422
-    assert [error["loc"] for error in answer.json["errors"]] == [["body", 1], ["body", 2]]
-    assert {error["code"] for error in answer.json["errors"]} == {"unknown_factor"}
-    assert "hunter2" not in answer.text
+def test_an_unknown_factor_is_refused_by_its_index_and_not_repeated() -> None:
+    response = ask(api(), ["nps", "hunter2", "churn"])
+    assert response.status == 422
+    assert [error["loc"] for error in response.json["errors"]] == [["body", 1], ["body", 2]]
+    assert {error["code"] for error in response.json["errors"]} == {"unknown_factor"}
+    assert "hunter2" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,6 @@ def test_an_unknown_factor_is_refused_by_its_place_and_not_repeated() -> None:
 def test_what_is_neither_an_account_nor_a_list_of_factors_is_refused(
     body: str | None, query: dict[str, Any]
 ) -> None:
-    answer = api().post("/actions/recommend", body=body, **query)
-    assert answer.status == 422, answer.text
-    assert answer.json["errors"]
+    response = api().post("/actions/recommend", body=body, **query)
+    assert response.status == 422, response.text
+    assert response.json["errors"]

@@ -1,4 +1,4 @@
-"""Scoring again: what is stored is what the pure score says, and only what changed is written."""
+"""Recomputing scores: they equal those of the pure function, and only changes are written."""
 
 import random
 import threading
@@ -16,7 +16,7 @@ from service.database.connection import Database
 from service.queries import scores
 from service.queries.numbers import parse_numbers
 from service.queries.scores import Recomputed, recompute, rescore
-from service.schema.responses import Recomputed as Answered
+from service.schema.responses import Recomputed as RecomputeResponse
 from service.scoring import Inputs, score
 from service.scoring.rules import SESSION_ROWS
 from tests.service.lambda_api import Api
@@ -24,8 +24,9 @@ from tests.service.lambda_api import Api
 TODAY = datetime.now(UTC).date()
 RANDOM: Final = 10_000
 COLUMNS = (
-    "arr", "seats_purchased", "active_users", "feature_x_adoption", "weekly_active_pct", "time_to_value_days", "tickets_last_30d",
-    "critical_tickets_90d", "sla_breaches_90d", "nps", "qbr_last_date", "onboarding_phase", "renewal_date", "expansion_oppty_dollar",
+    "arr", "seats_purchased", "active_users", "feature_x_adoption", "weekly_active_pct",
+    "time_to_value_days", "tickets_last_30d", "critical_tickets_90d", "sla_breaches_90d", "nps",
+    "qbr_last_date", "onboarding_phase", "renewal_date", "expansion_oppty_dollar",
 )  # fmt: skip
 
 
@@ -74,12 +75,13 @@ def test_sql_and_python_agree_on_ten_thousand_random_accounts(
             values = [
                 cursor.mogrify(
                     f"(%s, %s, 'SMB'{', %s' * len(COLUMNS)})",
-                    (start + place + 1, f"a{start + place}", *account),
+                    (start + index + 1, f"a{start + index}", *account),
                 ).decode()
-                for place, account in enumerate(accounts[start : start + 1000])
+                for index, account in enumerate(accounts[start : start + 1000])
             ]
             cursor.execute(
-                f"INSERT INTO accounts (id, name, segment, {', '.join(COLUMNS)}) VALUES {', '.join(values)}"
+                f"INSERT INTO accounts (id, name, segment, {', '.join(COLUMNS)})"
+                f" VALUES {', '.join(values)}"
             )
         days = [
             cursor.mogrify("(%s, %s, %s)", (number, TODAY - timedelta(day), value)).decode()
@@ -87,7 +89,8 @@ def test_sql_and_python_agree_on_ten_thousand_random_accounts(
             for day, value in enumerate(found)
         ]
         cursor.execute(
-            f"INSERT INTO account_metrics_daily (account_id, date, avg_session_min) VALUES {', '.join(days)}"
+            f"INSERT INTO account_metrics_daily (account_id, date, avg_session_min)"
+            f" VALUES {', '.join(days)}"
         )
     done = database.write(
         lambda statements: recompute(statements, after=0, limit=10 * RANDOM, today=TODAY)
@@ -95,7 +98,8 @@ def test_sql_and_python_agree_on_ten_thousand_random_accounts(
     assert done == Recomputed(RANDOM, RANDOM, None)
     with sql.cursor() as cursor:
         cursor.execute(
-            "SELECT account_id, score, bucket, coverage, component_values::text, component_points::text, adjustments::text"
+            "SELECT account_id, score, bucket, coverage, component_values::text,"
+            " component_points::text, adjustments::text"
             " FROM account_health ORDER BY account_id"
         )
         stored = cursor.fetchall()
@@ -129,7 +133,8 @@ def test_the_newest_thirty_days_are_averaged(database: Database, sql: connection
         cursor.execute("INSERT INTO accounts (id, name, arr, segment) VALUES (1, 'a', 1, 'SMB')")
         cursor.execute(
             "INSERT INTO account_metrics_daily (account_id, date, avg_session_min)"
-            " SELECT 1, %s::date - n, CASE WHEN n < %s THEN 10 ELSE 1000 END FROM generate_series(0, 60) n",
+            " SELECT 1, %s::date - n, CASE WHEN n < %s THEN 10 ELSE 1000 END"
+            " FROM generate_series(0, 60) n",
             (TODAY, SESSION_ROWS),
         )
         database.write(lambda statements: rescore(statements, [1], TODAY))
@@ -139,14 +144,17 @@ def test_the_newest_thirty_days_are_averaged(database: Database, sql: connection
 
 def test_scored_again_on_the_same_day_nothing_is_written(service: Api, sql: connection) -> None:
     service.post("/ingest/generate-mock", count=10, seed=1)
-    state = "SELECT array_agg(h ORDER BY account_id), (SELECT count(*) FROM health_snapshots), (SELECT max(updated_at) FROM accounts)"
+    state = """
+        SELECT array_agg(h ORDER BY account_id), (SELECT count(*) FROM health_snapshots),
+            (SELECT max(updated_at) FROM accounts)
+    """
     with sql.cursor() as cursor:
         cursor.execute(f"{state} FROM account_health h")
         before = cursor.fetchall()
-        answer = service.post("/health/recompute")
-        assert answer.status == 200
-        told = Answered.model_validate_json(answer.text, strict=True, extra="forbid")
-        assert (told.accounts_updated, told.snapshots_created, told.next_cursor) == (0, 0, None)
+        response = service.post("/health/recompute")
+        assert response.status == 200
+        body = RecomputeResponse.model_validate_json(response.text, strict=True, extra="forbid")
+        assert (body.accounts_updated, body.snapshots_created, body.next_cursor) == (0, 0, None)
         cursor.execute(f"{state} FROM account_health h")
         assert cursor.fetchall() == before
 
@@ -172,12 +180,12 @@ def test_a_cursor_leads_through_all_accounts_and_ends(service: Api, sql: connect
     service.post("/ingest/generate-mock", count=7, seed=1)
     with sql.cursor() as cursor:
         cursor.execute("UPDATE accounts SET nps = 100, seats_purchased = 10, active_users = 10")
-    updated, place, steps = 0, 0, 0
-    while place is not None:
-        answer = service.post("/health/recompute", limit=3, cursor=place).json
-        updated, place, steps = (
-            updated + answer["accounts_updated"],
-            answer["next_cursor"],
+    updated, cursor_id, steps = 0, 0, 0
+    while cursor_id is not None:
+        response = service.post("/health/recompute", limit=3, cursor=cursor_id).json
+        updated, cursor_id, steps = (
+            updated + response["accounts_updated"],
+            response["next_cursor"],
             steps + 1,
         )
     assert (updated, steps) == (7, 3)
@@ -192,9 +200,9 @@ def test_what_there_is_no_time_for_is_left_to_the_next_request(
         cursor.execute("UPDATE accounts SET nps = 100")
     monkeypatch.setattr(scores, "AT_ONCE", 2)
     monkeypatch.setattr(deadline, "REQUEST_SECONDS", scores.RESERVE_SECONDS - 0.1)
-    answer = service.post("/health/recompute").json
-    assert answer["accounts_updated"] == 2
-    assert answer["next_cursor"] is not None
+    response = service.post("/health/recompute").json
+    assert response["accounts_updated"] == 2
+    assert response["next_cursor"] is not None
 
 
 @pytest.mark.parametrize(
@@ -231,7 +239,8 @@ def test_one_that_scores_does_not_overwrite_what_another_changed_meanwhile(
         while True:
             with sql.cursor() as cursor:
                 cursor.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND wait_event_type = 'Lock'"
                 )
                 if cursor.fetchone() == (1,):
                     break

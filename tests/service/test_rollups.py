@@ -1,4 +1,4 @@
-"""The sums that the database keeps, against the same ones counted from the rows."""
+"""The sums in the rollup tables equal those counted from the rows."""
 
 import random
 import threading
@@ -37,22 +37,29 @@ FROM_ROWS = """
     count(*) FILTER (WHERE a.active_users IS NOT NULL AND a.seats_purchased IS NOT NULL),
     coalesce(sum((CASE WHEN a.active_users > a.seats_purchased THEN 1
         ELSE a.active_users::double precision / a.seats_purchased END * 1e9)::bigint), 0),
-    count(a.feature_x_adoption), coalesce(sum((a.feature_x_adoption * 1e9)::bigint), 0), coalesce(sum(a.tickets_last_30d), 0),
-    coalesce(sum(a.critical_tickets_90d), 0)
+    count(a.feature_x_adoption), coalesce(sum((a.feature_x_adoption * 1e9)::bigint), 0),
+    coalesce(sum(a.tickets_last_30d), 0), coalesce(sum(a.critical_tickets_90d), 0)
 """
 BOTH = "accounts a JOIN account_health h ON h.account_id = a.id"
 
-KEPT = {
-    "portfolio_cells": f"SELECT segment, bucket, region, industry, {SUMS}, {MEASURES} FROM portfolio_cells GROUP BY 1, 2, 3, 4",
-    "owner_cells": f"SELECT cs_owner, segment, bucket, region, {SUMS} FROM owner_cells GROUP BY 1, 2, 3, 4",
+ROLLED_UP = {
+    "portfolio_cells": f"SELECT segment, bucket, region, industry, {SUMS}, {MEASURES}"
+    f" FROM portfolio_cells GROUP BY 1, 2, 3, 4",
+    "owner_cells": f"SELECT cs_owner, segment, bucket, region, {SUMS}"
+    f" FROM owner_cells GROUP BY 1, 2, 3, 4",
     "score_bins": "SELECT eighth, sum(accounts) FROM score_bins GROUP BY 1",
-    "renewal_days": "SELECT renewal_date, bucket, sum(accounts), sum(arr) FROM renewal_days GROUP BY 1, 2",
+    "renewal_days": "SELECT renewal_date, bucket, sum(accounts), sum(arr)"
+    " FROM renewal_days GROUP BY 1, 2",
 }
 COUNTED = {
-    "portfolio_cells": f"SELECT a.segment, h.bucket, a.region, a.industry, {COUNTS}, {FROM_ROWS} FROM {BOTH} GROUP BY 1, 2, 3, 4",
-    "owner_cells": f"SELECT a.cs_owner, a.segment, h.bucket, a.region, {COUNTS} FROM {BOTH} GROUP BY 1, 2, 3, 4",
-    "score_bins": f"SELECT floor(h.score * 8), count(*) FROM {BOTH} WHERE h.score IS NOT NULL GROUP BY 1",
-    "renewal_days": f"SELECT a.renewal_date, h.bucket, count(*), sum(a.arr) FROM {BOTH} WHERE a.renewal_date IS NOT NULL GROUP BY 1, 2",
+    "portfolio_cells": f"SELECT a.segment, h.bucket, a.region, a.industry, {COUNTS}, {FROM_ROWS}"
+    f" FROM {BOTH} GROUP BY 1, 2, 3, 4",
+    "owner_cells": f"SELECT a.cs_owner, a.segment, h.bucket, a.region, {COUNTS}"
+    f" FROM {BOTH} GROUP BY 1, 2, 3, 4",
+    "score_bins": f"SELECT floor(h.score * 8), count(*) FROM {BOTH}"
+    f" WHERE h.score IS NOT NULL GROUP BY 1",
+    "renewal_days": f"SELECT a.renewal_date, h.bucket, count(*), sum(a.arr)"
+    f" FROM {BOTH} WHERE a.renewal_date IS NOT NULL GROUP BY 1, 2",
 }
 NAMES = {
     "portfolio_cells": "segment, bucket, region, industry",
@@ -75,21 +82,23 @@ def run(sql: connection, statement: str, values: Any = None) -> list[tuple[Any, 
         return cursor.fetchall() if cursor.description else []
 
 
-def assert_kept(sql: connection) -> None:
+def assert_rollups_match(sql: connection) -> None:
     for table, keys in KEYS.items():
-        kept = {
+        rolled_up = {
             row[:keys]: tuple(map(float, row[keys:]))
-            for row in run(sql, KEPT[table])
+            for row in run(sql, ROLLED_UP[table])
             if any(row[keys:])
         }
         counted = {
             tuple(row[:keys]): tuple(map(float, row[keys:])) for row in run(sql, COUNTED[table])
         }
-        assert kept == counted, table
-    names = (
-        "SELECT id, lower(name) FROM accounts EXCEPT SELECT account_id, folded FROM account_names"
+        assert rolled_up == counted, table
+    stale = run(
+        sql,
+        "SELECT id, lower(name) FROM accounts"
+        " EXCEPT SELECT account_id, name_lower FROM account_search_names",
     )
-    assert run(sql, names) == []
+    assert stale == []
 
 
 def insert(sql: connection, draw: random.Random, names: Sequence[str]) -> None:
@@ -113,7 +122,8 @@ def insert(sql: connection, draw: random.Random, names: Sequence[str]) -> None:
             for name in names
         ]
         cursor.execute(
-            "INSERT INTO accounts (name, arr, segment, region, cs_owner, industry, renewal_date, active_users, seats_purchased,"
+            "INSERT INTO accounts (name, arr, segment, region, cs_owner, industry, renewal_date,"
+            " active_users, seats_purchased,"
             f" feature_x_adoption) VALUES {', '.join(values)}"
         )
 
@@ -121,8 +131,10 @@ def insert(sql: connection, draw: random.Random, names: Sequence[str]) -> None:
 def rescore(sql: connection, draw: random.Random) -> None:
     run(
         sql,
-        "UPDATE account_health SET score = s, bucket = CASE WHEN s >= 75 THEN 'Green' WHEN s >= 50 THEN 'Amber' WHEN s >= 0 THEN 'Red' END"
-        " FROM (SELECT account_id AS id, CASE WHEN random() < 0.9 THEN random() * 100 END AS s FROM account_health"
+        "UPDATE account_health SET score = s, bucket = CASE WHEN s >= 75 THEN 'Green' WHEN s >= 50"
+        " THEN 'Amber' WHEN s >= 0 THEN 'Red' END"
+        " FROM (SELECT account_id AS id, CASE WHEN random() < 0.9 THEN random() * 100 END AS s"
+        " FROM account_health"
         " ORDER BY random() LIMIT %s) new WHERE id = account_id",
         (draw.randrange(1, 30),),
     )
@@ -130,51 +142,53 @@ def rescore(sql: connection, draw: random.Random) -> None:
 
 CHANGES = (
     "UPDATE accounts SET segment = 'SMB', arr = arr + 1 WHERE id % 3 = 0",
-    "UPDATE accounts SET region = NULL, cs_owner = 'Cleo', name = name || ' Renamed' WHERE id % 5 = 0",
+    "UPDATE accounts SET region = NULL, cs_owner = 'Cleo', name = name || ' Renamed'"
+    " WHERE id % 5 = 0",
     "UPDATE accounts SET renewal_date = renewal_date + 1, active_users = NULL WHERE id % 2 = 0",
-    "UPDATE accounts SET seats_purchased = 10, active_users = 20, tickets_last_30d = 3, critical_tickets_90d = 2 WHERE id % 4 = 0",
+    "UPDATE accounts SET seats_purchased = 10, active_users = 20, tickets_last_30d = 3,"
+    " critical_tickets_90d = 2 WHERE id % 4 = 0",
     "DELETE FROM accounts WHERE id % 7 = 0",
     "UPDATE accounts SET nps = 3",
 )
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_whatever_is_written_the_sums_are_those_of_the_rows(sql: connection, seed: int) -> None:
+def test_after_any_write_the_sums_are_those_of_the_rows(sql: connection, seed: int) -> None:
     draw = random.Random(seed)
     for step in range(12):
         insert(sql, draw, [f"{step} {number}" for number in range(draw.randrange(1, 40))])
         rescore(sql, draw)
         run(sql, draw.choice(CHANGES))
         if draw.random() < 0.4:
-            run(sql, "SELECT fold_portfolio(%s)", (draw.choice((0, 5)),))
-        assert_kept(sql)
+            run(sql, "SELECT compact_rollups(%s)", (draw.choice((0, 5)),))
+        assert_rollups_match(sql)
 
 
-def test_folding_sums_what_was_appended_and_leaves_no_row_of_nothing(sql: connection) -> None:
+def test_compacting_sums_the_deltas_and_leaves_no_row_of_zeros(sql: connection) -> None:
     insert(sql, random.Random(1), [str(number) for number in range(50)])
     rescore(sql, random.Random(1))
     run(sql, "DELETE FROM accounts WHERE segment = 'SMB'")
-    run(sql, "SELECT fold_portfolio(0)")
+    run(sql, "SELECT compact_rollups(0)")
     for table, keys in KEYS.items():
         assert run(sql, f"SELECT count(*) FROM {table} WHERE is_delta") == [(0,)]
         assert run(sql, f"SELECT count(*) FROM {table} WHERE accounts = 0") == [(0,)]
         found = [row[:keys] for row in run(sql, f"SELECT {NAMES[table]} FROM {table}")]
         assert len(found) == len(set(found)) > 0
-    assert_kept(sql)
+    assert_rollups_match(sql)
 
 
 def test_emptied_tables_have_no_sums(sql: connection) -> None:
     insert(sql, random.Random(2), ["a", "b"])
     run(sql, "TRUNCATE accounts CASCADE")
-    assert_kept(sql)
+    assert_rollups_match(sql)
     assert run(sql, "SELECT count(*) FROM portfolio_cells") == [(0,)]
 
 
-def test_writers_side_by_side_leave_the_right_sums(
+def test_concurrent_writers_leave_the_right_sums(
     url: str, sql: connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ones that patch, add, score again and fold at the same time."""
-    monkeypatch.setattr(rollups, "DELTAS", 3)
+    """Writers that patch, add, score and compact at the same time."""
+    monkeypatch.setattr(rollups, "MAX_DELTAS", 3)
     Database(url).write(
         lambda statements: samples.add(statements, count=30, seed=1, replace=False, today=TODAY)
     )
@@ -197,7 +211,7 @@ def test_writers_side_by_side_leave_the_right_sums(
                 recompute(
                     statements, after=0, limit=1000, today=TODAY + timedelta(draw.randrange(3))
                 )
-        rollups.fold(statements)
+        rollups.compact(statements)
 
     def work(seed: int) -> None:
         database = Database(url)
@@ -214,7 +228,7 @@ def test_writers_side_by_side_leave_the_right_sums(
     for thread in threads:
         thread.join()
     assert done == ["done"] * 4
-    assert_kept(sql)
+    assert_rollups_match(sql)
     assert run(
         sql, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     ) == [(0,)]

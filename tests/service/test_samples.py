@@ -1,4 +1,4 @@
-"""Sample accounts: the same for the same seed, all of them or none."""
+"""Sample accounts: the same for the same seed, and inserted all or none."""
 
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +25,8 @@ TABLES = {
     "accounts": "to_jsonb(t) - '{id,created_at,updated_at}'::text[]",
     "account_health": "to_jsonb(t) - '{account_id,calculated_at}'::text[]",
     "account_metrics_daily": "to_jsonb(t) - '{id,account_id}'::text[]",
-    "health_snapshots": "to_jsonb(t) - '{id,account_id}'::text[] || jsonb_build_object('calculated_at', calculated_at::date)",
+    "health_snapshots": "to_jsonb(t) - '{id,account_id}'::text[] ||"
+    " jsonb_build_object('calculated_at', calculated_at::date)",
 }
 
 
@@ -50,10 +51,14 @@ def one(sql: connection, statement: str) -> Any:
     return row and row[0]
 
 
-def test_the_answer_counts_what_was_added_and_names_the_seed(service: Api, sql: connection) -> None:
-    answer = service.post("/ingest/generate-mock", count=3, seed=11)
-    assert answer.status == 200
-    assert Generated.model_validate_json(answer.text, strict=True, extra="forbid").model_dump() == {
+def test_the_response_counts_what_was_added_and_names_the_seed(
+    service: Api, sql: connection
+) -> None:
+    response = service.post("/ingest/generate-mock", count=3, seed=11)
+    assert response.status == 200
+    assert Generated.model_validate_json(
+        response.text, strict=True, extra="forbid"
+    ).model_dump() == {
         "message": "Added 3 sample accounts.",
         "accounts_created": 3,
         "accounts_updated": 0,
@@ -91,11 +96,11 @@ def test_the_same_seed_makes_the_same_rows(service: Api, sql: connection) -> Non
 def test_a_seed_that_is_there_already_changes_nothing(service: Api, sql: connection) -> None:
     service.post("/ingest/generate-mock", count=4, seed=5)
     before = content(sql)
-    answer = service.post("/ingest/generate-mock", count=4, seed=5).json
+    response = service.post("/ingest/generate-mock", count=4, seed=5).json
     assert (
-        answer["accounts_created"],
-        answer["accounts_unchanged"],
-        answer["metrics_created"],
+        response["accounts_created"],
+        response["accounts_unchanged"],
+        response["metrics_created"],
     ) == (0, 4, 0)
     assert content(sql) == before
 
@@ -112,8 +117,8 @@ def test_an_account_of_the_same_name_is_never_overwritten(service: Api, sql: con
 
 def test_replacing_needs_its_confirmation(service: Api, sql: connection) -> None:
     service.post("/ingest/generate-mock", count=2, seed=1)
-    answer = service.post("/ingest/generate-mock", count=1, seed=2, replace="true")
-    assert (answer.status, answer.json["errors"][0]["loc"]) == (422, ["query", "confirm"])
+    response = service.post("/ingest/generate-mock", count=1, seed=2, replace="true")
+    assert (response.status, response.json["errors"][0]["loc"]) == (422, ["query", "confirm"])
     assert service.post("/ingest/generate-mock", replace="true", confirm="yes").status == 422
     assert counts(sql)["accounts"] == 2
     service.post("/ingest/generate-mock", count=1, seed=2, replace="true", confirm="replace-all")
@@ -141,11 +146,11 @@ def test_a_failure_in_the_last_step_leaves_nothing_behind(
         raise RuntimeError("in the last step")
 
     monkeypatch.setattr(sample_queries, "rescore", fail)
-    answer = service.post(
+    response = service.post(
         "/ingest/generate-mock", count=3, seed=2, replace="true", confirm="replace-all"
     )
-    assert answer.status == 500
-    assert "last step" not in answer.text
+    assert response.status == 500
+    assert "last step" not in response.text
     assert content(sql) == before
     monkeypatch.undo()
     assert service.post("/ingest/generate-mock", count=3, seed=2).status == 200
@@ -205,9 +210,12 @@ def together(*calls: Any) -> None:
 def test_the_stored_score_is_the_real_score_of_what_is_stored(sampled_sql: connection) -> None:
     with sampled_sql.cursor() as cursor:
         cursor.execute(
-            "SELECT a.id, a.arr, a.seats_purchased, a.active_users, a.feature_x_adoption, a.weekly_active_pct, a.time_to_value_days,"
-            " a.tickets_last_30d, a.critical_tickets_90d, a.sla_breaches_90d, a.nps, a.qbr_last_date, a.onboarding_phase, a.renewal_date,"
-            " a.expansion_oppty_dollar, h.score, h.bucket, h.coverage, h.component_points, h.adjustments"
+            "SELECT a.id, a.arr, a.seats_purchased, a.active_users, a.feature_x_adoption,"
+            " a.weekly_active_pct, a.time_to_value_days,"
+            " a.tickets_last_30d, a.critical_tickets_90d, a.sla_breaches_90d, a.nps,"
+            " a.qbr_last_date, a.onboarding_phase, a.renewal_date,"
+            " a.expansion_oppty_dollar, h.score, h.bucket, h.coverage, h.component_points,"
+            " h.adjustments"
             " FROM accounts a JOIN account_health h ON h.account_id = a.id"
         )
         for row in cursor.fetchall():
@@ -229,7 +237,8 @@ def test_the_stored_score_is_the_real_score_of_what_is_stored(sampled_sql: conne
                 offer,
             ) = row[:15]
             cursor.execute(
-                "SELECT avg_session_min FROM account_metrics_daily WHERE account_id = %s ORDER BY date DESC LIMIT 30",
+                "SELECT avg_session_min FROM account_metrics_daily"
+                " WHERE account_id = %s ORDER BY date DESC LIMIT 30",
                 (account_id,),
             )
             minutes = [daily for (daily,) in cursor.fetchall() if daily is not None]
@@ -282,8 +291,10 @@ def test_scoring_again_on_the_same_day_keeps_no_second_snapshot(
 def test_the_newest_snapshot_is_the_present_score(sampled_sql: connection) -> None:
     differing = one(
         sampled_sql,
-        "SELECT count(*) FROM account_health h JOIN LATERAL (SELECT * FROM health_snapshots s WHERE s.account_id = h.account_id"
-        " ORDER BY calculated_at DESC LIMIT 1) s ON true WHERE s.score IS DISTINCT FROM h.score OR s.risk_label IS DISTINCT FROM h.bucket",
+        "SELECT count(*) FROM account_health h JOIN LATERAL (SELECT *"
+        " FROM health_snapshots s WHERE s.account_id = h.account_id"
+        " ORDER BY calculated_at DESC LIMIT 1) s ON true WHERE s.score IS DISTINCT FROM h.score"
+        " OR s.risk_label IS DISTINCT FROM h.bucket",
     )
     assert differing == 0
 

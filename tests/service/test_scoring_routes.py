@@ -1,4 +1,4 @@
-"""What the score is made of, and what an account would be scored."""
+"""`GET /scoring` and `POST /scoring/what-if`."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from psycopg2.extensions import connection
 from service.schema.requests import WhatIf
 from service.schema.responses.scoring import Scoring, WhatIfScore
 from service.scoring import rules
-from service.scoring.score import shown
+from service.scoring.score import rounded_score
 from tests.service.lambda_api import Api, Response, api
 
 TODAY = datetime.now(UTC).date()
@@ -36,14 +36,14 @@ def what_if(body: Any) -> Response:
 
 
 def supposed(body: Any) -> WhatIfScore:
-    answer = what_if(body)
-    assert answer.status == 200, answer.text
-    return WhatIfScore.model_validate_json(answer.text, strict=True, extra="forbid")
+    response = what_if(body)
+    assert response.status == 200, response.text
+    return WhatIfScore.model_validate_json(response.text, strict=True, extra="forbid")
 
 
 def test_the_scheme_is_the_table_of_constants() -> None:
-    answer = api().get("/scoring")
-    found = Scoring.model_validate_json(answer.text, strict=True, extra="forbid")
+    response = api().get("/scoring")
+    found = Scoring.model_validate_json(response.text, strict=True, extra="forbid")
     assert [(group.name, group.max) for group in found.groups] == [
         ("Adoption", 35), ("Engagement", 20), ("Support", 20), ("Advocacy", 15), ("Process", 10),
     ]  # fmt: skip
@@ -98,7 +98,8 @@ def test_a_stored_account_would_be_scored_as_it_is(sampled: Api, sampled_sql: co
         account = sampled.get(f"/accounts/{listed['id']}").json
         with sampled_sql.cursor() as cursor:
             cursor.execute(
-                "SELECT avg(avg_session_min) FROM (SELECT avg_session_min FROM account_metrics_daily WHERE account_id = %s"
+                "SELECT avg(avg_session_min) FROM (SELECT avg_session_min"
+                " FROM account_metrics_daily WHERE account_id = %s"
                 " ORDER BY date DESC LIMIT 30) d",
                 (listed["id"],),
             )
@@ -130,10 +131,13 @@ def test_one_decimal_is_rounded_as_the_database_rounds_it(sampled_sql: connectio
     ]
     with sampled_sql.cursor() as cursor:
         cursor.execute(
-            "SELECT round(value::numeric, 1)::double precision FROM unnest(%s::double precision[]) value",
+            "SELECT round(value::numeric, 1)::double precision FROM unnest(%s::double precision[])"
+            " value",
             (values,),
         )
-        assert [shown(value) for value in values] == [rounded for (rounded,) in cursor.fetchall()]
+        assert [rounded_score(value) for value in values] == [
+            rounded for (rounded,) in cursor.fetchall()
+        ]
 
 
 @pytest.mark.parametrize(
@@ -174,10 +178,10 @@ def test_one_decimal_is_rounded_as_the_database_rounds_it(sampled_sql: connectio
     ],
 )
 def test_what_is_out_of_bounds_or_unknown_is_refused_by_its_name(field: str, value: Any) -> None:
-    answer = what_if({**WORKED, field: value})
-    assert answer.status == 422, answer.text
-    assert {tuple(error["loc"]) for error in answer.json["errors"]} == {("body", field)}
-    assert "hunter2" not in answer.text
+    response = what_if({**WORKED, field: value})
+    assert response.status == 422, response.text
+    assert {tuple(error["loc"]) for error in response.json["errors"]} == {("body", field)}
+    assert "hunter2" not in response.text
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
@@ -189,9 +193,9 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 @pytest.mark.parametrize("field", ["arr", "feature_x_adoption", "avg_session_min", "nps"])
 def test_what_is_no_finite_number_is_refused_and_not_repeated(field: str, number: str) -> None:
-    answer = what_if(f'{{"{field}": {number}}}')
-    assert answer.status == 422, answer.text
-    assert number not in answer.text
+    response = what_if(f'{{"{field}": {number}}}')
+    assert response.status == 422, response.text
+    assert number not in response.text
 
 
 @pytest.mark.parametrize(
@@ -209,14 +213,14 @@ def test_what_is_no_finite_number_is_refused_and_not_repeated(field: str, number
     ],
 )
 def test_what_is_no_object_is_refused(body: str) -> None:
-    answer = what_if(body)
-    assert answer.status == 422, answer.text
-    assert answer.json["errors"][0]["loc"][0] == "body"
+    response = what_if(body)
+    assert response.status == 422, response.text
+    assert response.json["errors"][0]["loc"][0] == "body"
 
 
-def test_many_errors_are_told_in_part() -> None:
-    answer = what_if({f"field_{number}": 1 for number in range(5000)})
-    assert (answer.status, len(answer.json["errors"])) == (422, 100)
+def test_of_many_errors_a_hundred_are_listed() -> None:
+    response = what_if({f"field_{number}": 1 for number in range(5000)})
+    assert (response.status, len(response.json["errors"])) == (422, 100)
 
 
 def test_nothing_is_stored_and_no_scope_to_write_is_needed(sampled_url: str) -> None:

@@ -32,7 +32,12 @@ def send(
     **query: Any,
 ) -> Response:
     """Send a request with any body."""
-    sent = event("POST", path, urlencode(query), {"content-type": content_type, **(headers or {})})
+    sent = event(
+        "POST",
+        path,
+        urlencode(query, doseq=True),
+        {"content-type": content_type, **(headers or {})},
+    )
     return api.send({**sent, "body": base64.b64encode(content).decode(), "isBase64Encoded": True})
 
 

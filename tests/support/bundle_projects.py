@@ -1,4 +1,4 @@
-"""Projects small enough to be bundled in a test: a lock, a service, nothing else."""
+"""Projects that are small enough for a test to bundle: a lock and a service."""
 
 import re
 import zipfile
@@ -9,10 +9,10 @@ from bundle import Target
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements" / "service.txt").read_text(encoding="utf-8")
 HOST = Target.host()
-ABROAD = Target(
+OTHER = Target(
     architecture="x86_64" if HOST.architecture == "arm64" else "arm64", python=HOST.python
 )
-"""Lambda's other platform with this Python: never this machine, and never in want of an interpreter."""
+"""Lambda's other architecture with this Python, so that no other interpreter is needed."""
 
 PLAIN_HANDLER = """
 import markupsafe
@@ -41,13 +41,16 @@ handler = Mangum(app, lifespan="off")
 
 
 def locked(*packages: str) -> str:
-    """The part of the project's own lock that names these packages."""
+    """Return the part of the project's own lock that names these packages."""
     blocks = re.split(r"\n(?=[a-z0-9])", LOCK)
     return "\n".join(block for block in blocks if block.split("==")[0] in packages) + "\n"
 
 
 def make_project(root: Path, *, handler: str = PLAIN_HANDLER, lock: str | None = None) -> Path:
-    """A project whose service answers `GET /`, by default without a framework and with two packages, one of them compiled."""
+    """Write a project whose service responds to `GET /`.
+
+    By default it has no framework and two packages, one of them with a compiled module.
+    """
     write(root, "service/__init__.py", "")
     write(root, "service/handler.py", handler)
     write(root, "requirements/service.txt", lock or locked("markupsafe", "typing-extensions"))

@@ -1,4 +1,4 @@
-"""A copy of this checkout for tests that run `stack` itself, so that they neither see nor disturb what runs here."""
+"""A copy of this checkout for tests that run `stack`, which does not affect what runs here."""
 
 import contextlib
 import http.client
@@ -60,7 +60,7 @@ class Checkout:
         )
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """Output and errors of a command that is expected to end with `code`."""
+        """Run a command that must end with `code`; return its output and errors."""
         process = self.start(*arguments)
         text, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == code, (
@@ -70,7 +70,7 @@ class Checkout:
 
     @contextlib.contextmanager
     def up(self, *arguments: str) -> Iterator[dict[str, Any]]:
-        """The outputs of a stack that runs detached, stopped at the end."""
+        """Run the stack detached and stop it at the end; yields its outputs."""
         self.run("up", "--detach", *arguments)
         try:
             yield self.outputs()
@@ -88,30 +88,33 @@ class Checkout:
         return path.read_text() if path.exists() else ""
 
     def processes(self) -> list[psutil.Process]:
-        """Every process of this copy: the supervisor, its guard and children; by environment, working directory or command line."""
+        """Return every process of this copy: the supervisor, its guard and its children.
+
+        They are recognised by their environment, working directory or command line.
+        """
         return [process for process in psutil.process_iter() if self._ours(process)]
 
     def _ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
                 return False
-            told = [
+            texts = [
                 *process.cmdline(),
                 process.environ().get("LAMBDA_TASK_ROOT", ""),
                 process.cwd(),
             ]
-            places = (str(self.root), *map(str, self.data()))
-            return any(place in text for text in told for place in places)
+            directories = (str(self.root), *map(str, self.data()))
+            return any(directory in text for text in texts for directory in directories)
         return False
 
     def data(self) -> list[Path]:
-        """Where the database lies, when not in the checkout."""
+        """Return the database's directories outside of the checkout."""
         from stack.local.neon.postgres import data_directory
 
         return [data_directory.private(self.root / ".local/postgres")]
 
     def gone(self, within_s: float) -> list[psutil.Process]:
-        """The processes that are still there after that time."""
+        """Wait until all processes have ended; return those that still run after `within_s`."""
         deadline = time.monotonic() + within_s
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -119,7 +122,10 @@ class Checkout:
 
 
 def make(root: Path, *, pages: bool = False) -> Checkout:
-    """Copy the program into an empty directory, with the bundle that was built for it; with `pages` also what builds the site."""
+    """Copy the program and its bundle into an empty directory.
+
+    pages: also copy the npm packages that the site is built with.
+    """
     root.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         source = ROOT / name
@@ -142,7 +148,7 @@ def make(root: Path, *, pages: bool = False) -> Checkout:
 
 
 def _link(source: str, target: str) -> None:
-    """A second name for a file, or a copy on another file system: 400 MB of packages are read only."""
+    """Create a hard link, or a copy on another file system: 400 MB of packages are only read."""
     try:
         os.link(source, target)
     except OSError:
@@ -156,21 +162,21 @@ def request(
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers (lower-case names) and body."""
+    """Send a request; return status, headers (lower-case names) and body."""
     address = urlsplit(url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=40)
     with contextlib.closing(connection):
         target = address.path + (f"?{address.query}" if address.query else "")
         connection.request(method, target or "/", body=body, headers=dict(headers or {}))
-        answer = connection.getresponse()
+        response = connection.getresponse()
         return (
-            answer.status,
-            {name.lower(): value for name, value in answer.getheaders()},
-            answer.read(),
+            response.status,
+            {name.lower(): value for name, value in response.getheaders()},
+            response.read(),
         )
 
 
 def get_json(url: str) -> Any:
     status, _, body = request(url)
-    assert status == 200, f"{url} answered {status}: {body[:300]!r}"
+    assert status == 200, f"{url} returned {status}: {body[:300]!r}"
     return json.loads(body)

@@ -1,4 +1,4 @@
-"""Helpers for tests that talk to a database, or that start, stop and hurt a server of their own."""
+"""Helpers for tests that query a database, or that start and stop a server of their own."""
 
 import contextlib
 from collections.abc import Generator
@@ -8,25 +8,14 @@ import psutil
 import psycopg2
 
 from stack.local.neon.postgres.server import Postgres
-from stack.local.system.processes import Guard
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
-"""Settings under which data outlives the server's death, but not the machine's."""
-
-
-@contextlib.contextmanager
-def guarded(directory: Path) -> Generator[Guard]:
-    """A guard whose records lie in the directory's `run`."""
-    guard = Guard(directory / "run")
-    guard.start()
-    try:
-        yield guard
-    finally:
-        guard.close()
+"""Settings under which data survive a crash of the server, but not of the machine."""
 
 
 @contextlib.contextmanager
 def connected(url: str) -> Generator[psycopg2.extensions.connection]:
+    """Yield a connection in autocommit mode, closed at the end."""
     link = psycopg2.connect(url)
     try:
         link.autocommit = True
@@ -35,26 +24,22 @@ def connected(url: str) -> Generator[psycopg2.extensions.connection]:
         link.close()
 
 
-def ask(url: str, statement: str) -> list[tuple[object, ...]]:
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Execute a statement on a new connection and return its rows, if it returns any."""
     with connected(url) as link, link.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
-def fill(server: Postgres) -> str:
+def create_orders(server: Postgres) -> str:
+    """Create a database with a table `orders` of one row, id 1; return its owner's URL."""
     server.create_role("owner", "secret")
     server.create_database("shop", "owner")
     url = server.url("owner", "secret", "shop")
-    ask(url, "CREATE TABLE orders AS SELECT 1 AS id")
+    query(url, "CREATE TABLE orders AS SELECT 1 AS id")
     return url
 
 
-def postmaster(data: Path) -> psutil.Process:
+def server_process(data: Path) -> psutil.Process:
+    """Return the process of the server that runs on a data directory."""
     return psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

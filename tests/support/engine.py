@@ -1,4 +1,4 @@
-"""Pulumi's own engine against a local cloud of its own, for tests: `stack pulumi` in a copy of the checkout."""
+"""Runs Pulumi's own engine in tests: `stack pulumi` in a copy of the checkout."""
 
 import contextlib
 import json
@@ -15,27 +15,31 @@ from tests.support.checkout import Checkout
 
 needs_pulumi = pytest.mark.skipif(
     shutil.which("pulumi") is None,
-    reason="`pulumi` is not on the PATH, so the program cannot be tried on Pulumi's own engine",
+    reason="`pulumi` is not on the PATH, so Pulumi's own engine cannot be tested",
 )
 SECRET, PLAIN = "4dabf18193072939515e22adb298388d", "plaintext"
 
 
 class Engine:
-    """One checkout's `stack pulumi`. `name`: the stack that commands are for."""
+    """`stack pulumi` of one checkout, for the stack `name`.
+
+    changed_files: whether `edited` or `added` has changed a file since the last deployment.
+    """
 
     def __init__(self, copy: Checkout, name: str = "local") -> None:
         self.copy, self.name = copy, name
-        self.touched = False
+        self.changed_files = False
 
     @property
     def root(self) -> Path:
         return self.copy.root
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        """What a command says, on both streams."""
+        """Run a command and return its output of both streams."""
         return self.copy.run("pulumi", "--no-frontend", *arguments, "--stack", self.name, code=code)
 
     def json(self, *arguments: str) -> Any:
+        """Run a command and return its standard output as JSON."""
         process = self.copy.start(
             "pulumi", "--no-frontend", *arguments, "--stack", self.name, stderr=-1
         )
@@ -44,12 +48,12 @@ class Engine:
         return json.loads(out)
 
     def preview(self) -> dict[str, str]:
-        """What a preview would do, by resource; what stays as it is, is left out."""
+        """Return the planned operation of each resource that would change."""
         steps = self.json("preview", "--json")["steps"]
         return {_name(step["urn"]): step["op"] for step in steps if step["op"] != "same"}
 
     def up(self, command: str = "up") -> dict[str, str]:
-        """What an update has done, by resource; what stays as it is, is left out."""
+        """Update, and return the operations of each resource that has changed."""
         text = self.run(command, "--yes", "--skip-preview", "--json")
         done: dict[str, str] = {}
         for line in text.splitlines():
@@ -66,7 +70,7 @@ class Engine:
         return self.json("stack", "export", *flags)["deployment"]
 
     def resources(self) -> dict[str, Mapping[str, Any]]:
-        """What the state says of the custom resources, by name, secrets in the clear."""
+        """Return the custom resources of the state by name, secrets in the clear."""
         found = self.export("--show-secrets").get("resources", [])
         return {
             _name(item["urn"]): item
@@ -75,25 +79,25 @@ class Engine:
         }
 
     def records(self) -> dict[str, set[str]]:
-        """What exists in the local cloud of this stack, by kind."""
+        """Return the ids of this stack's records in the local cloud, by kind."""
         path = self.root / ".local/cloud.json"
         kinds = json.loads(path.read_text()) if path.exists() else {}
-        ours = f"urn:pulumi:{self.name}::"
+        prefix = f"urn:pulumi:{self.name}::"
         found = {
-            kind: {key for key, record in records.items() if record["owner"].startswith(ours)}
+            kind: {key for key, record in records.items() if record["owner"].startswith(prefix)}
             for kind, records in kinds.items()
         }
         return {kind: keys for kind, keys in found.items() if keys}
 
     @contextlib.contextmanager
     def edited(self, path: str, change: Callable[[str], str]) -> Iterator[None]:
-        """A source file with other text, put back at the end."""
+        """Change the text of a source file, and restore it at the end."""
         file = self.root / path
         before = file.read_text()
         after = change(before)
-        assert after != before, "nothing has been changed"
+        assert after != before, "the edit changes nothing"
         file.write_text(after)
-        self.touched = True
+        self.changed_files = True
         try:
             yield
         finally:
@@ -101,12 +105,12 @@ class Engine:
 
     @contextlib.contextmanager
     def added(self, path: str, text: str) -> Iterator[None]:
-        """A file, as it was before at the end."""
+        """Write a file, and restore the former one at the end."""
         file = self.root / path
         before = file.read_text() if file.exists() else None
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-        self.touched = True
+        self.changed_files = True
         try:
             yield
         finally:
@@ -115,13 +119,13 @@ class Engine:
                 file.write_text(before)
 
     def configured(self, **keys: Any) -> contextlib.AbstractContextManager[None]:
-        """This machine's own configuration."""
+        """Write the local configuration, and restore the former one at the end."""
         return self.added(".local/config.yaml", json.dumps(keys))
 
 
 @contextlib.contextmanager
 def engine(directory: Path) -> Iterator[Engine]:
-    """A checkout whose local cloud is there for the engine alone, and is deleted at the end."""
+    """Yield an engine in a checkout of its own, which is reset at the end."""
     copy = checkout.make(directory / "checkout")
     copy = Checkout(
         copy.root,
@@ -138,7 +142,7 @@ def engine(directory: Path) -> Iterator[Engine]:
 
 
 def revealed(value: Any) -> Any:
-    """A value of an exported state without its secret wrappers."""
+    """Return a value of an exported state without its secret wrappers."""
     if isinstance(value, dict):
         return (
             json.loads(value[PLAIN])
@@ -152,8 +156,8 @@ def _name(urn: str) -> str:
     return urn.rpartition("::")[2]
 
 
-def lines_of(root: Path, pattern: str) -> str:
-    """All files below the engine's own directory, as one text."""
+def read_files(root: Path, pattern: str) -> str:
+    """Return the content of all readable files below `root`, as one text."""
     return "\n".join(
         path.read_text(errors="replace")
         for path in root.rglob(pattern)

@@ -12,7 +12,7 @@ import httpx
 from stack.local.apigateway.app import HttpApi
 from stack.local.apigateway.http_api import ApiConfig, RouteConfig
 from stack.local.lambda_.invocation import Invocation
-from stack.local.system.http_server import Server
+from stack.local.system.http_server import HttpServer
 
 ACCESS_LOG_FORMAT = json.dumps(
     {
@@ -70,7 +70,7 @@ async def serve(
     """Serve an API on a free port; yield a client for it, the port, and the application."""
     api = HttpApi()
     api.configure(config)
-    server = Server(api, 0)
+    server = HttpServer(api, 0)
     await server.start()
     try:
         async with httpx.AsyncClient(

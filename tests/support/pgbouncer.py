@@ -1,4 +1,4 @@
-"""A real PgBouncer for tests: found or fetched by `executable`, run by `pooled`."""
+"""Runs PgBouncer for tests (`pooled`), which `executable` finds or downloads."""
 
 import contextlib
 import fcntl
@@ -18,14 +18,15 @@ import pytest
 HOME = Path(__file__).parents[2] / ".local" / "tests" / "pgbouncer"
 NAME = "pgbouncer"
 LIBRARIES = re.compile(r"Depends: (libc-ares\S+|libevent\S+)")
-"""What it needs beyond what every Debian has."""
+"""The libraries that it needs and a minimal Debian lacks."""
 
 
 @functools.cache
 def executable() -> tuple[str, dict[str, str]]:
-    """A PgBouncer that was run, and its environment: one on the PATH, else Debian's package, unpacked here and not installed.
+    """Return a PgBouncer that runs, and its environment variables.
 
-    Skips the test, with what was tried, when there is none.
+    It is on the PATH, else from Debian's package, which is unpacked below `.local/` and not
+    installed. Skips the test, with the reason, when there is none.
     """
     found = shutil.which(NAME)
     if found:
@@ -37,7 +38,8 @@ def executable() -> tuple[str, dict[str, str]]:
             return _unpacked()
         except (OSError, subprocess.SubprocessError) as error:
             return pytest.skip(
-                f"no PgBouncer: none on the PATH; from Debian: {str(error).strip() or type(error).__name__}"
+                f"no PgBouncer: none on the PATH; from Debian: "
+                f"{str(error).strip() or type(error).__name__}"
             )
 
 
@@ -87,7 +89,10 @@ def _run(*command: str, **environment: str) -> str:
 
 @contextlib.contextmanager
 def pooled(url: str, directory: Path, port: int, *, server_connections: int) -> Generator[str]:
-    """The URL by which clients reach the database of `url` through PgBouncer in transaction mode, which refuses startup options."""
+    """Run PgBouncer before the database of `url`; yield the URL for clients.
+
+    It is in transaction mode, and refuses startup options, like Neon's pooler.
+    """
     program, environment = executable()
     target = urlsplit(url)
     settings = directory / "pgbouncer.ini"

@@ -1,14 +1,15 @@
-"""The real program, evaluated in process under a host that records what is registered and makes up ids and outputs.
+"""Evaluates the real program in process, and records what it registers.
 
-Nothing is built and nothing is called: the bundle is two small zips, the dashboard two files.
+No bundle is built and no provider is called: the bundle is two small zips, the dashboard is two
+files, and the host invents ids and outputs.
 """
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,19 +17,15 @@ from unittest import mock
 from bundle import Bundle, Target
 from bundle.size_report import Part, Report
 from components import service
-from config.stack_config import LOCAL_CLOUD_VARIABLE
-from stack.local.deploy import stack_config
 from stack.local.resources import sdk, values
+from tests.support.configuration import ROOT, environment, stack_settings
 
-ROOT = Path(__file__).parents[2]
-PROJECT = "ai-success-insights"
-SITE_DOMAIN = "insights.example.com"
 PASSWORD = "p@ss:w/rd%2F?#[é] &=+"
 BUNDLE_VERSION = "0123456789ab"
 
 _EMPTY = Part(sha256="", zipped=0, unzipped=0, files=0, packages=())
 
-MADE_UP: Mapping[str, Mapping[str, Any]] = {
+COMPUTED_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "neon:index/project:Project": {
         "databaseHost": "ep-quiet-1.eu-central-1.aws.neon.tech",
         "databaseHostPooler": "ep-quiet-1-pooler.eu-central-1.aws.neon.tech",
@@ -61,14 +58,15 @@ MADE_UP: Mapping[str, Mapping[str, Any]] = {
         "version": "7",
     },
     "aws:lambda/alias:Alias": {
-        "invokeArn": "arn:aws:apigateway:us-east-1:lambda:path/functions/{functionName}:{name}/invocations"
+        "invokeArn": "arn:aws:apigateway:us-east-1:lambda:path/functions/"
+        "{functionName}:{name}/invocations"
     },
     "aws:lambda/invocation:Invocation": {"result": '{"revision": "0001", "applied": []}'},
     "vercel:index/deployment:Deployment": {"url": "insights-abc123.vercel.app"},
 }
-"""What a provider would compute, by type; an ARN's `{input}` is filled in."""
+"""Outputs that a provider computes, by type; `{input}` in an ARN is replaced by that input."""
 
-FOUND: Mapping[str, Mapping[str, Any]] = {
+EXISTING: Mapping[str, Mapping[str, Any]] = {
     "neon:index/branch:Branch": {
         "projectId": "quiet-forest-1",
         "name": "main",
@@ -87,12 +85,15 @@ FOUND: Mapping[str, Mapping[str, Any]] = {
     },
     "neon:index/getBranchRolePassword:getBranchRolePassword": {"password": values.Secret(PASSWORD)},
 }
-"""What is there already, by the type that is read or the function that is called."""
+"""What exists already: the result of a read by its type, of an invoke by its function."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A registration as it stands on the wire, options and all; `inputs` hold `values.Secret` and `values.UNKNOWN`."""
+    """A registration as it is sent, with its options.
+
+    `inputs` hold `values.Secret` and `values.UNKNOWN`.
+    """
 
     type: str
     name: str
@@ -116,11 +117,16 @@ class Resource:
 
 @dataclass
 class Recording:
-    """What one evaluation registered, by name in the order of arrival, and the outputs of components and of the stack."""
+    """What one evaluation registered, and the host that it was evaluated under.
+
+    resources: by name, in the order of registration.
+    asked: reads and invokes, as a type or function with its arguments.
+    created: names of the resources that the host created, in order.
+    """
 
     preview: bool
-    made_up: Mapping[str, Mapping[str, Any]]
-    found: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: FOUND)
+    computed_outputs: Mapping[str, Mapping[str, Any]]
+    existing: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EXISTING)
     asked: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     fails: Collection[str] = ()
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -128,13 +134,13 @@ class Recording:
     outputs: Mapping[str, Any] = field(default_factory=dict)
     builds: list[tuple[Target, bool]] = field(default_factory=list)
     packages: list[Mapping[str, Any]] = field(default_factory=list)
-    answered: list[str] = field(default_factory=list)
+    created: list[str] = field(default_factory=list)
 
     def __getitem__(self, name: str) -> Resource:
         return self.resources[name]
 
     def of(self, suffix: str) -> list[Resource]:
-        """The resources whose type ends like this."""
+        """Return the resources whose type ends in `suffix`."""
         return [resource for resource in self.resources.values() if resource.type.endswith(suffix)]
 
     @property
@@ -142,7 +148,7 @@ class Recording:
         return {(resource.type, resource.name) for resource in self.resources.values()}
 
     def text(self, show: Callable[[Any], Any]) -> str:
-        """Everything that was sent, as one text, values shown through `values.redact` or `values.reveal`."""
+        """Return everything that was sent as one text, shown by `values.redact` or `.reveal`."""
         sent = [resource.inputs for resource in self.resources.values()]
         everything = [*sent, *self.component_outputs.values(), self.outputs]
         return json.dumps(
@@ -154,7 +160,7 @@ class Recording:
             ensure_ascii=False,
         )
 
-    # the host's side
+    # The methods of the host
 
     def request(self, request: Any) -> None:
         self.resources[request.name] = Resource(
@@ -181,10 +187,10 @@ class Recording:
         if self.preview and not registration.type.startswith("pulumi:providers:"):
             return "", registration.inputs
         plain = {key: str(value) for key, value in values.reveal(registration.inputs).items()}
-        made_up = self.made_up.get(registration.type, {})
+        computed_outputs = self.computed_outputs.get(registration.type, {})
         computed = {
             key: value.format(**plain) if value.startswith("arn:") else value
-            for key, value in made_up.items()
+            for key, value in computed_outputs.items()
         }
         outputs = {**registration.inputs, **computed}
         secret = {
@@ -192,7 +198,7 @@ class Recording:
             for key in registration.secret_outputs
             if key in outputs
         }
-        self.answered.append(registration.name)
+        self.created.append(registration.name)
         return f"{registration.name}-id", {**outputs, **secret}
 
     def finish(self, urn: str, outputs: Mapping[str, Any]) -> None:
@@ -203,11 +209,11 @@ class Recording:
 
     def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
         self.asked.append((type_, {"id": identity}))
-        return identity.rpartition("/")[2], self.found[type_]
+        return identity.rpartition("/")[2], self.existing[type_]
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         self.asked.append((token, values.reveal(arguments)))
-        return {**arguments, **self.found[token]}
+        return {**arguments, **self.existing[token]}
 
     def log(self, message: str) -> None:
         pass
@@ -218,7 +224,7 @@ def _name(urn: str) -> str:
 
 
 def make_project(root: Path) -> Path:
-    """A directory with the real `__main__.py` and configuration, and next to nothing to deploy."""
+    """Create a directory with the real program and configuration, and hardly anything to deploy."""
     for path in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml")):
         (root / path.name).symlink_to(path)
     for name, text in {
@@ -243,25 +249,24 @@ def evaluate(
     local: bool = False,
     config: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
-    made_up: Mapping[str, Mapping[str, Any]] = MADE_UP,
+    computed_outputs: Mapping[str, Mapping[str, Any]] = COMPUTED_OUTPUTS,
     into: Recording | None = None,
     fails: Collection[str] = (),
 ) -> Recording:
-    """Evaluate the program of `project` once. What it raises comes out as itself; `into` shows what was registered before.
+    """Evaluate the program of `project` once, and raise what it raises.
 
-    config: short keys over the defaults of `Pulumi.yaml` and the stack's file, values as texts; `siteDomain` is set already.
-    secrets: the same, kept as `pulumi config set --secret` keeps them.
+    config, secrets: as in `tests.support.configuration.stack_settings`.
+    into: records the evaluation; after an error it has what was registered before.
+    fails: names of resources whose registration fails.
     """
-    recording = into or Recording(preview=preview, made_up=made_up, fails=fails)
-    secrets = secrets or {}
-    config_overrides = {"siteDomain": SITE_DOMAIN, **(config or {}), **secrets}
-    settings = stack_config.load(project, stack, config_overrides=config_overrides)
+    recording = into or Recording(preview=preview, computed_outputs=computed_outputs, fails=fails)
+    settings = stack_settings(project, stack, config, secrets)
     program = sdk.Program(
         path=project / "__main__.py",
         project=settings.project,
         stack=stack,
         config=settings.config,
-        secret_keys=[f"{settings.project}:{key}" for key in secrets],
+        secret_keys=settings.secret_keys,
     )
 
     def build(
@@ -274,7 +279,7 @@ def evaluate(
             bytecode=None,
             layer=_EMPTY,
             code=_EMPTY,
-            twin="",
+            smoke_test="",
         )
         return Bundle(
             layer=Path("bundle/layer.zip"),
@@ -283,15 +288,9 @@ def evaluate(
             report=report,
         )
 
-    environment = {
-        name: text
-        for name, text in os.environ.items()
-        if not name.startswith("PULUMI_") and name != LOCAL_CLOUD_VARIABLE
-    }
-    environment |= {LOCAL_CLOUD_VARIABLE: "/tmp/control.sock"} if local else {}
     with (
         contextlib.chdir(project),
-        mock.patch.dict(os.environ, environment, clear=True),
+        environment(local=local),
         mock.patch.object(service, "build", build),
         mock.patch.object(sdk, "_Monitor", _recording_monitor(recording)),
     ):
@@ -299,8 +298,41 @@ def evaluate(
     return recording
 
 
+@cache
+def _evaluated(
+    project: Path, stack: str, preview: bool, config: tuple[tuple[str, str], ...]
+) -> Recording:
+    return evaluate(
+        project,
+        stack=stack,
+        preview=preview,
+        config=dict(config),
+        secrets={"openaiApiKey": "sk-secret"},
+    )
+
+
+def recorded(
+    project: Path, stack: str = "prod", *, preview: bool = False, **config: str
+) -> Recording:
+    """Evaluate the program once for all tests with the same arguments.
+
+    config: short keys, and `aws_region` for `aws:region`.
+    """
+    return _evaluated(
+        project,
+        stack,
+        preview,
+        tuple((key.replace("_", ":"), value) for key, value in config.items()),
+    )
+
+
+def variables(recording: Recording, name: str) -> dict[str, str]:
+    """Return the environment variables of a function."""
+    return recording[name].plain["environment"]["variables"]
+
+
 def write_program(directory: Path, source: str, *, stack: str = "test") -> sdk.Program:
-    """A program of a few lines, in a project of its own without configuration."""
+    """Write a program of a few lines, in a project of its own without configuration."""
     path = directory / "__main__.py"
     path.write_text(source)
     return sdk.Program(path=path, project="tiny", stack=stack, config={}, secret_keys=())
@@ -311,11 +343,11 @@ def evaluate_source(
     source: str,
     *,
     preview: bool = False,
-    made_up: Mapping[str, Mapping[str, Any]] = MADE_UP,
-    found: Mapping[str, Mapping[str, Any]] = FOUND,
+    computed_outputs: Mapping[str, Mapping[str, Any]] = COMPUTED_OUTPUTS,
+    existing: Mapping[str, Mapping[str, Any]] = EXISTING,
 ) -> Recording:
     """Evaluate a program of a few lines under the recording host."""
-    recording = Recording(preview=preview, made_up=made_up, found=found)
+    recording = Recording(preview=preview, computed_outputs=computed_outputs, existing=existing)
     program = write_program(directory, source)
     with (
         contextlib.chdir(directory),

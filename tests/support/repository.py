@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle import Target
-from bundle.api import DIRECTORY
 from tests.support import checkout
 from tests.support.checkout import ROOT, Checkout
 
@@ -57,12 +56,15 @@ class Repository:
 
 
 def make(root: Path) -> Repository:
-    """What is built for the cloud already comes along, or the first report would build it again."""
+    """Create a repository of the program below `root`.
+
+    It gets the cloud bundle of this checkout, if there is one, which saves the report a build.
+    """
     copy = checkout.make(root)
     for name in ("Pulumi.prod.yaml", ".gitignore"):
         shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "sdks", root / "sdks", ignore=checkout.NOT_COPIED)
-    built = DIRECTORY / Target(architecture="arm64", python="3.13").name
+    built = Target(architecture="arm64", python="3.13").directory
     if (ROOT / built / "report.json").exists():
         shutil.copytree(ROOT / built, root / built, dirs_exist_ok=True)
     repository = Repository(

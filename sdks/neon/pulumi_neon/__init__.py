@@ -1,7 +1,7 @@
-"""The Neon resources and functions in use, bridged from the Terraform provider kislerdm/neon 0.15.0.
+"""Resources and functions of Neon, bridged from the Terraform provider kislerdm/neon 0.15.0.
 
-Class and argument names are those of the SDK that `pulumi package add terraform-provider kislerdm/neon 0.15.0`
-generates, so that the generated one can take this one's place.
+The names of classes and arguments are those of the SDK that `pulumi package add terraform-provider
+kislerdm/neon 0.15.0` generates, so the generated SDK can replace this one.
 """
 
 from pulumi_neon.branch import Branch

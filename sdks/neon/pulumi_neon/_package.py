@@ -1,4 +1,7 @@
-"""Which provider stands behind this package: the parameterised Terraform bridge, described in `pulumi-plugin.json`."""
+"""Registers the provider of this package: the Terraform bridge with a parameter.
+
+`pulumi-plugin.json` describes both.
+"""
 
 import json
 from pathlib import Path
@@ -7,7 +10,10 @@ from pulumi.runtime.settings import register_package
 
 
 async def package() -> str:
-    """Register the package with the engine of the running deployment and return its reference (the SDK caches it per deployment)."""
+    """Register the package with the engine, and return its reference.
+
+    The Pulumi SDK caches the reference for each deployment.
+    """
     plugin = json.loads(Path(__file__).with_name("pulumi-plugin.json").read_text())
     neon = plugin["parameterization"]
     return await register_package(

@@ -7,7 +7,7 @@ from pulumi_neon._package import package
 
 @pulumi.input_type
 class _BranchProperties:
-    """What the engine is sent; a test compares the names with the provider's schema."""
+    """Inputs sent to the engine; a test compares their names with the provider's schema."""
 
     project_id: pulumi.Input[str] | None = pulumi.property("projectId", default=None)
     parent_id: pulumi.Input[str] | None = pulumi.property("parentId", default=None)
@@ -16,11 +16,12 @@ class _BranchProperties:
 
 
 class Branch(pulumi.CustomResource):
-    """A branch: the parent's data as it is at this moment, at first shared with it. It has no host before it has an `Endpoint`.
+    """A branch: a copy-on-write clone of its parent's data. An `Endpoint` gives it a host.
 
-    protected: "yes", "no", or nothing where it was never set.
+    protected: "yes", "no", or None if it was never set.
 
-    The provider replaces nothing when `project_id` or `parent_id` changes: ask for it by `replace_on_changes`.
+    The provider does not replace the branch when `project_id` or `parent_id` changes. Use the
+    option `replace_on_changes`.
     """
 
     pulumi_type = "neon:index/branch:Branch"
@@ -63,7 +64,7 @@ class Branch(pulumi.CustomResource):
     def get(
         resource_name: str, id: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
     ) -> "Branch":
-        """A branch that exists, read and never changed. id: `PROJECT_ID/BRANCH_ID`, as for an import."""
+        """Read a branch that exists. id: `PROJECT_ID/BRANCH_ID`, as for an import."""
         return Branch(
             resource_name, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(id=id))
         )

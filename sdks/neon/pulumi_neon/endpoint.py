@@ -7,7 +7,7 @@ from pulumi_neon._package import package
 
 @pulumi.input_type
 class _EndpointProperties:
-    """What the engine is sent; a test compares the names with the provider's schema."""
+    """Inputs sent to the engine; a test compares their names with the provider's schema."""
 
     project_id: pulumi.Input[str] | None = pulumi.property("projectId", default=None)
     branch_id: pulumi.Input[str] | None = pulumi.property("branchId", default=None)
@@ -24,9 +24,10 @@ class _EndpointProperties:
 
 
 class Endpoint(pulumi.CustomResource):
-    """The compute of a branch, which has one of the type `read_write` at most, and the host that it answers at.
+    """The compute of a branch, with its host. A branch has at most one of the type `read_write`.
 
-    The provider replaces nothing when `project_id` or `branch_id` changes: ask for it by `replace_on_changes`.
+    The provider does not replace the endpoint when `project_id` or `branch_id` changes. Use the
+    option `replace_on_changes`.
     """
 
     pulumi_type = "neon:index/endpoint:Endpoint"

@@ -8,7 +8,10 @@ from pulumi_neon._package import package
 
 @pulumi.output_type
 class GetBranchRolePasswordResult:
-    """password: empty where Neon refused to tell; the provider swallows that error."""
+    """The password of a role on a branch.
+
+    password: empty if Neon refused to return it, because the provider ignores that error.
+    """
 
     branch_id: str = pulumi.property("branchId")
     id: str = pulumi.property("id")
@@ -23,7 +26,7 @@ def get_branch_role_password_output(
     role_name: pulumi.Input[str],
     opts: pulumi.InvokeOutputOptions | None = None,
 ) -> pulumi.Output[GetBranchRolePasswordResult]:
-    """Ask for the password of a role on a branch. The result is secret."""
+    """Return the password of a role on a branch, as a secret."""
     arguments = {"branchId": branch_id, "projectId": project_id, "roleName": role_name}
     token = "neon:index/getBranchRolePassword:getBranchRolePassword"  # noqa: S105 - a function's token
     return invoke_output(

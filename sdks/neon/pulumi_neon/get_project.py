@@ -8,7 +8,7 @@ from pulumi_neon._package import package
 
 @pulumi.output_type
 class GetProjectResult:
-    """What is read of a project and of its default branch; the provider answers its credentials too, which are left where they are."""
+    """Properties of a project and of its default branch, without the credentials."""
 
     database_name: str = pulumi.property("databaseName")
     database_user: str = pulumi.property("databaseUser")
@@ -20,7 +20,10 @@ class GetProjectResult:
 def get_project_output(
     id: pulumi.Input[str], opts: pulumi.InvokeOutputOptions | None = None
 ) -> pulumi.Output[GetProjectResult]:
-    """Look a project up. The result is secret as a whole, because the provider's answer holds the connection URIs."""
+    """Return a project.
+
+    The result is secret as a whole, because the provider also returns the connection URIs.
+    """
     return invoke_output(
         "neon:index/getProject:getProject",
         {"id": id},

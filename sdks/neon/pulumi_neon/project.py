@@ -10,7 +10,7 @@ from pulumi_neon._package import package
 
 @pulumi.input_type
 class ProjectBranchArgs:
-    """The project's first branch; every property replaces the project."""
+    """The project's first branch. A change of any property replaces the project."""
 
     name: pulumi.Input[str] | None = pulumi.property("name", default=None)
     role_name: pulumi.Input[str] | None = pulumi.property("roleName", default=None)
@@ -25,7 +25,10 @@ class ProjectBranchArgsDict(TypedDict):
 
 @pulumi.input_type
 class ProjectDefaultEndpointSettingsArgs:
-    """Compute of the endpoints that the project makes: compute units, and idle seconds until suspension (0: Neon's default)."""
+    """Autoscaling limits in compute units, and idle seconds until suspension (0: Neon's default).
+
+    They are the defaults for the endpoints of the project.
+    """
 
     autoscaling_limit_min_cu: pulumi.Input[float] | None = pulumi.property(
         "autoscalingLimitMinCu", default=None
@@ -46,7 +49,10 @@ class ProjectDefaultEndpointSettingsArgsDict(TypedDict):
 
 @pulumi.input_type
 class _ProjectProperties:
-    """What the engine is sent. The bridge drops a name that it does not know *silently*, so a test compares these with its schema."""
+    """Inputs that are sent to the engine.
+
+    The bridge ignores unknown names silently, so a test compares these with its schema.
+    """
 
     name: pulumi.Input[str] | None = pulumi.property("name", default=None)
     region_id: pulumi.Input[str] | None = pulumi.property("regionId", default=None)
@@ -66,10 +72,10 @@ class _ProjectProperties:
 
 
 class Project(pulumi.CustomResource):
-    """A Neon project: one Postgres with its first branch, role, database and endpoint.
+    """A Neon project with its first branch, role, database and endpoint.
 
-    A change of `region_id`, `pg_version`, `branch` or `org_id` replaces the project and loses its data. The URIs are
-    not escaped; build URLs from host, user, password and name.
+    A change of `region_id`, `pg_version`, `branch` or `org_id` replaces the project, and its data
+    is lost. The URIs are not percent-encoded: build URLs from host, user, password and name.
     """
 
     pulumi_type = "neon:index/project:Project"

@@ -1,4 +1,4 @@
-"""Accounts, their daily metrics, their health and its history."""
+"""Create accounts, their daily metrics, their health and its history."""
 
 from alembic import op
 
@@ -34,14 +34,20 @@ TABLES = (
         created_at timestamptz NOT NULL DEFAULT now(),
         updated_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT accounts_name_key UNIQUE (name),
-        CONSTRAINT accounts_name_valid CHECK (name <> '' AND name !~ '[\u0001-\u001F\u007F-\u009F]'),
+        CONSTRAINT accounts_name_valid
+            CHECK (name <> '' AND name !~ '[\u0001-\u001F\u007F-\u009F]'),
         CONSTRAINT accounts_arr_valid CHECK (arr BETWEEN 0 AND 1000000000000),
         CONSTRAINT accounts_segment_valid CHECK (segment IN ('SMB', 'Mid-Market', 'Enterprise')),
-        CONSTRAINT accounts_industry_valid CHECK (industry <> '' AND industry !~ '[\u0001-\u001F\u007F-\u009F]'),
-        CONSTRAINT accounts_region_valid CHECK (region <> '' AND region !~ '[\u0001-\u001F\u007F-\u009F]'),
-        CONSTRAINT accounts_cs_owner_valid CHECK (cs_owner <> '' AND cs_owner !~ '[\u0001-\u001F\u007F-\u009F]'),
-        CONSTRAINT accounts_renewal_date_valid CHECK (renewal_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
-        CONSTRAINT accounts_qbr_last_date_valid CHECK (qbr_last_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
+        CONSTRAINT accounts_industry_valid
+            CHECK (industry <> '' AND industry !~ '[\u0001-\u001F\u007F-\u009F]'),
+        CONSTRAINT accounts_region_valid
+            CHECK (region <> '' AND region !~ '[\u0001-\u001F\u007F-\u009F]'),
+        CONSTRAINT accounts_cs_owner_valid
+            CHECK (cs_owner <> '' AND cs_owner !~ '[\u0001-\u001F\u007F-\u009F]'),
+        CONSTRAINT accounts_renewal_date_valid
+            CHECK (renewal_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
+        CONSTRAINT accounts_qbr_last_date_valid
+            CHECK (qbr_last_date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
         CONSTRAINT accounts_active_users_valid CHECK (active_users >= 0),
         CONSTRAINT accounts_seats_purchased_valid CHECK (seats_purchased >= 1),
         CONSTRAINT accounts_feature_x_adoption_valid CHECK (feature_x_adoption BETWEEN 0 AND 1),
@@ -51,7 +57,8 @@ TABLES = (
         CONSTRAINT accounts_critical_tickets_90d_valid CHECK (critical_tickets_90d >= 0),
         CONSTRAINT accounts_sla_breaches_90d_valid CHECK (sla_breaches_90d >= 0),
         CONSTRAINT accounts_nps_valid CHECK (nps BETWEEN -100 AND 100),
-        CONSTRAINT accounts_expansion_oppty_dollar_valid CHECK (expansion_oppty_dollar BETWEEN 0 AND 1000000000000),
+        CONSTRAINT accounts_expansion_oppty_dollar_valid
+            CHECK (expansion_oppty_dollar BETWEEN 0 AND 1000000000000),
         CONSTRAINT accounts_renewal_risk_valid CHECK (renewal_risk IN ('Low', 'Medium', 'High'))
     )
     """,
@@ -65,7 +72,8 @@ TABLES = (
         component_points double precision[] NOT NULL DEFAULT '{}',
         adjustments double precision[] NOT NULL DEFAULT '{}',
         calculated_at timestamptz,
-        CONSTRAINT account_health_score_valid CHECK (score BETWEEN 0 AND 100 AND (score IS NULL) = (bucket IS NULL)),
+        CONSTRAINT account_health_score_valid
+            CHECK (score BETWEEN 0 AND 100 AND (score IS NULL) = (bucket IS NULL)),
         CONSTRAINT account_health_bucket_valid CHECK (bucket IN ('Green', 'Amber', 'Red')),
         CONSTRAINT account_health_coverage_valid CHECK (coverage BETWEEN 0 AND 1),
         CONSTRAINT account_health_factors_valid CHECK (
@@ -90,13 +98,15 @@ TABLES = (
         ticket_backlog integer,
         avg_session_min double precision,
         CONSTRAINT account_metrics_daily_account_id_date_key UNIQUE (account_id, date),
-        CONSTRAINT account_metrics_daily_date_valid CHECK (date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
+        CONSTRAINT account_metrics_daily_date_valid
+            CHECK (date BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'),
         CONSTRAINT account_metrics_daily_logins_valid CHECK (logins >= 0),
         CONSTRAINT account_metrics_daily_events_valid CHECK (events >= 0),
         CONSTRAINT account_metrics_daily_feature_x_events_valid CHECK (feature_x_events >= 0),
         CONSTRAINT account_metrics_daily_errors_valid CHECK (errors >= 0),
         CONSTRAINT account_metrics_daily_ticket_backlog_valid CHECK (ticket_backlog >= 0),
-        CONSTRAINT account_metrics_daily_avg_session_min_valid CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')
+        CONSTRAINT account_metrics_daily_avg_session_min_valid
+            CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')
     )
     """,
     """
@@ -110,8 +120,10 @@ TABLES = (
         component_values double precision[] NOT NULL,
         component_points double precision[] NOT NULL,
         adjustments double precision[] NOT NULL,
-        CONSTRAINT health_snapshots_score_valid CHECK (score BETWEEN 0 AND 100 AND (score IS NULL) = (risk_label IS NULL)),
-        CONSTRAINT health_snapshots_risk_label_valid CHECK (risk_label IN ('Green', 'Amber', 'Red')),
+        CONSTRAINT health_snapshots_score_valid
+            CHECK (score BETWEEN 0 AND 100 AND (score IS NULL) = (risk_label IS NULL)),
+        CONSTRAINT health_snapshots_risk_label_valid
+            CHECK (risk_label IN ('Green', 'Amber', 'Red')),
         CONSTRAINT health_snapshots_coverage_valid CHECK (coverage BETWEEN 0 AND 1),
         CONSTRAINT health_snapshots_factors_valid CHECK (
             NOT (
@@ -123,7 +135,8 @@ TABLES = (
         )
     )
     """,
-    "CREATE INDEX health_snapshots_account_id_calculated_at_idx ON health_snapshots (account_id, calculated_at)",
+    "CREATE INDEX health_snapshots_account_id_calculated_at_idx"
+    " ON health_snapshots (account_id, calculated_at)",
 )
 
 EVERY_ACCOUNT_HAS_HEALTH = (

@@ -1,5 +1,9 @@
-"""Lists and portfolio at the speed of the database: what the health row repeats of its account, rollups, a search table, indexes. Answers
-that are given again to the same idempotency key."""
+"""Make lists and metrics fast, and store the responses to idempotent writes.
+
+Health rows repeat columns of their account, rollup tables have sums by all columns that lists are
+filtered by (ADR 12), a table of lower-case names has a trigram index, and indexes cover the lists.
+Migration 0004 renames the column `folded` and the function `fold_portfolio`.
+"""
 
 from alembic import op
 
@@ -15,16 +19,25 @@ COPIED = {
     "industry": "industry",
     "arr": "arr",
     "renewal_date": "renewal_date",
-    "seat_use": "CASE WHEN active_users > seats_purchased THEN 1 ELSE active_users::double precision / seats_purchased END",
+    "seat_use": "CASE WHEN active_users > seats_purchased THEN 1"
+    " ELSE active_users::double precision / seats_purchased END",
     "feature_x_adoption": "feature_x_adoption",
     "tickets_last_30d": "tickets_last_30d",
     "critical_tickets_90d": "critical_tickets_90d",
 }
-"""A column of `account_health`, and what of an account it repeats: rollups then follow from that one row, under that row's lock."""
+"""Columns of `account_health`, and the expressions of the account's columns that they repeat.
+
+So the rollups depend on one row only, and on that row's lock.
+"""
 
 COLUMNS = ", ".join(COPIED)
 VALUES = ", ".join(COPIED.values())
 FACTS = ", ".join(f"{value} AS {name}" for name, value in COPIED.items())
+
+
+def _of(table: str) -> str:
+    return ", ".join(f"{table}.{name}" for name in COPIED)
+
 
 COPIES = (
     """
@@ -40,10 +53,13 @@ COPIES = (
         ADD COLUMN tickets_last_30d integer,
         ADD COLUMN critical_tickets_90d integer
     """,
-    f"UPDATE account_health SET ({COLUMNS}) = (SELECT {VALUES} FROM accounts WHERE id = account_id)",
+    f"UPDATE account_health SET ({COLUMNS}) ="
+    f" (SELECT {VALUES} FROM accounts WHERE id = account_id)",
     "ALTER TABLE account_health ALTER COLUMN segment SET NOT NULL, ALTER COLUMN arr SET NOT NULL",
-    # triggers add, keep and remove the rows of this table, each time all at once: a foreign key would look at them one by one
-    "ALTER TABLE account_health SET (fillfactor = 80), DROP CONSTRAINT account_health_account_id_fkey",
+    # Triggers insert, update and delete these rows, one statement for all of them; a foreign key
+    # would check them one by one.
+    "ALTER TABLE account_health SET (fillfactor = 80),"
+    " DROP CONSTRAINT account_health_account_id_fkey",
 )
 
 SEARCH = (
@@ -64,7 +80,7 @@ FOLLOW_ACCOUNTS = (
     CREATE OR REPLACE FUNCTION add_account_health() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         INSERT INTO account_names (account_id, folded) SELECT id, lower(name) FROM added;
-        -- a writer that scores what it adds in the same transaction adds these rows then, once and as they stay
+        -- a writer that scores its rows in the same transaction inserts the health rows itself
         IF current_setting('service.scores_follow', true) IS DISTINCT FROM 'true' THEN
             INSERT INTO account_health (account_id, {COLUMNS}) SELECT id, {VALUES} FROM added;
         END IF;
@@ -75,12 +91,13 @@ FOLLOW_ACCOUNTS = (
     f"""
     CREATE FUNCTION follow_accounts() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        -- in the order of ids, as all who lock several of these rows do
-        PERFORM FROM account_health WHERE account_id IN (SELECT id FROM changed) ORDER BY account_id FOR NO KEY UPDATE;
-        UPDATE account_health health SET ({COLUMNS}) = ROW ({", ".join(f"now_known.{name}" for name in COPIED)})
+        -- in the order of ids, as everything that locks several of these rows
+        PERFORM FROM account_health WHERE account_id IN (SELECT id FROM changed)
+        ORDER BY account_id FOR NO KEY UPDATE;
+        UPDATE account_health health SET ({COLUMNS}) = ROW ({_of("now_known")})
         FROM (SELECT id, {FACTS} FROM changed) now_known
         WHERE now_known.id = health.account_id
-            AND ({", ".join(f"health.{name}" for name in COPIED)}) IS DISTINCT FROM ({", ".join(f"now_known.{name}" for name in COPIED)});
+            AND ({_of("health")}) IS DISTINCT FROM ({_of("now_known")});
         UPDATE account_names names SET folded = lower(changed.name)
         FROM changed WHERE changed.id = names.account_id AND names.folded <> lower(changed.name);
         RETURN NULL;
@@ -118,7 +135,10 @@ MEASURES = {
     "tickets": "sum(sign * tickets_last_30d::bigint)",
     "critical": "sum(sign * critical_tickets_90d::bigint)",
 }
-"""What rollups sum, with `sign` 1 for a row that came and -1 for one that went. Billionths are integers, so that no sum ever drifts."""
+"""The measures of rollups. `sign` is 1 for a new row and -1 for an old one.
+
+Scores and ratios are summed as integers in billionths, so that sums stay exact.
+"""
 
 KEYS = {
     "segment": ("segment", "varchar(20) NOT NULL"),
@@ -136,7 +156,10 @@ ROLLUPS = {
     "score_bins": (("eighth",), ("accounts",)),
     "renewal_days": (("renewal_date", "bucket"), ("accounts", "arr")),
 }
-"""Keys and measures of each. Writers only append rows (`is_delta`), so that none waits for another; readers sum."""
+"""Keys and measures of each rollup.
+
+Writers only append rows (`is_delta`), so that none waits for another; readers sum the rows.
+"""
 
 ONLY = {"score_bins": "WHERE score IS NOT NULL", "renewal_days": "WHERE renewal_date IS NOT NULL"}
 
@@ -147,14 +170,19 @@ def _table(name: str) -> tuple[str, ...]:
         f"{measure} numeric NOT NULL" for measure in measures
     ]
     return (
-        f"CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, is_delta boolean NOT NULL, {', '.join(columns)})",
+        f"CREATE TABLE {name} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+        f" is_delta boolean NOT NULL, {', '.join(columns)})",
         f"CREATE INDEX {name}_{keys[0]}_idx ON {name} ({keys[0]})",
         f"CREATE INDEX {name}_is_delta_idx ON {name} (is_delta) WHERE is_delta",
     )
 
 
 def _append(name: str, is_delta: str) -> str:
-    """What `counted` changes of a rollup. Rows that change nothing are left out, but for the cells: there a change of anything shows."""
+    """The INSERT of the deltas of a rollup, from the rows of `counted`.
+
+    Deltas of zero are left out, but not in `portfolio_cells`: a new row there shows that a score
+    changed (see `queries.movers`).
+    """
     keys, measures = ROLLUPS[name]
     sums = [f"coalesce({MEASURES[measure]}, 0)" for measure in measures]
     having = (
@@ -164,18 +192,21 @@ def _append(name: str, is_delta: str) -> str:
     )
     return (
         f"INSERT INTO {name} (is_delta, {', '.join((*keys, *measures))})"
-        f" SELECT {is_delta}, {', '.join(KEYS[key][0] for key in keys)}, {', '.join(sums)} FROM counted {ONLY.get(name, '')}"
-        f" GROUP BY {', '.join(str(place + 2) for place in range(len(keys)))}{having}"
+        f" SELECT {is_delta}, {', '.join(KEYS[key][0] for key in keys)}, {', '.join(sums)}"
+        f" FROM counted {ONLY.get(name, '')}"
+        f" GROUP BY {', '.join(str(index + 2) for index in range(len(keys)))}{having}"
     )
 
 
 def _count(source: str, is_delta: str) -> str:
-    *most, last = (_append(name, is_delta) for name in ROLLUPS)
-    return f"WITH counted AS MATERIALIZED ({source}), {', '.join(f'r{place} AS ({each})' for place, each in enumerate(most))} {last}"
+    *inserts, last = (_append(name, is_delta) for name in ROLLUPS)
+    ctes = ", ".join(f"r{index} AS ({insert})" for index, insert in enumerate(inserts))
+    return f"WITH counted AS MATERIALIZED ({source}), {ctes} {last}"
 
 
 READ = ", ".join((*COPIED, "score", "bucket"))
-ADDED, REMOVED = f"SELECT 1 AS sign, {READ} FROM added", f"SELECT -1 AS sign, {READ} FROM removed"
+ADDED = f"SELECT 1 AS sign, {READ} FROM added"
+REMOVED = f"SELECT -1 AS sign, {READ} FROM removed"
 EVENTS = {
     "INSERT": ("NEW TABLE AS added", ADDED),
     "DELETE": ("OLD TABLE AS removed", REMOVED),
@@ -183,38 +214,42 @@ EVENTS = {
 }
 
 
-def _keep(event: str) -> tuple[str, str]:
+def _roll_up(event: str) -> tuple[str, str]:
     tables, source = EVENTS[event]
     name = f"roll_up_{event.lower()}"
     return (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {_count(source, 'true')}; RETURN NULL; END $$",
-        f"CREATE TRIGGER account_health_{name} AFTER {event} ON account_health REFERENCING {tables}"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$"
+        f" BEGIN {_count(source, 'true')}; RETURN NULL; END $$",
+        f"CREATE TRIGGER account_health_{name} AFTER {event} ON account_health"
+        f" REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
     )
 
 
-def _fold(name: str) -> str:
-    """Sums the rows that share a first key with a delta."""
+def _compact(name: str) -> str:
+    """PL/pgSQL that replaces the rows which share their first key with a delta by their sums."""
     keys, measures = ROLLUPS[name]
     lead, columns = keys[0], ", ".join((*keys, *measures))
+    sums = [f"sum({measure})" for measure in measures]
     return f"""
         IF (SELECT count(*) FROM {name} WHERE is_delta) > deltas THEN
             WITH gone AS (
-                DELETE FROM {name} WHERE {lead} IS NULL OR {lead} IN (SELECT {lead} FROM {name} WHERE is_delta) RETURNING {columns}
+                DELETE FROM {name}
+                WHERE {lead} IS NULL OR {lead} IN (SELECT {lead} FROM {name} WHERE is_delta)
+                RETURNING {columns}
             )
             INSERT INTO {name} (is_delta, {columns})
-            SELECT false, {", ".join(keys)}, {", ".join(f"sum({measure})" for measure in measures)} FROM gone
-            GROUP BY {", ".join(keys)} HAVING {" OR ".join(f"sum({measure}) <> 0" for measure in measures)};
+            SELECT false, {", ".join(keys)}, {", ".join(sums)} FROM gone
+            GROUP BY {", ".join(keys)} HAVING {" OR ".join(f"{total} <> 0" for total in sums)};
         END IF;
     """
 
 
-FOLD = f"""
+COMPACT = f"""
     CREATE FUNCTION fold_portfolio(deltas integer) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
-        -- one at a time, and nobody waits for it: a rollup that is not folded is slower to read, not wrong
+        -- one session at a time; the others skip it, because deltas only make reads slower
         IF NOT pg_try_advisory_xact_lock(hashtext('fold_portfolio')) THEN RETURN; END IF;
-        {"".join(_fold(name) for name in ROLLUPS)}
+        {"".join(_compact(name) for name in ROLLUPS)}
     END
     $$
 """
@@ -224,7 +259,8 @@ EMPTY = (
     CREATE FUNCTION empty_portfolio() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN TRUNCATE account_health, account_names, {", ".join(ROLLUPS)}; RETURN NULL; END $$
     """,
-    "CREATE TRIGGER accounts_empty_portfolio AFTER TRUNCATE ON accounts FOR EACH STATEMENT EXECUTE FUNCTION empty_portfolio()",
+    "CREATE TRIGGER accounts_empty_portfolio AFTER TRUNCATE ON accounts"
+    " FOR EACH STATEMENT EXECUTE FUNCTION empty_portfolio()",
 )
 
 MOVERS = """
@@ -252,24 +288,32 @@ IDEMPOTENCY = (
 FILTERED = "INCLUDE (segment, region, cs_owner)"
 
 INDEXES = (
-    "CREATE UNIQUE INDEX accounts_name_filtered_key ON accounts (name) INCLUDE (id, segment, region, cs_owner)",
+    "CREATE UNIQUE INDEX accounts_name_filtered_key ON accounts (name)"
+    " INCLUDE (id, segment, region, cs_owner)",
     "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key",
-    "ALTER TABLE accounts ADD CONSTRAINT accounts_name_key UNIQUE USING INDEX accounts_name_filtered_key",
+    "ALTER TABLE accounts ADD CONSTRAINT accounts_name_key"
+    " UNIQUE USING INDEX accounts_name_filtered_key",
     f"CREATE INDEX accounts_arr_idx ON accounts (arr, id) {FILTERED}",
     f"CREATE INDEX accounts_renewal_date_idx ON accounts (renewal_date, id) {FILTERED}",
-    f"CREATE INDEX accounts_renewal_date_desc_idx ON accounts (renewal_date DESC, id) {FILTERED}",  # a day has many accounts
+    # many accounts renew on one day, so that sorting them by id would be slow
+    f"CREATE INDEX accounts_renewal_date_desc_idx ON accounts (renewal_date DESC, id) {FILTERED}",
     f"CREATE INDEX accounts_updated_at_idx ON accounts (updated_at, id) {FILTERED}",
-    "CREATE INDEX accounts_cs_owner_idx ON accounts (cs_owner, name) INCLUDE (id, segment, region, arr, renewal_date, updated_at)",
-    "CREATE INDEX accounts_segment_region_idx ON accounts (segment, region, name) INCLUDE (id, cs_owner)",
+    "CREATE INDEX accounts_cs_owner_idx ON accounts (cs_owner, name)"
+    " INCLUDE (id, segment, region, arr, renewal_date, updated_at)",
+    "CREATE INDEX accounts_segment_region_idx ON accounts (segment, region, name)"
+    " INCLUDE (id, cs_owner)",
     "CREATE INDEX account_health_score_idx ON account_health (score, account_id)",
     "CREATE INDEX account_health_cs_owner_idx ON account_health (cs_owner, score, account_id)",
-    "CREATE INDEX account_health_risk_idx ON account_health ((arr::double precision * (100 - score))) INCLUDE (account_id, renewal_date)"
-    " WHERE bucket IN ('Amber', 'Red')",
-    "CREATE INDEX health_snapshots_calculated_at_idx ON health_snapshots (calculated_at, account_id) INCLUDE (score)",
+    "CREATE INDEX account_health_risk_idx"
+    " ON account_health ((arr::double precision * (100 - score)))"
+    " INCLUDE (account_id, renewal_date) WHERE bucket IN ('Amber', 'Red')",
+    "CREATE INDEX health_snapshots_calculated_at_idx"
+    " ON health_snapshots (calculated_at, account_id) INCLUDE (score)",
     "ALTER TABLE accounts ALTER COLUMN updated_at SET DEFAULT clock_timestamp()",
-    # a mean of thirty must be a number too
+    # the sum of thirty values must not overflow
     "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid,"
-    " ADD CONSTRAINT account_metrics_daily_avg_session_min_valid CHECK (avg_session_min BETWEEN 0 AND 1000000)",
+    " ADD CONSTRAINT account_metrics_daily_avg_session_min_valid"
+    " CHECK (avg_session_min BETWEEN 0 AND 1000000)",
 )
 
 
@@ -280,8 +324,8 @@ def upgrade() -> None:
         *FOLLOW_ACCOUNTS,
         *(statement for name in ROLLUPS for statement in _table(name)),
         _count(f"SELECT 1 AS sign, {READ} FROM account_health", "false"),
-        *(statement for event in EVENTS for statement in _keep(event)),
-        FOLD,
+        *(statement for event in EVENTS for statement in _roll_up(event)),
+        COMPACT,
         *EMPTY,
         MOVERS,
         *IDEMPOTENCY,
@@ -311,13 +355,19 @@ def downgrade() -> None:
         """,
         f"DROP TABLE account_names, computed_movers, idempotency_records, {', '.join(ROLLUPS)}",
         "DROP EXTENSION pg_trgm",
-        f"ALTER TABLE account_health RESET (fillfactor), {', '.join(f'DROP COLUMN {name}' for name in COPIED)},"
+        "ALTER TABLE account_health RESET (fillfactor),"
+        f" {', '.join(f'DROP COLUMN {name}' for name in COPIED)},"
         " ADD FOREIGN KEY (account_id) REFERENCES accounts ON DELETE CASCADE",
-        "DROP INDEX account_health_score_idx, health_snapshots_calculated_at_idx, accounts_arr_idx, accounts_renewal_date_idx",
-        "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx, accounts_segment_region_idx",
-        "ALTER TABLE account_metrics_daily DROP CONSTRAINT account_metrics_daily_avg_session_min_valid, ADD CONSTRAINT"
-        " account_metrics_daily_avg_session_min_valid CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')",
-        "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key, ADD CONSTRAINT accounts_name_key UNIQUE (name),"
+        "DROP INDEX account_health_score_idx, health_snapshots_calculated_at_idx, accounts_arr_idx,"
+        " accounts_renewal_date_idx",
+        "DROP INDEX accounts_renewal_date_desc_idx, accounts_updated_at_idx, accounts_cs_owner_idx,"
+        " accounts_segment_region_idx",
+        "ALTER TABLE account_metrics_daily"
+        " DROP CONSTRAINT account_metrics_daily_avg_session_min_valid,"
+        " ADD CONSTRAINT account_metrics_daily_avg_session_min_valid"
+        " CHECK (avg_session_min >= 0 AND avg_session_min < 'Infinity')",
+        "ALTER TABLE accounts DROP CONSTRAINT accounts_name_key,"
+        " ADD CONSTRAINT accounts_name_key UNIQUE (name),"
         " ALTER COLUMN updated_at SET DEFAULT now()",
     ):
         op.execute(statement)

@@ -1,4 +1,4 @@
-"""What a model said of the accounts: the newest of each, and of all together."""
+"""Create the insights that a model wrote: the newest of each account and of the portfolio."""
 
 from alembic import op
 
@@ -17,11 +17,13 @@ STATEMENTS = (
         content jsonb NOT NULL,
         generated_at timestamptz NOT NULL DEFAULT now(),
         CONSTRAINT insights_account_id_key UNIQUE NULLS NOT DISTINCT (account_id),
-        CONSTRAINT insights_content_valid CHECK (jsonb_typeof(content) = 'object' AND octet_length(content::text) <= 262144)
+        CONSTRAINT insights_content_valid
+            CHECK (jsonb_typeof(content) = 'object' AND octet_length(content::text) <= 262144)
     )
     """,
     """
-    CREATE INDEX accounts_opportunity_idx ON accounts (expansion_oppty_dollar DESC, id) WHERE expansion_oppty_dollar > 0
+    CREATE INDEX accounts_opportunity_idx ON accounts (expansion_oppty_dollar DESC, id)
+    WHERE expansion_oppty_dollar > 0
     """,
 )
 

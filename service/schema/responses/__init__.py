@@ -184,6 +184,98 @@ class Imported(BaseModel):
     errors: list[RowError]
 
 
+class ImportedColumn(BaseModel):
+    """A column of the file, and the column of accounts or days that it was read as."""
+
+    header: str
+    column: str
+
+
+class IgnoredColumn(BaseModel):
+    """A column of the file that was not imported; `nearest` is the most similar known name."""
+
+    header: str
+    nearest: str | None
+
+
+class IgnoredRow(BaseModel):
+    """A row of the file that was not imported."""
+
+    row: int
+    reason: Literal["total", "footer"]
+
+
+class SimilarName(BaseModel):
+    """A new account whose name differs from another name in case only."""
+
+    name: str
+    other: str
+
+
+class ImportedFile(Imported):
+    """What a file changed, or would change, and how it was read.
+
+    `import_id` identifies the import for an undo within 24 hours; it is null when nothing was
+    written. A format is null when no cell needed it. `preview` has the first rows of a dry run, by
+    column.
+    """
+
+    model_config = _example({
+        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; "
+        "90 days created, 0 updated.",
+        "accounts_created": 2,
+        "accounts_updated": 1,
+        "accounts_unchanged": 0,
+        "metrics_created": 90,
+        "metrics_updated": 0,
+        "errors": [],
+        "import_id": 12,
+        "number_format": "1,234.5",
+        "date_order": None,
+        "columns": [{"header": "Account Name", "column": "name"}],
+        "ignored_columns": [{"header": "Health Score", "nearest": None}],
+        "ignored_rows": [{"row": 31, "reason": "total"}],
+        "similar_names": [],
+        "preview": [],
+    })  # fmt: skip
+
+    import_id: int | None
+    number_format: Literal["1,234.5", "1.234,5"] | None
+    date_order: Literal["ymd", "mdy", "dmy"] | None
+    columns: list[ImportedColumn]
+    ignored_columns: list[IgnoredColumn]
+    ignored_rows: list[IgnoredRow]
+    similar_names: list[SimilarName]
+    preview: list[dict[str, str | float | bool | None]]
+
+
+class Undone(BaseModel):
+    """What an undo of an import deleted and restored."""
+
+    model_config = _example({
+        "message": "Undone: 2 accounts deleted, 1 restored; 90 days deleted, 0 restored.",
+        "accounts_deleted": 2,
+        "accounts_restored": 1,
+        "metrics_deleted": 90,
+        "metrics_restored": 0,
+    })  # fmt: skip
+
+    message: str
+    accounts_deleted: int
+    accounts_restored: int
+    metrics_deleted: int
+    metrics_restored: int
+
+
+class Deleted(BaseModel):
+    """The id of the account that was deleted."""
+
+    model_config = _example({"id": 77, "message": "The account and its history were deleted."})
+
+    id: int
+    message: str
+
+
 class Generated(Imported):
     model_config = _example({
         "message": "Added 20 sample accounts.",
@@ -248,7 +340,9 @@ RESPONSE_MODELS: Final = (
     Ready,
     Account,
     AccountPage,
-    Imported,
+    ImportedFile,
+    Undone,
+    Deleted,
     Generated,
     Recomputed,
     Problem,

@@ -9,7 +9,7 @@ from service.schema.responses.examples import example
 from service.scoring import factors, score
 from service.scoring.published import scheme
 from service.scoring.rules import Bucket
-from service.scoring.score import Inputs, shown
+from service.scoring.score import Inputs, rounded_score
 
 _SCORED: Final = score(
     Inputs(arr=0, nps=40, tickets_last_30d=3, critical_tickets_90d=1, sla_breaches_90d=0)
@@ -67,7 +67,7 @@ class WhatIfScore(BaseModel):
     """The score that an account with the given values would have."""
 
     model_config = example({
-        "score": None if _SCORED.value is None else shown(_SCORED.value),
+        "score": None if _SCORED.value is None else rounded_score(_SCORED.value),
         "bucket": _SCORED.bucket,
         "coverage": _SCORED.coverage,
         "factors": [

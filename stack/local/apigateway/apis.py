@@ -13,10 +13,10 @@ from stack.local.apigateway.http_api import MAX_TIMEOUT_MS, ApiConfig, RouteConf
 from stack.local.cloudwatch.logs import LogStore, LogStream
 from stack.local.lambda_.functions import LambdaFunctions
 from stack.local.lambda_.invocation import Invocation
-from stack.local.resources.arns import invoked
+from stack.local.resources.arns import parse_invoke_arn
 from stack.local.resources.store import Store, stack_of
 from stack.local.system.ports import StackPorts
-from stack.local.system.server_group import Call, HttpServerGroup
+from stack.local.system.server_group import HttpServerGroup, RunOnLoop
 
 
 class NotPermittedError(Exception):
@@ -38,7 +38,7 @@ class HttpApis(HttpServerGroup[HttpApi]):
         functions: LambdaFunctions,
         logs: LogStore,
         ports: Callable[[str], StackPorts],
-        call: Call,
+        call: RunOnLoop,
     ) -> None:
         super().__init__(call)
         self._store = store
@@ -90,7 +90,7 @@ class HttpApis(HttpServerGroup[HttpApi]):
         )
         if integration is None:
             return None
-        name, qualifier = invoked(integration["integrationUri"])
+        name, qualifier = parse_invoke_arn(integration["integrationUri"])
 
         async def invoke(event: bytes, trace: str) -> Invocation:
             if not self._functions.is_permitted(name, qualifier, api["executionArn"]):

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from stack.local.apigateway.apis import HttpApis
 from stack.local.apigateway.http_api import MAX_TIMEOUT_MS
-from stack.local.resources.arns import arn, execution_arn, invoked
+from stack.local.resources.arns import arn, execution_arn, parse_invoke_arn
 from stack.local.resources.base import Context, all_known
 from stack.local.resources.stored import Stored, digest
 
@@ -95,7 +95,7 @@ class Integration(_ApiPart):
             )
         if all_known(inputs, "integrationUri"):
             try:
-                invoked(inputs.get("integrationUri", ""))
+                parse_invoke_arn(inputs.get("integrationUri", ""))
             except ValueError as error:
                 failures.append(f"integrationUri {error}")
         return failures

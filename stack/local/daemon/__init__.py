@@ -1,1 +1,1 @@
-"""The supervisor: the process that runs the local cloud, and how commands reach it."""
+"""The supervisor process, which runs the local cloud, and the commands' connection to it."""

@@ -1,27 +1,33 @@
-"""How a command starts the supervisor, talks to it and stops it."""
+"""Starts the supervisor, sends it requests and stops it."""
 
 import contextlib
 import json
 import os
+import queue
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from common.errors import UserError
 from stack.local.daemon import control
 from stack.local.system.paths import Home, holder
 
 CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
-"""Prefixes of the variables that a cloud is reached with: nothing of the local cloud may use them."""
-STOP_S = 20.0
-PROVIDER_S = 60.0
+"""Prefixes of variables with cloud credentials, which the local cloud must not use."""
+FAILED = 1
+LINE_WAIT_S = 0.2
+STOP_TIMEOUT_S = 20.0
+PROVIDER_TIMEOUT_S = 60.0
 
 
 def launch(home: Home, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own; one that is attached ends with this process.
+    """Start a supervisor in a session of its own; with `attached` it ends with this process.
 
     `events` reads its standard output.
     """
@@ -49,8 +55,64 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
             sys.stderr.write(line.decode(errors="replace"))
 
 
+def follow(
+    process: subprocess.Popen[bytes], show: Callable[[Mapping[str, Any]], None], *, detach: bool
+) -> int:
+    """Show a supervisor's events until it ends, or with `detach` until it is ready.
+
+    Ctrl-C stops the supervisor. Returns its exit code, 1 when a signal has ended it.
+    """
+    assert process.stdout is not None
+    lines, interrupted = _Lines(process.stdout), False
+    while True:
+        try:
+            for event in events(lines):
+                show(event)
+                if event["kind"] == "ready" and detach:
+                    return 0
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+            show({"kind": "message", "text": "Stopping …"})
+            process.send_signal(signal.SIGTERM)
+    code = process.wait()
+    if code < 0 and not interrupted:
+        text = f"the local cloud was ended by signal {-code}: its data is safe, "
+        show({"kind": "message", "text": text + "`stack up` goes on from there"})
+        return FAILED
+    return code
+
+
+class _Lines:
+    """The lines of a stream, read by a thread so that a signal always interrupts the wait.
+
+    Python runs signal handlers between bytecodes. A signal that comes just before a blocking read
+    would be handled after the next line only. The wait for the queue has a timeout instead.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        threading.Thread(target=self._fill, args=(stream,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                line = self._queue.get(timeout=LINE_WAIT_S)
+                if line is None:
+                    raise StopIteration
+                return line
+
+    def _fill(self, stream: IO[bytes]) -> None:
+        for line in stream:
+            self._queue.put(line)
+        self._queue.put(None)
+
+
 def without_credentials() -> dict[str, str]:
-    """Return this process's environment as the local cloud may see it."""
+    """Return this process's environment without the variables that the local cloud must not see."""
     unwanted = ("PYTHONDONTWRITEBYTECODE", "STACK_LOCAL_CLOUD")
     return {
         name: value
@@ -62,17 +124,17 @@ def without_credentials() -> dict[str, str]:
 def stop(home: Home) -> bool:
     """Stop the supervisor; False when none runs.
 
-    One that does not answer gets SIGTERM, then SIGKILL, after which its guard ends its children.
-    Raises `UserError` when the process does not end.
+    A supervisor that does not reply gets SIGTERM, then SIGKILL, after which its guard ends its
+    children. Raises `UserError` when the process does not end.
     """
     pid = holder(home.lock)
     if pid is None:
         return False
     if control.ask(home.socket, {"do": "stop"}) is None and pid:
         _signal(pid, signal.SIGTERM)
-    if not _wait_until_stopped(home, STOP_S):
+    if not _wait_until_stopped(home, STOP_TIMEOUT_S):
         _signal(pid, signal.SIGKILL)
-        if not _wait_until_stopped(home, STOP_S):
+        if not _wait_until_stopped(home, STOP_TIMEOUT_S):
             raise UserError(f"process {pid} does not end: look at {home.log}")
     return True
 
@@ -91,16 +153,17 @@ def _wait_until_stopped(home: Home, seconds: float) -> bool:
     return True
 
 
-def provider(
+def provider_address(
     home: Home, stack: str, *, frontend: bool, say: Callable[[str], None]
 ) -> Mapping[str, Any]:
-    """Return where the gRPC provider listens: `port`, and `config_overrides` of the stack.
+    """Return the `port` of the gRPC provider, and the stack's `config_overrides`.
 
-    Starts the local cloud when it does not run. Raises `UserError` with what it says instead.
+    Starts the local cloud when it does not run. Raises `UserError` with the reason when it cannot
+    provide one. say: shows one line of text to the user.
     """
     if holder(home.lock) is None:
         _start_without_evaluation(home, frontend=frontend, say=say)
-    deadline = time.monotonic() + PROVIDER_S
+    deadline = time.monotonic() + PROVIDER_TIMEOUT_S
     while True:
         reply = control.ask(home.socket, {"do": "provide", "stack": stack})
         if reply is not None and "error" in reply:
@@ -108,7 +171,7 @@ def provider(
         if reply is not None and "port" in reply:
             return reply
         if holder(home.lock) is None or time.monotonic() > deadline:
-            raise UserError(f"the local cloud does not answer: see {home.log}")
+            raise UserError(f"the local cloud does not reply: see {home.log}")
         time.sleep(0.1)
 
 
@@ -120,13 +183,58 @@ def _start_without_evaluation(home: Home, *, frontend: bool, say: Callable[[str]
         match event["kind"]:
             case "ready":
                 say(
-                    "The local cloud is running, and keeps running after this command: `stack status`, `stack logs`, `stack down`."
+                    "The local cloud is running, and keeps running after this command: "
+                    "`stack status`, `stack logs`, `stack down`."
                 )
                 return
             case "error":
                 raise UserError(event["text"])
             case "message":
                 say(event["text"])
-            case _:
+            case _:  # other events concern an evaluation
                 pass
     raise UserError(f"the local cloud has ended: see {home.log}")
+
+
+def supervisor_pid(home: Home) -> int | None:
+    """Return the process that runs the local cloud, or None."""
+    return holder(home.lock)
+
+
+def status(home: Home) -> Mapping[str, Any] | None:
+    """Return the supervisor's status; None while it starts or stops."""
+    return control.ask(home.socket, {"do": "status"})
+
+
+def forget(home: Home, stack: str) -> None:
+    """Let a running local cloud forget a stack that has been removed."""
+    control.ask(home.socket, {"do": "forget", "stack": stack})
+
+
+def delete(home: Home) -> None:
+    """Stop the local cloud and delete its data."""
+    stop(home)
+    from stack.local.lambda_.packages import remove
+    from stack.local.neon.postgres.server import Postgres
+
+    Postgres.remove(home.path / "postgres")
+    remove(home.path)
+    if home.socket.parent != home.path:
+        shutil.rmtree(home.socket.parent, ignore_errors=True)
+
+
+def run_psql(url: str, arguments: Sequence[str]) -> int:
+    """Run psql in the foreground; return its exit code."""
+    from stack.local.neon.postgres.data_directory import programs
+
+    address = urlsplit(url)
+    variables = {
+        "PGHOST": address.hostname or "",
+        "PGPORT": str(address.port),
+        "PGUSER": unquote(address.username or ""),
+        "PGPASSWORD": unquote(address.password or ""),  # arguments are visible to other users
+        "PGDATABASE": unquote(address.path[1:]),
+    }
+    return subprocess.run(
+        [programs() / "psql", *arguments], env={**os.environ, **variables}, check=False
+    ).returncode

@@ -1,4 +1,4 @@
-"""Deploys the program to the local cloud: evaluates it and waits until the API answers."""
+"""Deploys the program to the local cloud: evaluates it, then checks that the API responds."""
 
 import http.client
 import json
@@ -22,17 +22,18 @@ from stack.local.system import events
 from stack.local.system.files import write_private
 from stack.local.system.paths import Home
 
-HEALTH_CHECK_S = 40.0  # more than the gateway's own limit of 30
+HEALTH_CHECK_TIMEOUT_S = 40.0  # longer than the gateway's own timeout of 30 s
 FRONTEND = "frontend"
 PROGRAM_PACKAGES = ("bundle", "components", "config")
 
 
 class Deployment:
-    """Deploys one stack, as often as it is asked to, one evaluation at a time.
+    """Deploys one stack, any number of times, one evaluation at a time.
 
     Methods block and are for threads other than the event loop's. Each raises `UserError` when the
-    program is refused, a resource fails or the API does not answer; what exists already stays.
-    `outputs` are those of the last successful evaluation, secrets in the clear.
+    program is refused, a resource fails or the API does not respond; what exists already stays.
+
+    outputs: of the last successful evaluation, secrets in the clear.
     """
 
     def __init__(self, home: Home, stack: str, cloud: Cloud, cancelled: threading.Event) -> None:
@@ -48,10 +49,8 @@ class Deployment:
             self.outputs = values.reveal(self._evaluate())
 
     def _evaluate(self) -> Mapping[str, Any]:
-        from stack.local.registry import (
-            FUNCTIONS,
-            HANDLERS,
-        )  # the providers' SDKs are imported while the database starts
+        # Imports the providers' SDKs, while the database starts.
+        from stack.local.registry import FUNCTIONS, HANDLERS
 
         settings = stack_config.load(
             self._home.root, self._stack, config_overrides=self._cloud.config_overrides(self._stack)
@@ -82,7 +81,7 @@ class Deployment:
         )
         try:
             outputs = evaluation.run()
-        except pulumi.RunError as error:  # how a program says that it cannot go on
+        except pulumi.RunError as error:  # raised by a program to report an error
             raise UserError(str(error)) from error
         secret = [name for name, value in outputs.items() if values.holds(value, values.Secret)]
         write_private(self._home.secret_outputs, json.dumps(sorted(secret)) + "\n")
@@ -91,7 +90,10 @@ class Deployment:
         return outputs
 
     def deploy(self) -> None:
-        """Evaluate the program, then check that the API answers; npm packages are installed meanwhile."""
+        """Evaluate the program, then check that the API responds.
+
+        The frontend's npm packages are installed at the same time.
+        """
         packages = threading.Thread(
             target=self._cloud.sites.prepare,
             args=(self._home.root / FRONTEND, self._cancelled),
@@ -103,26 +105,29 @@ class Deployment:
         self.check_health()
 
     def redeploy(self) -> None:
-        """Deploy after a change of the program, whose modules are imported again."""
+        """Deploy a changed program: its modules are imported again."""
         sdk.forget_modules(self._home.root, PROGRAM_PACKAGES)
         self.deploy()
 
     def check_health(self) -> None:
-        """Start the function and ask the API for `GET /`. Raises `UserError` with the log's last lines when it does not answer."""
+        """Start the function and request `GET /` of the API.
+
+        Raises `UserError` when the response is not 200 or does not come.
+        """
         self._cloud.functions.start(self.outputs["function_name"], "live")
         address = urlsplit(self.outputs["api_url"])
         connection = http.client.HTTPConnection(
-            "127.0.0.1", address.port or 80, timeout=HEALTH_CHECK_S
+            "127.0.0.1", address.port or 80, timeout=HEALTH_CHECK_TIMEOUT_S
         )
         try:
             connection.request("GET", "/", headers={"Host": address.netloc})
             status = connection.getresponse().status
         except OSError as error:
-            raise UserError(f"{self.outputs['api_url']} does not answer: {error}") from None
+            raise UserError(f"{self.outputs['api_url']} does not respond: {error}") from None
         finally:
             connection.close()
         if status != 200:
-            raise UserError(f"{self.outputs['api_url']}/ answers {status}: see `stack logs`")
+            raise UserError(f"{self.outputs['api_url']}/ responds with {status}: see `stack logs`")
 
 
 def _document(outputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import argparse
 
 
 def up_flags() -> argparse.ArgumentParser:
-    """A parser to be given as a parent."""
+    """Return a parser for `parents=` of another one."""
     flags = argparse.ArgumentParser(add_help=False)
     flags.add_argument(
         "--port",
@@ -16,7 +16,7 @@ def up_flags() -> argparse.ArgumentParser:
         "--no-frontend",
         dest="frontend",
         action="store_false",
-        help="leave the dashboard out: no Node is needed",
+        help="run without the dashboard; no Node is needed",
     )
     flags.add_argument("--watch", action="store_true", help="serve a saved change at once")
     flags.add_argument(

@@ -1,4 +1,8 @@
-"""The one process that holds the local cloud: started by `stack up`, stopped by Ctrl-C, `stack down`, or its starter's end."""
+"""The supervisor: the process that runs the local cloud.
+
+`stack up` and `stack pulumi` start it. It ends at SIGINT, SIGTERM or SIGHUP, at `stack down`, and,
+with `--attached`, when the process that started it ends.
+"""
 
 import argparse
 import asyncio
@@ -8,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,32 +28,43 @@ if TYPE_CHECKING:
     from stack.local.pulumi_provider.server import ProviderServer
 
 FAILED, ALREADY_RUNNING = 1, 4
-CHECK_S = 1.0
+HEALTH_CHECK_INTERVAL_S = 1.0
 
 
 class Supervisor:
-    """Runs from the lock to the last child's end; `run` returns the exit code."""
+    """Runs the local cloud from acquiring the lock until the last child process has ended.
+
+    The event loop serves HTTP and the control socket. Evaluations block, so they run in the
+    deployment thread (`_deploy`), which also waits for changes with `--watch`. `_stop` is the only
+    way to end: it sets `_cancelled`, which that thread polls, and `_stopping`, which the loop
+    awaits.
+    """
 
     def __init__(self, home: Home, options: argparse.Namespace) -> None:
         self._home = home
         self._options = options
-        self._begun = time.monotonic()
+        self._started = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._cancelled = threading.Event()
         self._ready = False
-        self._code = 0
+        self._exit_code = 0
         self._cloud: Cloud | None = None
         self._provider: ProviderServer | None = None
         self._provider_lock = threading.Lock()
 
     async def run(self) -> int:
+        """Run until stopped and return the exit code."""
         self._home.make()
         lock = Lock(self._home.lock)
         if not lock.acquire():
             pid = holder(self._home.lock)
-            text = f"the local cloud of this checkout runs already (process {pid}): see `stack status`, or `stack down` first"
-            return self._fail(text, ALREADY_RUNNING)
+            return self._fail(
+                f"the local cloud of this checkout runs already (process {pid}): "
+                "see `stack status`, or `stack down` first",
+                ALREADY_RUNNING,
+            )
+        # The lock is released last: whoever gets it finds no process of this supervisor.
         try:
             for sentence in sweep(self._home.run):
                 events.message(sentence)
@@ -68,15 +83,17 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._loop.add_signal_handler(number, self._stop)
         cloud = self._cloud = Cloud(_cloud_options(self._home, self._options), guard, self._loop)
-        server = await control.listen(self._home.socket, self._answer)
+        server = await control.listen(self._home.socket, self._handle_request)
         if self._options.attached:
-            threading.Thread(target=self._await_starter, daemon=True).start()
-        work = asyncio.create_task(asyncio.to_thread(self._work, cloud))
-        work.add_done_callback(self._worked)
+            threading.Thread(target=self._stop_with_starter, daemon=True).start()
+        deployment = asyncio.create_task(asyncio.to_thread(self._deploy, cloud))
+        deployment.add_done_callback(self._on_deployment_ended)
         health = asyncio.create_task(self._health_loop(cloud))
         try:
             await self._stopping.wait()
-            await asyncio.wait([work])
+            # The thread may be in the middle of an operation on the cloud's services. It ends soon,
+            # because `_cancelled` is set, and only then are the services stopped.
+            await asyncio.wait([deployment])
         finally:
             health.cancel()
             if self._provider is not None:
@@ -84,85 +101,98 @@ class Supervisor:
             await cloud.stop()
             server.close()
             self._home.socket.unlink(missing_ok=True)
-        return self._code
+        return self._exit_code
 
-    def _work(self, cloud: Cloud) -> None:
-        """The thread that evaluates; ends with the first failure, or with the last change that is watched for."""
+    def _deploy(self, cloud: Cloud) -> None:
+        """Start the services and deploy the program; with `--watch`, redeploy until cancelled.
+
+        Runs in a thread of its own. Without `--watch`, a failure stops the supervisor.
+        """
+        # Postgres takes about as long to start as the Pulumi SDK and the providers' SDKs take to
+        # be imported, so they do so at the same time. Handlers that need the database wait for it.
         starting = threading.Thread(target=cloud.start, args=(self._cancelled,), name="start")
         starting.start()
         if not self._options.evaluate:
-            self._serve_engine(cloud)
+            self._wait_for_database(cloud)
             starting.join()
             return
-        from stack.local.daemon.deployment import (
-            Deployment,
-        )  # Pulumi's SDK is imported while the database starts
+        from stack.local.daemon.deployment import Deployment
         from stack.local.daemon.watch import Watch
 
         deployment = Deployment(self._home, self._options.stack, cloud, self._cancelled)
+        # `Watch` takes its first snapshot here, before the evaluation reads the files: a file that
+        # is saved meanwhile is deployed by the first redeployment.
         watch = (
             Watch(self._home.root, deployment, cloud, self._attempt, self._cancelled)
             if self._options.watch
             else None
         )
         if self._attempt(deployment.deploy):
-            self._ready = True
-            events.emit("ready", seconds=round(time.monotonic() - self._begun, 3))
+            self._emit_ready()
         elif watch is None:
             self._loop.call_soon_threadsafe(self._stop)
         if watch is not None:
             watch.run()
         starting.join()
 
-    def _serve_engine(self, cloud: Cloud) -> None:
-        """What `stack pulumi` starts: nothing is evaluated here, the engine does it."""
-        self._ready = self._attempt(cloud.wait_for_postgres)
-        if self._ready:
-            events.emit("ready", seconds=round(time.monotonic() - self._begun, 3))
+    def _wait_for_database(self, cloud: Cloud) -> None:
+        """Report readiness for `stack pulumi`, whose engine evaluates the program itself."""
+        if self._attempt(cloud.wait_for_postgres):
+            self._emit_ready()
         else:
             self._loop.call_soon_threadsafe(self._stop)
 
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        """Nothing is left that would end this process when its thread has broken off."""
+    def _emit_ready(self) -> None:
+        self._ready = True
+        events.emit("ready", seconds=round(time.monotonic() - self._started, 3))
+
+    def _on_deployment_ended(self, task: asyncio.Task[None]) -> None:
+        """Stop after an internal error in the deployment thread."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
-            self._fail(_trace(error, self._home.root))
+            self._fail(_describe(error, self._home.root))
             self._stop()
 
-    def _attempt(self, what: Any) -> bool:
+    def _attempt(self, operation: Callable[[], Any]) -> bool:
+        """Run an operation and report its error; return whether it succeeded."""
         try:
-            what()
+            operation()
         except (UserError, AbandonedError) as error:
             text = str(error)
-        except Exception as error:  # noqa: BLE001 - what a program raises is its author's to see
-            text = _trace(error, self._home.root)
+        except Exception as error:  # noqa: BLE001 - the program may raise anything
+            text = _describe(error, self._home.root)
         else:
-            self._code = 0  # what failed before has been put right
+            self._exit_code = 0  # with `--watch`, an earlier failure has been corrected
             return True
-        if not self._cancelled.is_set():
+        if not self._cancelled.is_set():  # else the failure is only a result of the stop
             self._fail(text)
         return False
 
     async def _health_loop(self, cloud: Cloud) -> None:
         while True:
-            await asyncio.sleep(CHECK_S)
+            await asyncio.sleep(HEALTH_CHECK_INTERVAL_S)
             if sentence := await asyncio.to_thread(cloud.restart_postgres_if_down, self._cancelled):
                 events.message(sentence)
 
-    def _await_starter(self) -> None:
-        """A starter that is gone, `kill -9` included, has closed our input."""
-        while os.read(
-            sys.stdin.fileno(), 1
-        ):  # unbuffered: this thread is left behind, with no lock held
+    def _stop_with_starter(self) -> None:
+        """Stop when the process that started this one ends, by SIGKILL too.
+
+        Its end of the pipe on standard input is closed then.
+        """
+        # An unbuffered read: the thread still blocks in it when the interpreter exits, and must
+        # not hold the lock of `sys.stdin`'s buffer, which the interpreter acquires to close it.
+        while os.read(sys.stdin.fileno(), 1):
             pass
         self._loop.call_soon_threadsafe(self._stop)
 
-    async def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _handle_request(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Reply to a request on the control socket. Unknown requests get the status."""
         if request.get("do") == "stop":
+            # Delayed, so that the reply is sent before the socket is closed.
             self._loop.call_later(0.01, self._stop)
             return {"stopping": True}
         if request.get("do") == "provide" and self._cloud is not None:
-            return await asyncio.to_thread(self._provide, self._cloud, str(request["stack"]))
+            return await asyncio.to_thread(self._start_provider, self._cloud, str(request["stack"]))
         if request.get("do") == "forget" and self._cloud is not None:
             self._cloud.forget(str(request["stack"]))
             return {}
@@ -170,18 +200,20 @@ class Supervisor:
             "pid": os.getpid(),
             "stack": self._options.stack if self._options.evaluate else None,
             "ready": self._ready,
-            "seconds": round(time.monotonic() - self._begun),
+            "seconds": round(time.monotonic() - self._started),
             "stacks": {} if self._cloud is None else self._cloud.addresses(),
         }
 
-    def _provide(self, cloud: Cloud, stack: str) -> Mapping[str, Any]:
-        """Where the engine finds the provider, and what this machine settles of the stack's configuration; or why not."""
-        from stack.local.pulumi_provider.server import (
-            ProviderServer,
-        )  # gRPC and the providers' SDKs, which `stack up` can do without
+    def _start_provider(self, cloud: Cloud, stack: str) -> Mapping[str, Any]:
+        """Start the gRPC provider unless it runs.
+
+        Return its port and the stack's `config_overrides`, or the reason why there is none.
+        """
+        # gRPC is imported here, because `stack up` does not need it.
+        from stack.local.pulumi_provider.server import ProviderServer
 
         try:
-            with self._provider_lock:
+            with self._provider_lock:  # two commands may ask at the same time
                 if self._provider is None:
                     self._provider = ProviderServer(cloud, self._home.root, events.message)
             return {"port": self._provider.port, "config_overrides": cloud.config_overrides(stack)}
@@ -193,22 +225,22 @@ class Supervisor:
         self._stopping.set()
 
     def _fail(self, text: str, code: int = FAILED) -> int:
-        self._code = code
+        self._exit_code = code
         events.emit("error", text=text, code=code)
         return code
 
 
-def _trace(error: Exception, root: Path) -> str:
-    """The error with the places in the checkout that led to it."""
-    places = [
+def _describe(error: Exception, root: Path) -> str:
+    """Return the error with the last lines of the checkout's own code that led to it."""
+    frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename).is_relative_to(root)
     ]
-    inside = [frame for frame in places if ".venv" not in Path(frame.filename).parts]
+    own = [frame for frame in frames if ".venv" not in Path(frame.filename).parts]
     lines = [
         f"  {Path(frame.filename).relative_to(root)}:{frame.lineno} in {frame.name}"
-        for frame in inside[-6:]
+        for frame in own[-6:]
     ]
     return "\n".join([f"{type(error).__name__}: {error}", *lines])
 
@@ -225,12 +257,16 @@ def _cloud_options(home: Home, options: argparse.Namespace) -> CloudOptions:
 
 
 def main(arguments: Sequence[str]) -> int:
-    own = argparse.ArgumentParser(parents=[up_flags()])
-    own.add_argument("--root", type=Path, required=True)
-    own.add_argument("--stack", default="local")
-    own.add_argument("--attached", action="store_true")
-    own.add_argument("--no-evaluation", dest="evaluate", action="store_false")
-    options = own.parse_args(arguments)
+    """Run a supervisor; exit codes 0, 1 failed, 4 another one runs."""
+    # A background job of a non-interactive shell starts with SIGINT ignored, and children would
+    # inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    parser = argparse.ArgumentParser(parents=[up_flags()])
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--stack", default="local")
+    parser.add_argument("--attached", action="store_true")
+    parser.add_argument("--no-evaluation", dest="evaluate", action="store_false")
+    options = parser.parse_args(arguments)
 
     async def run() -> int:
         return await Supervisor(Home(options.root), options).run()

@@ -1,4 +1,8 @@
-"""`--watch`: a saved change in `service/` is served at once, one in `frontend/` or the program after its evaluation."""
+"""`stack up --watch`: deploys saved changes.
+
+A change of `service/` alone only replaces the function's code; any other change (migrations,
+frontend, program) redeploys the stack.
+"""
 
 import contextlib
 import os
@@ -12,7 +16,9 @@ from stack.local.daemon.deployment import Deployment
 from stack.local.system import events
 
 POLL_S = 0.1
-SETTLE_S = 0.05  # an editor may write a file in several steps
+# Changes count as complete when nothing has changed for this long: an editor may write a file in
+# several steps, and a checkout of a branch writes many files.
+DEBOUNCE_S = 0.05
 IGNORED = {"node_modules", ".next", "out", "__pycache__", ".venv", ".local", ".git"}
 SERVICE, MIGRATIONS = Path("service"), Path("service/migrations")
 WATCHED = (
@@ -26,10 +32,14 @@ WATCHED = (
 )
 
 Snapshot = dict[Path, tuple[int, int]]
+"""Modification time (ns) and size of each watched file, by its path below the root."""
 
 
 class Watch:
-    """Polls the checkout, which works on every file system, and hands changes on; for a thread of its own."""
+    """Polls the checkout for changes, which works on every file system, and deploys them.
+
+    attempt: runs a deployment, reports its error, and returns whether it succeeded.
+    """
 
     def __init__(
         self,
@@ -44,17 +54,23 @@ class Watch:
         self._cloud = cloud
         self._attempt = attempt
         self._cancelled = cancelled
-        self._before = self.snapshot()
+        self._initial = self.snapshot()
 
     def run(self) -> None:
-        """Until cancelled. What was saved since this object was made counts, so make it before the first evaluation."""
-        before = self._before
+        """Deploy changes until cancelled.
+
+        The first comparison is with the files as they were when this object was constructed, so
+        construct it before the first deployment.
+        """
+        before = self._initial
         while not self._cancelled.wait(POLL_S):
             now = self.snapshot()
             if now == before:
                 continue
-            while not self._cancelled.wait(SETTLE_S) and (later := self.snapshot()) != now:
+            while not self._cancelled.wait(DEBOUNCE_S) and (later := self.snapshot()) != now:
                 now = later
+            # `now` is taken before the deployment. A file that is saved while it runs differs from
+            # `now` in the next round, so it is not missed.
             changed = {
                 path for path in before.keys() | now.keys() if before.get(path) != now.get(path)
             }
@@ -62,30 +78,29 @@ class Watch:
             self._apply(changed)
 
     def snapshot(self) -> Snapshot:
-        """Time and size of every watched file, by its path below the root."""
+        """Return the current time and size of every watched file."""
         found: Snapshot = {}
         for path in (*WATCHED, *self._root.glob("Pulumi*.yaml")):
             for file in _files(self._root / path):
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
                     stat = file.stat()
                     found[file.relative_to(self._root)] = (stat.st_mtime_ns, stat.st_size)
         return found
 
     def _apply(self, changed: set[Path]) -> None:
         names = ", ".join(sorted(map(str, changed))[:3]) + (" …" if len(changed) > 3 else "")
-        if (
-            all(
-                path.is_relative_to(SERVICE) and not path.is_relative_to(MIGRATIONS)
-                for path in changed
-            )
-            and self._deployment.outputs
-        ):
-            done = self._attempt(self._swap)
-        else:
-            done = self._attempt(self._deployment.redeploy)
-        events.message(f"{names}: {'served' if done else 'not served, what ran before still runs'}")
+        code_only = all(
+            path.is_relative_to(SERVICE) and not path.is_relative_to(MIGRATIONS) for path in changed
+        )
+        # Without outputs no deployment has succeeded yet, so there is no function to update.
+        deploy_code = code_only and self._deployment.outputs
+        done = self._attempt(self._replace_code if deploy_code else self._deployment.redeploy)
+        events.message(
+            f"{names}: {'served' if done else 'not served, the previous version still runs'}"
+        )
 
-    def _swap(self) -> None:
+    def _replace_code(self) -> None:
+        """Serve the new code without an evaluation, as the next version of the function."""
         self._cloud.functions.swap(
             self._deployment.outputs["function_name"], self._root / build_code(self._root).path
         )
@@ -96,6 +111,7 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     for directory, directories, names in os.walk(path):
+        # In place: `os.walk` then does not descend into the ignored directories.
         directories[:] = [name for name in directories if name not in IGNORED]
         for name in names:
             if not name.endswith((".pyc", "~", ".swp", ".tsbuildinfo")) and name != "next-env.d.ts":

@@ -1,4 +1,8 @@
-"""Evaluates the program in this process, twice: a preview that plans and refuses, then the update."""
+"""Evaluates the program in this process, twice: first the preview, then the update.
+
+The preview plans each step and refuses what cannot be done; only then does the update change
+anything.
+"""
 
 import os
 import threading
@@ -19,10 +23,14 @@ P = TypeVar("P", bound=Pass)
 
 @dataclass(kw_only=True)
 class Evaluation:
-    """One update of a stack on this machine.
+    """One update of a local stack.
 
-    Raises `UserError` with nothing changed when the preview refuses. When the update fails, what it
-    has provisioned stays, and the next run continues from there.
+    Raises `UserError` when the preview refuses; nothing has been changed then. When the update
+    fails, the resources that it has provisioned stay, and the next run continues from there.
+
+    context: returns a handler's context for a URN ("" where there is none).
+    report: receives the progress of each resource.
+    cancelled: when it is set, the evaluation ends at the next request of the program.
     """
 
     program: sdk.Program
@@ -34,14 +42,14 @@ class Evaluation:
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> Mapping[str, Any]:
-        """Preview and update; the stack's outputs, secret ones as `values.Secret`."""
+        """Preview, then update; return the stack's outputs, secret ones as `values.Secret`."""
         self.preview()
         update = self._evaluate(Update, preview=False)
-        update.delete_leftovers()
+        update.delete_obsolete_resources()
         return update.outputs
 
     def preview(self) -> Preview:
-        """Run the first pass alone."""
+        """Run the first pass alone and return its plan."""
         preview = self._evaluate(Preview, preview=True)
         preview.check_deletions()
         return preview
@@ -63,7 +71,10 @@ class Evaluation:
 
 @contextmanager
 def _working_directory(directory: Path) -> Generator[None]:
-    """Change to a program's directory, as the CLI does. Only one evaluation runs in a process."""
+    """Change to a program's directory, as the CLI does.
+
+    The directory is the process's, so only one evaluation may run at a time.
+    """
     before = Path.cwd()
     os.chdir(directory)
     try:

@@ -1,4 +1,10 @@
-"""The two passes of an evaluation: `Preview` plans and refuses, `Update` provisions the resources."""
+"""The two passes of an evaluation: `Preview` plans and refuses, `Update` provisions the resources.
+
+They implement the part of Pulumi's engine that `stack up` needs: each registration of the program
+is compared with the stack's state, which gives the step (create, update, replace, same). A resource
+that is replaced is deleted after the pass, when its dependents already use the new one; so is a
+resource that the program no longer registers.
+"""
 
 import threading
 import time
@@ -16,16 +22,17 @@ PROVIDER_PREFIX = "pulumi:providers:"
 
 
 class ResourceError(UserError):
-    """A resource that could not be provisioned; the text names it."""
+    """Raised for a resource that cannot be provisioned or deleted; the text names it."""
 
 
 @dataclass(kw_only=True)
 class Pass:
-    """One evaluation of the program, in the place of Pulumi's engine (`sdk.Host`).
+    """Handles the program's requests during one evaluation (implements `sdk.Host`).
 
-    context: makes the handlers' context for a URN ("" where there is none).
-    report: receives the progress of each resource.
-    cancelled: ends the pass at its next call with `UserError`.
+    Its methods are called from several threads, for independent resources at the same time. The
+    fields are those of `Evaluation`.
+
+    registered: by URN, what the program has registered so far. outputs: of the stack.
     """
 
     program: sdk.Program
@@ -45,7 +52,10 @@ class Pass:
             raise UserError("stopped")
 
     def register(self, registration: sdk.Registration) -> tuple[str, Mapping[str, Any]]:
-        """Check a registration and hand a custom resource to its handler; id and outputs."""
+        """Check a registration and pass a custom resource to its handler; return id and outputs.
+
+        Raises `UserError` for a name that is used twice, an unknown type or refused inputs.
+        """
         self.raise_if_cancelled()
         with self._lock:
             if registration.urn in self.registered:
@@ -53,7 +63,7 @@ class Pass:
                     f"the name {registration.name!r} is used twice for {registration.type}"
                 )
             self.registered[registration.urn] = registration
-        if not registration.custom:
+        if not registration.custom:  # a component exists in the program only
             return "", {}
         if registration.type.startswith(PROVIDER_PREFIX):
             return registration.name, registration.inputs
@@ -67,32 +77,35 @@ class Pass:
         raise NotImplementedError
 
     def finish(self, urn: str, outputs: Mapping[str, Any]) -> None:
-        """Keep the stack's outputs; those of components are not used."""
+        """Store the stack's outputs; those of components are not used."""
         if urn.split("::")[2] == sdk.STACK_TYPE:
             self.outputs = outputs
 
     def read(self, type_: str, name: str, identity: str) -> tuple[str, Mapping[str, Any]]:
-        """Look up a resource that the program reads with `.get`; id and outputs."""
+        """Return id and outputs of a resource that the program reads by `.get`.
+
+        Raises `UserError` when there is none.
+        """
         self.raise_if_cancelled()
         handler = base.find_handler(self.handlers, type_, name)
         found = handler.look_up(self.context(""), identity)
         if found is None:
             raise UserError(f"{type_} {name!r}: there is no {identity}")
-        return found[0], values.mark(found[1], handler.secrets)
+        return found[0], values.mark_secrets(found[1], handler.secrets)
 
     def invoke(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Call a provider function; its arguments and results together."""
+        """Call a provider function and return its arguments and results together."""
         self.raise_if_cancelled()
         function = base.find_function(self.functions, token)
         results = function.call(self.context(""), values.reveal(arguments))
-        return values.mark({**arguments, **results}, function.secrets)
+        return values.mark_secrets({**arguments, **results}, function.secrets)
 
     def log(self, message: str) -> None:
-        """Pass on what the program logs."""
+        """Show a message that the program logs."""
         self.context("").progress(message)
 
     def _plain(self, registration: sdk.Registration) -> dict[str, Any]:
-        """Return the inputs without secret wrappers, archives with their hashes."""
+        """Return the inputs without nulls and secret wrappers, archives with their hashes."""
         root = self.program.path.parent
         inputs = {key: value for key, value in registration.inputs.items() if value is not None}
         return values.transform(
@@ -100,8 +113,11 @@ class Pass:
             lambda leaf: leaf.hashed(root) if isinstance(leaf, values.Archive) else leaf,
         )
 
-    def _present(self, urn: str, handler: ResourceHandler) -> ResourceState | None:
-        """Return a resource's state with its current outputs; None when it does not exist."""
+    def _current(self, urn: str, handler: ResourceHandler) -> ResourceState | None:
+        """Return a resource's state with its current outputs; None when it does not exist.
+
+        The state may name a resource that has been deleted from the local cloud since.
+        """
         old = self.state.get(urn)
         if old is None:
             return None
@@ -133,12 +149,14 @@ def _step(
     """Return the operation for a resource, and the inputs that changed."""
     if old is None:
         return Step.CREATE, frozenset()
-    changed = base.changes(old.inputs, inputs)
+    changed = base.changed_inputs(old.inputs, inputs)
     if not changed:
         return Step.SAME, changed
     return (Step.REPLACE if changed & handler.replaces else Step.UPDATE), changed
 
 
+# A secret is not tracked inside the inputs that a handler gets (they are revealed). So the names of
+# the secret properties are collected here, and each output of such a name is marked again.
 def _secret_names(registration: sdk.Registration, handler: ResourceHandler) -> frozenset[str]:
     wrapped = {
         key for key, value in registration.inputs.items() if values.holds(value, values.Secret)
@@ -146,18 +164,20 @@ def _secret_names(registration: sdk.Registration, handler: ResourceHandler) -> f
     return handler.secrets | frozenset(registration.secret_outputs) | wrapped
 
 
-def _marked(
+def _mark_secrets(
     registration: sdk.Registration, handler: ResourceHandler, outputs: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    return values.mark(outputs, _secret_names(registration, handler))
+    return values.mark_secrets(outputs, _secret_names(registration, handler))
 
 
 @dataclass(kw_only=True)
 class Preview(Pass):
-    """The first pass: reports what would be done and changes nothing.
+    """The first pass: reports the planned steps and changes nothing.
 
     Raises `UserError` for inputs that a service would refuse, and for protected resources that
     would be replaced or deleted.
+
+    steps: by URN.
     """
 
     steps: dict[str, Step] = field(default_factory=dict[str, Step])
@@ -165,22 +185,25 @@ class Preview(Pass):
     def _custom(
         self, registration: sdk.Registration, handler: ResourceHandler
     ) -> tuple[str, Mapping[str, Any]]:
-        old = self._present(registration.urn, handler)
+        old = self._current(registration.urn, handler)
         inputs = self._plain(registration)
         step, changed = _step(handler, old, inputs)
         self.steps[registration.urn] = step
         self._report(registration, step, Status.PLANNED)
         if old is None or step is Step.REPLACE:
+            # The new resource's id and computed outputs are unknown, so a dependent's input that
+            # uses them counts as changed, and its step is planned accordingly.
             if old is not None and old.protect:
                 raise UserError(
-                    f"{registration.name!r} is protected and a change of {', '.join(sorted(changed))} would replace it"
+                    f"{registration.name!r} is protected "
+                    f"and a change of {', '.join(sorted(changed))} would replace it"
                 )
-            return "", _marked(registration, handler, base.preview_create(handler, inputs))
+            return "", _mark_secrets(registration, handler, base.preview_create(handler, inputs))
         outputs = base.preview_update(handler, old.outputs, inputs, changed)
-        return old.id, _marked(registration, handler, outputs)
+        return old.id, _mark_secrets(registration, handler, outputs)
 
     def check_deletions(self) -> None:
-        """Raise `UserError` for a protected resource that the program does not register any more."""
+        """Raise `UserError` for a protected resource that the program no longer registers."""
         for resource in self.state.all():
             if resource.urn not in self.registered and resource.protect:
                 name = resource.urn.split("::")[-1]
@@ -189,12 +212,12 @@ class Preview(Pass):
 
 @dataclass(kw_only=True)
 class Update(Pass):
-    """The second pass: provisions the resources and keeps the state."""
+    """The second pass: provisions the resources and writes the state."""
 
     def _custom(
         self, registration: sdk.Registration, handler: ResourceHandler
     ) -> tuple[str, Mapping[str, Any]]:
-        old = self._present(registration.urn, handler)
+        old = self._current(registration.urn, handler)
         inputs = self._plain(registration)
         step, _ = _step(handler, old, inputs)
         started = time.monotonic()
@@ -205,7 +228,7 @@ class Update(Pass):
             outputs = base.final_outputs(handler, inputs, computed)
         except Exception as error:
             self._report(registration, step, Status.FAILED, started)
-            raise _of_resource(registration.type, registration.name, error) from error
+            raise _resource_error(registration.type, registration.name, error) from error
         state = ResourceState(
             urn=registration.urn,
             type=registration.type,
@@ -215,10 +238,11 @@ class Update(Pass):
             secrets=sorted(_secret_names(registration, handler)),
             protect=registration.protect,
         )
+        # Written after each resource, so that a killed run continues from here.
         if state != self.state.get(registration.urn):
             self.state.put(state)
         self._report(registration, step, Status.DONE, started)
-        return identity, _marked(registration, handler, outputs)
+        return identity, _mark_secrets(registration, handler, outputs)
 
     def _provision(
         self,
@@ -236,25 +260,31 @@ class Update(Pass):
             return old.id, computed
         if step is Step.UPDATE:
             return old.id, handler.update(context, old.id, old.inputs, inputs)
+        # Create before delete, as in Pulumi, unless the two cannot exist at the same time. In the
+        # latter case the state forgets the old resource at once: when the create fails, the next
+        # run has to create it, not to replace it.
         if registration.delete_before_replace or handler.must_delete_before_create(
             context, old.id, inputs
         ):
             handler.delete(context, old.id, old.inputs)
             self.state.remove(old.urn)
         else:
-            self.state.discard(old)
+            self.state.add_pending_deletion(old)
         return handler.create(context, inputs)
 
-    def delete_leftovers(self) -> None:
-        """Delete replaced resources, then those that the program does not register any more.
+    def delete_obsolete_resources(self) -> None:
+        """Delete replaced resources, then those that the program no longer registers.
 
-        Replaced ones of an earlier, interrupted run count too; the youngest resource goes first.
+        Pending deletions of an earlier, interrupted run are included.
         """
-        for old in self.state.discarded():
+        for old in self.state.pending_deletions():
+            # A replacement that failed and whose change was then reverted leaves the old resource
+            # in use: the entry is dropped, and the resource stays.
             current = self.state.get(old.urn)
             if current is None or current.id != old.id:
                 self._delete(old)
-            self.state.forget(old)
+            self.state.remove_pending_deletion(old)
+        # The state is in the order of creation, so the reverse deletes dependents first.
         for old in reversed(self.state.all()):
             if old.urn not in self.registered:
                 self._delete(old)
@@ -274,10 +304,10 @@ class Update(Pass):
         except Exception as error:
             seconds = time.monotonic() - started
             self.report(replace(progress, status=Status.FAILED, seconds=seconds))
-            raise _of_resource(old.type, name, error) from error
+            raise _resource_error(old.type, name, error) from error
         self.report(replace(progress, status=Status.DONE, seconds=time.monotonic() - started))
 
 
-def _of_resource(type_: str, name: str, error: Exception) -> ResourceError:
-    what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return ResourceError(f"{type_} {name!r}: {what}")
+def _resource_error(type_: str, name: str, error: Exception) -> ResourceError:
+    reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    return ResourceError(f"{type_} {name!r}: {reason}")

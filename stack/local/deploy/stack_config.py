@@ -1,6 +1,7 @@
-"""A stack's configuration as the CLI would hand it to the program: the defaults of `Pulumi.yaml`, then the stack's own file.
+"""Reads a stack's configuration as the Pulumi CLI passes it to the program.
 
-On one machine a third layer is `.local/config.yaml`, which is not committed and may hold secrets in the clear.
+The layers are the defaults of `Pulumi.yaml`, the stack's file `Pulumi.<stack>.yaml`, and locally
+`.local/config.yaml`, which is not committed and may hold secrets in the clear.
 """
 
 import json
@@ -18,7 +19,7 @@ LOCAL_FILE = "config.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class StackSettings:
-    """Project name and the flat configuration, values as texts as the engine sends them."""
+    """Project name and configuration by full key; values are texts, as the engine sends them."""
 
     project: str
     config: Mapping[str, str]
@@ -34,20 +35,30 @@ def load(
     stack: str,
     *,
     config_overrides: Mapping[str, str],
-    personal: bool = True,
-    sealed: str | None = None,
+    read_local_file: bool = True,
+    encrypted_as: str | None = None,
 ) -> StackSettings:
-    """Read the layers; `config_overrides` (short keys) is what the local cloud itself settles, and wins.
+    """Read the layers and merge them.
 
-    personal: read `.local/config.yaml` too. sealed: what stands for an encrypted value, which only the CLI can open.
-    Raises `UserError` for a file that is no YAML map, and for encrypted values where nothing stands for them.
+    config_overrides: by short key; values that the local cloud determines, over all layers.
+    read_local_file: whether to read `.local/config.yaml`.
+    encrypted_as: the value to use for an encrypted one, which only the CLI can decrypt.
+
+    Raises `UserError` for a file that is no YAML map, and for an encrypted value when
+    `encrypted_as` is None.
     """
     document = read_mapping(root / "Pulumi.yaml")
     project = str(document["name"])
     defaults = {key: _default(declaration) for key, declaration in document["config"].items()}
     merged = {
         **defaults,
-        **layers(root, project, (stack,), personal=personal, sealed=sealed),
+        **layers(
+            root,
+            project,
+            (stack,),
+            read_local_file=read_local_file,
+            encrypted_as=encrypted_as,
+        ),
         **config_overrides,
     }
     qualified = {
@@ -65,15 +76,18 @@ def layers(
     project: str,
     stacks: Iterable[str],
     *,
-    personal: bool = True,
-    sealed: str | None = None,
+    read_local_file: bool = True,
+    encrypted_as: str | None = None,
 ) -> dict[str, Any]:
-    """What the stacks' own files say, a later one over an earlier one, and over all what is this machine's alone; by short keys."""
+    """Return the configuration of the stacks' files by short key, without defaults.
+
+    A later stack's file overrides an earlier one's, and `.local/config.yaml` overrides all.
+    """
     merged: dict[str, Any] = {}
     encrypted: dict[str, str] = {}
     for path in (
         *(root / f"Pulumi.{stack}.yaml" for stack in stacks),
-        *([root / ".local" / LOCAL_FILE] if personal else []),
+        *([root / ".local" / LOCAL_FILE] if read_local_file else []),
     ):
         if path.exists():
             document = read_mapping(path)
@@ -84,21 +98,22 @@ def layers(
                 raise UserError(f"{path.name}: config is not a map of keys")
             for key, value in cast("dict[str, Any]", found).items():
                 short = key.removeprefix(f"{project}:")
-                is_sealed = isinstance(value, dict) and "secure" in value
-                merged[short] = sealed if is_sealed and sealed is not None else value
+                is_encrypted = isinstance(value, dict) and "secure" in value
+                merged[short] = encrypted_as if is_encrypted and encrypted_as is not None else value
                 encrypted.pop(short, None)
-                if is_sealed and sealed is None:
+                if is_encrypted and encrypted_as is None:
                     encrypted[short] = f"{path.name}: {key}"
     if encrypted:
         raise UserError(
-            f"{', '.join(encrypted.values())} is encrypted, and only the pulumi CLI can open it. "
-            f"For this machine put it in the clear into .local/{LOCAL_FILE}, which is not committed."
+            f"{', '.join(encrypted.values())} is encrypted, "
+            "and only the pulumi CLI can decrypt it. "
+            f"For `stack up` write it in the clear to .local/{LOCAL_FILE}, which is not committed."
         )
     return merged
 
 
 def qualify(key: str, project: str) -> str:
-    """A key as the engine knows it; those of providers and other projects have their namespace already."""
+    """Return a key with its namespace; keys of providers and other projects have one already."""
     return key if ":" in key else f"{project}:{key}"
 
 

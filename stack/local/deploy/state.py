@@ -1,4 +1,8 @@
-"""What `stack up` has made: one file a stack, written whole after each change, mode 0600, secrets in the clear."""
+"""The state of a stack that `stack up` has deployed.
+
+It is one JSON file for each stack, mode 0600, with secrets in the clear. It is written whole after
+each change.
+"""
 
 import json
 import threading
@@ -14,7 +18,7 @@ from stack.local.system.files import write_private
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceState:
-    """One resource: inputs and outputs are plain; `secrets` names the outputs that are secret."""
+    """One resource. Inputs and outputs are plain; `secrets` names the secret outputs."""
 
     urn: str
     type: str
@@ -26,13 +30,16 @@ class ResourceState:
 
 
 class StackState:
-    """The resources of one stack, in the order in which they were made."""
+    """The resources of one stack, in the order of creation. Safe from any thread.
+
+    Raises `UserError` for a damaged file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._resources: dict[str, ResourceState] = {}
-        self._discarded: list[ResourceState] = []
+        self._pending_deletions: list[ResourceState] = []
         if path.exists():
             self._load()
 
@@ -43,12 +50,13 @@ class StackState:
                 item["urn"]: ResourceState(**values.from_json(item))
                 for item in document["resources"]
             }
-            self._discarded = [
+            self._pending_deletions = [
                 ResourceState(**values.from_json(item)) for item in document["discarded"]
             ]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{self._path} is damaged ({error}): `stack reset` starts anew and deletes the local data"
+                f"{self._path} is damaged ({error}): "
+                "`stack reset` deletes the local data, and `stack up` creates it again"
             ) from None
 
     def get(self, urn: str) -> ResourceState | None:
@@ -67,33 +75,35 @@ class StackState:
             self._resources.pop(urn, None)
             self._save()
 
-    def discard(self, resource: ResourceState) -> None:
-        """It is being replaced: to be deleted once its successor stands. Once only, however often that fails."""
+    def add_pending_deletion(self, resource: ResourceState) -> None:
+        """Record a resource that is being replaced: it is deleted after its replacement exists.
+
+        A resource is recorded once, however often its replacement fails.
+        """
         with self._lock:
-            self._discarded = [
+            self._pending_deletions = [
                 item
-                for item in self._discarded
+                for item in self._pending_deletions
                 if (item.urn, item.id) != (resource.urn, resource.id)
             ] + [resource]
             self._save()
 
-    def discarded(self) -> list[ResourceState]:
-        return list(self._discarded)
+    def pending_deletions(self) -> list[ResourceState]:
+        return list(self._pending_deletions)
 
-    def forget(self, resource: ResourceState) -> None:
-        """A discarded resource has been deleted."""
+    def remove_pending_deletion(self, resource: ResourceState) -> None:
+        """Remove the record of a resource that has been deleted or is in use again."""
         with self._lock:
-            self._discarded.remove(resource)
+            self._pending_deletions.remove(resource)
             self._save()
 
     def _save(self) -> None:
-        resources, discarded = self._resources.values(), self._discarded
         document = {
-            "resources": [_plain(item) for item in resources],
-            "discarded": [_plain(item) for item in discarded],
+            "resources": [_document(item) for item in self._resources.values()],
+            "discarded": [_document(item) for item in self._pending_deletions],
         }
         write_private(self._path, json.dumps(document, indent=1) + "\n")
 
 
-def _plain(resource: ResourceState) -> Any:
+def _document(resource: ResourceState) -> Any:
     return values.to_json({item.name: getattr(resource, item.name) for item in fields(resource)})

@@ -1,1 +1,1 @@
-"""Neon on this machine: projects and branches as databases of an embedded PostgreSQL server."""
+"""Emulates Neon locally: projects and branches are databases of an embedded PostgreSQL server."""

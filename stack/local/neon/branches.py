@@ -1,4 +1,7 @@
-"""Branches of Neon projects: copies of a database on the same server, each with a role and a password of its own."""
+"""Resource handlers of Neon branches: copies of a database on the same server.
+
+Each has a role and a password of its own.
+"""
 
 import secrets
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import Any
 import pulumi_neon as neon
 
 from common.errors import UserError
-from stack.local.neon import projects as projects
+from stack.local.neon import projects
 from stack.local.neon.postgres.server import Postgres
 from stack.local.resources.base import Context, Function, all_known
 from stack.local.resources.bridged import Bridged
@@ -17,21 +20,22 @@ KIND = "neon-branches"
 
 
 class Branch(Bridged):
-    """A branch: the copy has the branch's name, and so has its role, because the one server has one namespace.
+    """A branch: a copy of the default branch's database, taken once, at its creation.
 
-    Only the default branch of a project can be the parent. It is copied once: what changes in the parent later stays there.
+    Database and role have the branch's name: all branches are on one server, so their databases
+    need different names. Only the default branch of a project can be the parent.
     """
 
     sdk = neon.Branch
     data_loss = "the data of the branch"
     supported = frozenset({"projectId", "parentId", "name"})
-    replaces = supported  # Neon renames in place; here the copy and its role are called by the name
+    replaces = supported  # also `name`, which Neon updates: here it names database and role
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
         return (
             []
             if inputs.get("name")
-            else ["name is missing: the copy on this machine is called by it"]
+            else ["name is missing: the local copy of the database is named by it"]
         )
 
     def must_delete_before_create(
@@ -51,8 +55,9 @@ class Branch(Bridged):
                 f"the project {project!r} has no branch {inputs['parentId']!r} that can be copied"
             )
         identity = f"br-{digest(context.urn, project, name)}"
-        present = store.get(KIND, identity) or {}
-        password = present.get("password") or secrets.token_urlsafe(24)
+        existing = store.get(KIND, identity) or {}
+        password = existing.get("password") or secrets.token_urlsafe(24)
+        # The record comes first: whatever is created after it, `delete` can remove.
         store.put(
             KIND,
             identity,
@@ -66,7 +71,7 @@ class Branch(Bridged):
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(KIND, identity)
-        if record is None:  # a default branch, which came with its project
+        if record is None:  # a default branch, which its project created
             found = self.look_up(context, f"{inputs.get('projectId')}/{identity}")
             return None if found is None else found[1]
         return outputs if context.cloud.service(Postgres).database_exists(record["name"]) else None
@@ -80,7 +85,10 @@ class Branch(Bridged):
         context.cloud.store.remove(KIND, identity)
 
     def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
-        """The default branch of a project, by `PROJECT_ID/BRANCH_ID`. As the provider does, `protected` is left out where it is not."""
+        """Return the default branch of a project; `identity` is `PROJECT_ID/BRANCH_ID`.
+
+        `protected` is absent from the outputs of an unprotected branch, as with the provider.
+        """
         project, _, branch = identity.partition("/")
         record = context.cloud.store.get(projects.KIND, project)
         if record is None or branch != projects.default_branch(project):
@@ -90,7 +98,7 @@ class Branch(Bridged):
 
 
 class Endpoint(Bridged, Stored):
-    """The compute of a branch: the one server."""
+    """The compute endpoint of a branch: the address of the local server."""
 
     sdk = neon.Endpoint
     kind = "neon-endpoints"
@@ -127,26 +135,24 @@ class Endpoint(Bridged, Stored):
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         found = super().read(context, identity, inputs, outputs)
-        return (
-            None if found is None else {**found, **self.describe(context, identity, inputs)}
-        )  # the server's port may be another one
+        # The server's port may have changed since the outputs were stored.
+        return None if found is None else {**found, **self.describe(context, identity, inputs)}
 
 
 class GetBranchRolePassword(Function):
-    """Looks up the password of a branch's role."""
+    """Returns the password of a branch's role; "" if there is none, as the provider does."""
 
     token = "neon:index/getBranchRolePassword:getBranchRolePassword"  # noqa: S105 - a function's
     results = frozenset({"password"})
     secrets = results
 
     def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """As the provider does, answer an empty password where there is none to tell."""
         record = context.cloud.store.get(KIND, arguments["branchId"]) or {}
-        mine = (record.get("project"), record.get("name")) == (
+        matches = (record.get("project"), record.get("name")) == (
             arguments["projectId"],
             arguments["roleName"],
         )
-        return {"password": record["password"] if mine else ""}
+        return {"password": record["password"] if matches else ""}
 
 
 def _project(context: Context, identity: str) -> Mapping[str, Any]:
@@ -157,6 +163,4 @@ def _project(context: Context, identity: str) -> Mapping[str, Any]:
 
 
 HANDLERS = (Branch(), Endpoint())
-
-
 FUNCTIONS = (GetBranchRolePassword(),)

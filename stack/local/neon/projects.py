@@ -1,4 +1,4 @@
-"""Neon projects: a role with a password and a database on the embedded Postgres server."""
+"""Resource handler of Neon projects: a role and a database on the embedded Postgres server."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,7 +17,10 @@ KIND = "neon-projects"
 
 
 class Project(Bridged):
-    """A project. The one server has one namespace, so two projects need databases and roles of different names."""
+    """A project with its default branch.
+
+    All projects are on one server, so each needs another name for its database.
+    """
 
     sdk = neon.Project
     data_loss = "its databases with their data"
@@ -31,18 +34,18 @@ class Project(Bridged):
             "branch",
             "defaultEndpointSettings",
             "orgId",
+            "defaultBranchProtected",
         }
-        | {"defaultBranchProtected"}
     )
     replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
     secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
         failures: list[str] = []
-        offered = [f"aws-{name}" for name in NEON_REGIONS]
-        if all_known(inputs, "regionId") and inputs.get("regionId") not in offered:
+        regions = [f"aws-{name}" for name in NEON_REGIONS]
+        if all_known(inputs, "regionId") and inputs.get("regionId") not in regions:
             failures.append(
-                f"regionId is {inputs.get('regionId')!r}, Neon offers {', '.join(offered)}"
+                f"regionId is {inputs.get('regionId')!r}, Neon offers {', '.join(regions)}"
             )
         if (
             all_known(inputs, "branch")
@@ -51,14 +54,15 @@ class Project(Bridged):
             failures.append("branch needs roleName and databaseName")
         if inputs.get("historyRetentionSeconds") is None:
             failures.append(
-                "historyRetentionSeconds is missing: the provider's default is refused on the Free plan"
+                "historyRetentionSeconds is missing: the provider's default is refused on the "
+                "Free plan"
             )
         return failures
 
     def must_delete_before_create(
         self, context: Context, identity: str, inputs: Mapping[str, Any]
     ) -> bool:
-        """The one server has one namespace."""
+        # The name of a database is unique on the server: one of the same name must go first.
         record = context.cloud.store.get(KIND, identity)
         return (
             record is not None
@@ -73,13 +77,18 @@ class Project(Bridged):
         for record in store.find(KIND, database=database).values():
             if record["owner"] != context.urn:
                 raise UserError(
-                    f"the database {database!r} belongs to {record['owner'].split('::')[-1]!r} already: give this one another name"
+                    f"the database {database!r} belongs to {record['owner'].split('::')[-1]!r} "
+                    f"already: give this one another name"
                 )
-        identity, known = next(iter(mine.items()), (f"local-{secrets.token_hex(4)}", {}))
-        if known and not postgres.database_exists(database):
-            store.remove(KIND, identity)  # the data has gone: another database is another project
-            identity, known = f"local-{secrets.token_hex(4)}", {}
-        password = known.get("password") or secrets.token_urlsafe(24)
+        # A creation that was interrupted left a record of this owner: it is continued, so that the
+        # project keeps its id and password.
+        new_identity = f"local-{secrets.token_hex(4)}"
+        identity, existing = next(iter(mine.items()), (new_identity, {}))
+        if existing and not postgres.database_exists(database):
+            # The data has gone. A new id makes dependent resources (migrations) run again.
+            store.remove(KIND, identity)
+            identity, existing = new_identity, {}
+        password = existing.get("password") or secrets.token_urlsafe(24)
         protected = bool(inputs.get("defaultBranchProtected"))
         record = {
             "owner": context.urn,
@@ -135,7 +144,7 @@ def _outputs(
     context: Context, identity: str, role: str, database: str, password: str
 ) -> Mapping[str, Any]:
     host = f"localhost:{context.cloud.service(Postgres).port}"
-    # Not escaped, as Neon's own are not.
+    # Not percent-encoded, like Neon's own.
     uri = f"postgres://{role}:{password}@{host}/{database}"
     return {
         "connectionUri": uri,
@@ -151,11 +160,12 @@ def _outputs(
 
 
 def default_branch(project: str) -> str:
+    """Return the id of a project's default branch."""
     return f"br-{digest(project, 'branch')}"
 
 
 class GetProject(Function):
-    """Looks up a project of any stack of this machine."""
+    """Returns the outputs of a project of any local stack."""
 
     token = "neon:index/getProject:getProject"  # noqa: S105 - a function's
     results = frozenset({"name"}) | (Project().computed - {"defaultEndpointId"})
@@ -165,7 +175,8 @@ class GetProject(Function):
         record = context.cloud.store.get(KIND, arguments["id"])
         if record is None:
             raise UserError(
-                f"there is no Neon project {arguments['id']!r} on this machine: `stack outputs neon_project_id` has the id of one"
+                f"there is no Neon project {arguments['id']!r} on this machine: `stack outputs "
+                f"neon_project_id` prints the id of one"
             )
         found = _outputs(
             context, arguments["id"], record["role"], record["database"], record["password"]
@@ -174,6 +185,4 @@ class GetProject(Function):
 
 
 HANDLERS = (Project(),)
-
-
 FUNCTIONS = (GetProject(),)

@@ -1,1 +1,4 @@
-"""The second way in: Pulumi's own engine, against the same handlers, through a provider that lives in the supervisor."""
+"""`stack pulumi`: Pulumi's own engine deploys to the local cloud.
+
+The supervisor serves a gRPC provider to it, which uses the same resource handlers as `stack up`.
+"""

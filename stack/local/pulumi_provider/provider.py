@@ -1,6 +1,8 @@
-"""The provider that Pulumi's engine talks to: one for all packages, over the table of handlers.
+"""The resource operations of the gRPC provider that Pulumi's engine calls.
 
-Nothing in a call says which package it is for except the type, so one server answers for each of them (`PULUMI_DEBUG_PROVIDERS`).
+One server implements every package. The engine attaches to it instead of starting a plugin
+(`PULUMI_DEBUG_PROVIDERS` maps each package to its port), and a request names the package only
+through the type token in its URN.
 """
 # ruff: noqa: N802 - method names are the protocol's
 
@@ -18,9 +20,9 @@ from google.protobuf import empty_pb2
 from common.errors import UserError
 from config.naming import DEFAULT_REGION
 from stack.local.pulumi_provider import wire
-from stack.local.pulumi_provider.calls import Calls
-from stack.local.pulumi_provider.package import Package
-from stack.local.pulumi_provider.wire import plain, protocol
+from stack.local.pulumi_provider.calls import InFlightCalls
+from stack.local.pulumi_provider.configuration import ConfigurableProvider
+from stack.local.pulumi_provider.wire import encode_with_secrets, plain_properties, protocol
 from stack.local.resources import base, values
 from stack.local.resources.base import Context, ResourceHandler
 from stack.local.resources.store import stack_of
@@ -31,113 +33,125 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Provider(Package):
-    """Implements `ResourceProvider` of Pulumi's `provider.proto`. Methods are called from threads.
+class Provider(ConfigurableProvider):
+    """Implements `ResourceProvider` of Pulumi's `provider.proto` with the resource handlers.
+
+    Methods are called from several threads. In a preview nothing is created or changed.
 
     root: the checkout; paths of archives are relative to it.
+    progress: shows one line of text to the user.
     """
 
     cloud: "Cloud"
     root: Path
     progress: Callable[[str], None]
-    calls: Calls = field(default_factory=Calls)
+    calls: InFlightCalls = field(default_factory=InFlightCalls)
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _told(context):
-            found = base.failures(
-                self._handler(request.urn), values.decode(request.news), self.root
-            )
-            failures = wire.failures((failure.property, failure.reason) for failure in found)
+        with _abort_on_error(context):
+            # `news` is decoded without `reveal`: the check accepts secret and unknown values.
+            inputs = values.decode(request.news)
+            found = base.check_failures(self._handler(request.urn), inputs, self.root)
+            failures = wire.check_failures((failure.property, failure.reason) for failure in found)
+            # What is returned as inputs goes into the state, so it is exactly what was sent.
             return protocol.CheckResponse(inputs=request.news, failures=failures)
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _told(context):
-            handler, new = self._handler(request.urn), plain(request.news)
-            changed = base.changes(plain(request.old_inputs), new)
+        with _abort_on_error(context):
+            handler, new = self._handler(request.urn), plain_properties(request.news)
+            changed = base.changed_inputs(plain_properties(request.old_inputs), new)
             delete_first = handler.must_delete_before_create(
                 self._context(request.urn), request.id, new
             )
-            return wire.difference(changed, changed & handler.replaces, delete_first=delete_first)
+            return wire.diff_response(
+                changed, changed & handler.replaces, delete_first=delete_first
+            )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """Makes it, or takes over what a call that was cut short has made."""
-        with self._call(request.urn, context) as work:
-            handler, inputs = self._handler(request.urn), plain(request.properties)
+        with self._call(request.urn, context) as call:
+            handler, inputs = self._handler(request.urn), plain_properties(request.properties)
             if request.preview:
+                outputs = base.preview_create(handler, inputs)
                 return protocol.CreateResponse(
-                    properties=wire.outputs(handler, base.preview_create(handler, inputs))
+                    properties=encode_with_secrets(outputs, handler.secrets)
                 )
-            identity, computed = handler.create(work, inputs)
+            identity, computed = handler.create(call, inputs)
+            outputs = base.final_outputs(handler, inputs, computed)
             return protocol.CreateResponse(
-                id=identity,
-                properties=wire.outputs(handler, base.final_outputs(handler, inputs, computed)),
+                id=identity, properties=encode_with_secrets(outputs, handler.secrets)
             )
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            handler, old, inputs = (
-                self._handler(request.urn),
-                plain(request.old_inputs),
-                plain(request.news),
-            )
+        with self._call(request.urn, context) as call:
+            handler = self._handler(request.urn)
+            old, inputs = plain_properties(request.old_inputs), plain_properties(request.news)
             if request.preview:
-                outputs = base.preview_update(
-                    handler, plain(request.olds), inputs, base.changes(old, inputs)
-                )
+                # `olds` are the outputs of the state, `old_inputs` its inputs.
+                changed = base.changed_inputs(old, inputs)
+                before = plain_properties(request.olds)
+                outputs = base.preview_update(handler, before, inputs, changed)
             else:
-                outputs = base.final_outputs(
-                    handler, inputs, handler.update(work, request.id, old, inputs)
-                )
-            return protocol.UpdateResponse(properties=wire.outputs(handler, outputs))
+                computed = handler.update(call, request.id, old, inputs)
+                outputs = base.final_outputs(handler, inputs, computed)
+            return protocol.UpdateResponse(properties=encode_with_secrets(outputs, handler.secrets))
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
-        """An answer without an id says that it has gone."""
-        with self._call(request.urn, context) as work:
-            handler, before = self._handler(request.urn), plain(request.properties)
-            inputs = plain(request.inputs)
-            if (
-                inputs or before
-            ):  # what a program has read is refreshed by its outputs: it has no inputs
-                outputs = handler.read(work, request.id, inputs or before, before)
+        """Return the current state of a resource; without an id when it no longer exists.
+
+        The engine calls it for a refresh, for `.get` in a program, and for `pulumi import`.
+        """
+        with self._call(request.urn, context) as call:
+            handler, before = self._handler(request.urn), plain_properties(request.properties)
+            inputs = plain_properties(request.inputs)
+            # A refresh sends the state's properties; one of a resource that the program reads by
+            # `.get` has no inputs, because the engine stores none for it. The first `.get` and an
+            # import send the id alone.
+            if inputs or before:
+                outputs = handler.read(call, request.id, inputs or before, before)
                 found = None if outputs is None else (request.id, outputs)
-            else:  # `.get` in a program, or an import: the id is all that is known
-                found = handler.look_up(work, request.id)
+            else:
+                found = handler.look_up(call, request.id)
             if found is None:
                 return protocol.ReadResponse()
             identity, outputs = found
-            present = {
-                name: outputs[name] for name in inputs or handler.supported if name in outputs
-            }
+            # A refresh compares inputs too: they get the values that exist now.
+            names = inputs or handler.supported
+            current_inputs = {name: outputs[name] for name in names if name in outputs}
             return protocol.ReadResponse(
                 id=identity,
-                properties=wire.outputs(handler, outputs),
-                inputs=values.encode(present),
+                properties=encode_with_secrets(outputs, handler.secrets),
+                inputs=values.encode(current_inputs),
             )
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with self._call(request.urn, context) as work:
-            self._handler(request.urn).delete(work, request.id, plain(request.old_inputs))
+        with self._call(request.urn, context) as call:
+            inputs = plain_properties(request.old_inputs)
+            self._handler(request.urn).delete(call, request.id, inputs)
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:
-        with _told(context):
-            function = base.find_function(self.table.functions, request.tok)
-            arguments = plain(request.args)
-            answer = function.call(self._context(""), arguments)
+        with _abort_on_error(context):
+            function = base.find_function(self.registry.functions, request.tok)
+            arguments = plain_properties(request.args)
+            result = {**arguments, **function.call(self._context(""), arguments)}
+            # The field is called "return", which Python does not allow as a keyword argument.
             return protocol.InvokeResponse(
-                **{"return": wire.marked({**arguments, **answer}, function.secrets)}
+                **{"return": encode_with_secrets(result, function.secrets)}
             )
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
+        # Several engines may use this server at a time; each has a connection of its own.
         self.calls.cancel(context.peer())
         return empty_pb2.Empty()
 
     def _handler(self, urn: str) -> ResourceHandler:
-        return base.find_handler(self.table.handlers, wire.type_of(urn), wire.name_of(urn))
+        return base.find_handler(
+            self.registry.handlers, wire.resource_type(urn), wire.resource_name(urn)
+        )
 
     @contextmanager
     def _call(self, urn: str, context: grpc.ServicerContext) -> Generator[Context]:
-        with _told(context), self.calls.track(urn, context) as cancelled:
+        with _abort_on_error(context), self.calls.track(urn, context) as cancelled:
             yield self._context(urn, cancelled)
 
     def _context(self, urn: str, cancelled: threading.Event | None = None) -> Context:
@@ -154,15 +168,16 @@ class Provider(Package):
 
 
 @contextmanager
-def _told(context: grpc.ServicerContext) -> Generator[None]:
-    """What goes wrong is the call's answer, which the CLI prints beside the resource."""
+def _abort_on_error(context: grpc.ServicerContext) -> Generator[None]:
+    """End the call with the error's text as its details, which the CLI prints for the resource."""
     try:
         yield
     except (UserError, AbandonedError) as error:
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 - the log has where, the answer what
+    except Exception as error:  # noqa: BLE001 - an internal error: the log has its traceback
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}"
     else:
         return
+    # `abort` raises, so it is called outside of the `except` clauses.
     context.abort(grpc.StatusCode.UNKNOWN, reason)

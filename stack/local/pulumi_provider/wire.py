@@ -1,41 +1,44 @@
-"""Between the provider's protocol and Python."""
+"""Converts between the messages of the provider protocol and Python values."""
 
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from stack.local.resources import sdk, values
-from stack.local.resources.base import ResourceHandler
 
 protocol = sdk.provider_pb2
 
 
-def type_of(urn: str) -> str:
-    """The resource's own type, without those of the components above it."""
+def resource_type(urn: str) -> str:
+    """Return the resource's type token, without the types of its parent components."""
     return urn.split("::")[2].rpartition("$")[2]
 
 
-def name_of(urn: str) -> str:
+def resource_name(urn: str) -> str:
+    """Return the resource's logical name."""
     return urn.rpartition("::")[2]
 
 
-def plain(struct: Any) -> dict[str, Any]:
-    """A message's properties without secret wrappers; what is null is left out, as in process."""
+def plain_properties(struct: Any) -> dict[str, Any]:
+    """Decode properties, without secret wrappers and without nulls (as `stack up` does)."""
     return values.reveal(
         {name: value for name, value in values.decode(struct).items() if value is not None}
     )
 
 
-def outputs(handler: ResourceHandler, found: Mapping[str, Any]) -> Any:
-    """A resource's outputs, those marked as secret that the real provider marks: the engine shows the others in the clear."""
-    return marked(found, handler.secrets)
+def encode_with_secrets(properties: Mapping[str, Any], secret: Container[str]) -> Any:
+    """Encode properties, those whose names are in `secret` as secrets.
+
+    The engine shows, and stores in the clear, every output that is not marked.
+    """
+    return values.encode(values.mark_secrets(properties, secret))
 
 
-def marked(found: Mapping[str, Any], secret: Container[str]) -> Any:
-    return values.encode(values.mark(found, secret))
+def diff_response(changed: frozenset[str], replaces: frozenset[str], *, delete_first: bool) -> Any:
+    """Return the response to `Diff` or `DiffConfig`.
 
-
-def difference(changed: frozenset[str], replaces: frozenset[str], *, delete_first: bool) -> Any:
-    """What an update would change. `delete_first` counts for a replacement that the user asks for, too."""
+    `delete_first` also applies when the user asks for a replacement (`pulumi up --replace`), so it
+    may be set without a change.
+    """
     return protocol.DiffResponse(
         changes=protocol.DiffResponse.DIFF_SOME if changed else protocol.DiffResponse.DIFF_NONE,
         diffs=sorted(changed),
@@ -44,6 +47,6 @@ def difference(changed: frozenset[str], replaces: frozenset[str], *, delete_firs
     )
 
 
-def failures(found: Iterable[tuple[str, str]]) -> list[Any]:
-    """By property ("" for several at once) and reason."""
-    return [protocol.CheckFailure(property=name, reason=reason) for name, reason in found]
+def check_failures(failures: Iterable[tuple[str, str]]) -> list[Any]:
+    """Return the failures of `Check` by property ("" for several) and reason."""
+    return [protocol.CheckFailure(property=name, reason=reason) for name, reason in failures]

@@ -1,9 +1,12 @@
-"""`.local/pulumi/`: what the pulumi CLI finds instead of its own places, so that nothing of a cloud is read or written.
+"""The directory `.local/pulumi/`, in which `stack pulumi` runs the Pulumi CLI.
 
-project/     a `Pulumi.yaml` that points at the checkout, and the stacks' configuration as it is on this machine, written anew each time
+The CLI uses it instead of its home and its backend, so it reads and writes nothing of a cloud.
+
+project/     a `Pulumi.yaml` that points at the checkout, and the stacks' local configuration, both
+             written before each run
 state/       the file backend
-home/        the CLI's own settings
-passphrase   what secrets in state and configuration are encrypted with
+home/        the CLI's home (`PULUMI_HOME`)
+passphrase   encrypts secrets in state and configuration
 """
 
 import json
@@ -27,11 +30,12 @@ from stack.local.system.files import write_private
 from stack.local.system.paths import Home
 
 PROGRAM_PATH = Path(__file__).with_name("program")
-PACKAGES = ("aws", "vercel", "terraform-provider")  # the last is the bridge that Neon comes through
+PACKAGES = ("aws", "vercel", "terraform-provider")
+"""Packages that the provider serves; the last is the bridge, which is parameterized for Neon."""
 
 
 class Workspace:
-    """What one checkout's `stack pulumi` runs in."""
+    """The Pulumi project and backend of one checkout."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -41,7 +45,10 @@ class Workspace:
         self._project = str(self._document["name"])
 
     def environment(self, inherited: Mapping[str, str], *, port: int | None) -> dict[str, str]:
-        """The CLI's environment; with `port`, where the provider answers for every package."""
+        """Return the CLI's environment.
+
+        port: of the gRPC provider, for commands that use one.
+        """
         attached = (
             {}
             if port is None
@@ -54,7 +61,8 @@ class Workspace:
             "PULUMI_BACKEND_URL": f"file://{self._path / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._path / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # there is none to acquire, and looking takes seconds
+            # No plugin is needed, and the search for one takes seconds.
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "PYTHONPATH": os.pathsep.join(
                 filter(None, (str(PROGRAM_PATH), inherited.get("PYTHONPATH")))
             ),
@@ -62,7 +70,7 @@ class Workspace:
         }
 
     def make(self) -> None:
-        """Everything but a stack's configuration."""
+        """Create the directories, the passphrase and `Pulumi.yaml`."""
         for directory in ("home", "state", "project"):
             (self._path / directory).mkdir(parents=True, exist_ok=True)
         passphrase = self._path / "passphrase"
@@ -77,9 +85,10 @@ class Workspace:
         )
 
     def configure(self, stack: str, config_overrides: Mapping[str, str]) -> Mapping[str, str]:
-        """Write the stack's configuration, all layers in one; `config_overrides` wins. Return the secrets by full key: only the CLI can write them.
+        """Write the stack's configuration, all layers merged, with `config_overrides` over them.
 
-        Raises `UserError` as `stack_config.layers` does.
+        Return the secret values by full key, which only the CLI can encrypt and write. Raises
+        `UserError` as `stack_config.layers` does.
         """
         found = stack_config.layers(
             self._home.root, self._project, dict.fromkeys((LOCAL_STACK, stack))
@@ -103,24 +112,24 @@ class Workspace:
         return secret
 
     def has(self, stack: str) -> bool:
-        """Whether the backend knows the stack."""
+        """Return whether the backend has a state of the stack."""
         return any(
-            (self._backend / "stacks" / self._project / f"{stack}.json{packed}").exists()
-            for packed in ("", ".gz")
+            (self._backend / "stacks" / self._project / f"{stack}.json{suffix}").exists()
+            for suffix in ("", ".gz")
         )
 
     def unlock(self, stack: str) -> list[int]:
-        """Remove the locks of processes that have been killed; return their pids."""
-        gone: list[int] = []
+        """Remove the backend's locks of processes that have been killed; return their pids."""
+        dead: list[int] = []
         for path in (self._backend / "locks").glob(f"*/{self._project}/{stack}/*.json"):
-            pid = _dead(path)
+            pid = _dead_owner(path)
             if pid is not None:
                 path.unlink(missing_ok=True)
-                gone.append(pid)
-        return gone
+                dead.append(pid)
+        return dead
 
     def forget(self, stack: str) -> None:
-        """Delete what the CLI keeps of a stack that it has removed: history, backups, logs."""
+        """Delete the history, backups and logs that the CLI keeps of a removed stack."""
         for copy in (self._backend / "stacks" / self._project).glob(f"{stack}.json.*"):
             copy.unlink()
         for directory in list(self._backend.glob(f"**/{self._project}/{stack}")):
@@ -135,8 +144,8 @@ class Workspace:
         return self._path / "state/.pulumi"
 
 
-def _dead(lock: Path) -> int | None:
-    """The process that made a lock on this machine, when it is no longer there."""
+def _dead_owner(lock: Path) -> int | None:
+    """Return the pid in a lock file when it is of this host and no longer a `pulumi` process."""
     try:
         held = cast("Mapping[str, Any]", json.loads(lock.read_text(encoding="utf-8")))
         pid = int(held["pid"])

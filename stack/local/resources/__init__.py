@@ -1,1 +1,1 @@
-"""The base of every resource handler: property values, the store, schemas, ARNs, the Pulumi SDK."""
+"""What the resource handlers of every service are built on: base classes, values, the store."""

@@ -1,4 +1,8 @@
-"""Realisers: how each resource type is made real on this machine. Both ways in (`evaluate`, and the engine's provider) use them."""
+"""Resource handlers: the CRUD operations of each resource type in the local cloud.
+
+Both front ends use them: `stack up` (`stack.local.deploy`), and Pulumi's engine through the gRPC
+provider (`stack.local.pulumi_provider`).
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,17 +27,26 @@ class Cloud(Protocol):
     def store(self) -> Store: ...
 
     def ports(self, stack: str) -> StackPorts:
-        """Return the ports of a stack; they are chosen once and kept."""
+        """Return the ports of a stack, which stay the same between runs."""
         ...
 
     def service(self, kind: type[Service]) -> Service:
-        """Return the emulated service of that class, once it is available. KeyError for a class that is not registered."""
+        """Return the emulated service of that class, once it is available.
+
+        KeyError for a class that is not registered.
+        """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a handler works with. `cancelled` is to be polled in long work; `progress` takes a line for the person who waits."""
+    """What one call of a handler works with.
+
+    urn: of the resource; "" where there is none.
+    root: the checkout; paths of archives are relative to it.
+    cancelled: long operations poll it and end early when it is set.
+    progress: shows one line of text to the user.
+    """
 
     cloud: Cloud
     urn: str
@@ -45,12 +58,18 @@ class Context:
 
 
 class ResourceHandler:
-    """One resource type. Blocking, called from threads, idempotent by physical name; none waits for another resource.
+    """The operations of one resource type. They block, and may run in several threads at once.
 
-    sdk: the SDK's class; its signature says which inputs there are, and its outputs which must be answered.
-    replaces: inputs whose change makes another resource (the provider's documentation, "forces replacement").
+    They are idempotent by physical name, and none waits for another resource. Inputs and outputs
+    are plain values by wire name (camelCase), without `values.Secret`.
+
+    sdk: the SDK's class; it declares the inputs, and the outputs that a handler has to return.
+    supported: inputs that the local cloud implements; any other one is refused.
+    replaces: inputs whose change replaces the resource ("forces replacement" in the provider's
+        documentation).
     secrets: outputs that the real provider marks as secret.
-    data_loss: what goes with a resource that is replaced or deleted, as an object of "loses"; "" for what can be made again as it was.
+    data_loss: what is lost when the resource is replaced or deleted, as the object of "loses"; ""
+        where it can be created again without a loss.
     """
 
     sdk: ClassVar[type[pulumi.CustomResource]]
@@ -61,15 +80,17 @@ class ResourceHandler:
 
     @property
     def type(self) -> str:
-        return str(self.sdk.pulumi_type)  # pyright: ignore[reportAttributeAccessIssue] - set by the SDK's generated classes
+        """The type token of Pulumi (`package:module:Type`)."""
+        # The SDK's generated classes set the attribute.
+        return str(self.sdk.pulumi_type)  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """Input name → type, as the SDK's signature has it."""
+        """Input name → type, as the SDK's signature declares it."""
         return sdk.input_types(self.sdk)
 
     def type_mismatch(self, name: str, value: Any) -> str | None:
-        """Say where an input's value is of another type than `inputs` has, or None."""
+        """Say where an input's value is not of the type in `inputs`; None when it matches."""
         return sdk.type_mismatch(value, self.inputs[name], name)
 
     @property
@@ -78,49 +99,61 @@ class ResourceHandler:
         return sdk.output_names(self.sdk) - self.inputs.keys()
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
-        """Sentences on what the service would refuse; unknown values pass."""
+        """Return a sentence for each rule of the service that the inputs violate.
+
+        Unknown values pass.
+        """
         return []
 
     def recomputed_outputs(self, changed: frozenset[str]) -> frozenset[str]:
-        """Computed outputs that an update of these inputs gives new values."""
+        """Return the computed outputs that get new values when these inputs are updated."""
         return frozenset()
 
     def must_delete_before_create(
         self, context: Context, identity: str, inputs: Mapping[str, Any]
     ) -> bool:
-        """Whether a successor with these inputs could not stand beside the resource: then the old one has to go first."""
+        """Return whether a replacement with these inputs cannot exist beside the old resource."""
         return False
 
     def create(self, context: Context, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        """Return id and computed outputs."""
+        """Create the resource, or adopt what an interrupted call created; id, computed outputs.
+
+        Raises `UserError` for what the service would refuse.
+        """
         raise NotImplementedError
 
     def update(
         self, context: Context, identity: str, old: Mapping[str, Any], inputs: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Return the computed outputs."""
+        """Update the resource in place; its computed outputs."""
         return self.create(context, inputs)[1]
 
     def read(
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
-        """The outputs as they are now, or None when the resource has gone."""
+        """Return the current outputs, or None when the resource no longer exists."""
         return outputs
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
+        """Delete the resource; no error when it no longer exists."""
         raise NotImplementedError
 
     def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
-        """Id and outputs of a resource that the program reads without making it, by the id of an import; None when there is none."""
+        """Return id and outputs of a resource that the program reads (`.get`) but does not own.
+
+        identity: as for `pulumi import`. None when there is no such resource.
+        """
         raise UserError(
-            f"reading {self.type} {identity!r} is not realised on one machine: only what the program makes is known"
+            f"reading {self.type} {identity!r} is not supported locally: "
+            "the local cloud has only what the program creates"
         )
 
 
 class Function:
-    """A provider's function, which looks something up and changes nothing. Blocking, called from threads.
+    """A provider function: it looks something up and changes nothing. It blocks.
 
-    results: names of what it answers. secrets: those that the real provider marks as secret.
+    results: names of the values that it returns. secrets: those that the real provider marks as
+    secret.
     """
 
     token: ClassVar[str]
@@ -128,27 +161,28 @@ class Function:
     secrets: ClassVar[frozenset[str]] = frozenset()
 
     def call(self, context: Context, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Raises `UserError` for what the service would refuse."""
+        """Return the results. Raises `UserError` for what the service would refuse."""
         raise NotImplementedError
 
 
 def all_known(inputs: Mapping[str, Any], *names: str) -> bool:
-    """Whether nothing in these inputs has yet to be answered by another resource."""
+    """Return whether none of these inputs holds an unknown value."""
     return not any(values.holds(inputs.get(name), values.Unknown) for name in names)
 
 
 def find_handler(handlers: Mapping[str, ResourceHandler], type_: str, name: str) -> ResourceHandler:
-    """Raises `UserError` for a type that the table lacks."""
+    """Return the handler of a type. Raises `UserError` for a type that has none."""
     handler = handlers.get(type_)
     if handler is None:
         raise UserError(
-            f"the local cloud does not know the type {type_} of resource {name!r}: a handler for it belongs in stack/local"
+            f"the local cloud does not know the type {type_} of resource {name!r}: "
+            "a handler for it belongs in stack/local"
         )
     return handler
 
 
 def find_function(functions: Mapping[str, Function], token: str) -> Function:
-    """Raises `UserError` for a function that the table lacks."""
+    """Return the function of a token. Raises `UserError` for a token that has none."""
     function = functions.get(token)
     if function is None:
         raise UserError(
@@ -158,42 +192,49 @@ def find_function(functions: Mapping[str, Function], token: str) -> Function:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """What is wrong with an input; `property` is "" where it concerns several."""
+class CheckFailure:
+    """Why an input is refused; `property` is "" where the reason concerns several inputs."""
 
     property: str
     reason: str
 
 
-def failures(handler: ResourceHandler, inputs: Mapping[str, Any], root: Path) -> Iterator[Failure]:
-    """What the engine or the service would refuse: an input that there is not, of another type, or out of bounds."""
-    known_inputs = handler.inputs
-    sound = True
+def check_failures(
+    handler: ResourceHandler, inputs: Mapping[str, Any], root: Path
+) -> Iterator[CheckFailure]:
+    """Yield what Pulumi's engine or the service would refuse.
+
+    That is an unknown or unsupported input, a wrong type, a missing archive below `root`, or what
+    `handler.check` refuses.
+    """
+    declared = handler.inputs
+    well_typed = True
     for key, value in inputs.items():
         reason = None
-        if key not in known_inputs:
-            reason = f"has no input {key!r}; known are {', '.join(sorted(known_inputs))}"
+        if key not in declared:
+            reason = f"has no input {key!r}; known are {', '.join(sorted(declared))}"
         elif key not in handler.supported and value is not None:
-            reason = f"the input {key!r} is not realised on one machine"
-        elif found := handler.type_mismatch(key, value):
-            reason = found
+            reason = f"the input {key!r} is not supported locally"
+        elif mismatch := handler.type_mismatch(key, value):
+            reason = mismatch
         elif isinstance(value, values.Archive) and not (root / value.path).is_file():
             reason = f"{key}: there is no file {value.path}"
         if reason:
-            sound = False
-            yield Failure(key, reason)
-    if sound:  # the handler reads values by the types that they are to have
-        yield from (Failure("", sentence) for sentence in handler.check(values.reveal(inputs)))
+            well_typed = False
+            yield CheckFailure(key, reason)
+    if well_typed:  # `handler.check` relies on the declared types
+        for sentence in handler.check(values.reveal(inputs)):
+            yield CheckFailure("", sentence)
 
 
 def check(handler: ResourceHandler, name: str, inputs: Mapping[str, Any], root: Path) -> None:
-    """Raise `UserError` for the first of the failures."""
-    for failure in failures(handler, inputs, root):
+    """Raise `UserError` for the first of `check_failures`."""
+    for failure in check_failures(handler, inputs, root):
         raise UserError(f"{handler.type} {name!r}: {failure.reason}")
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
-    """Inputs that differ; an unknown one may."""
+def changed_inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of inputs that differ, or that may differ because the new one is unknown."""
     return frozenset(key for key in old.keys() | new.keys() if _differ(old.get(key), new.get(key)))
 
 
@@ -202,7 +243,7 @@ def _differ(old: Any, new: Any) -> bool:
 
 
 def preview_create(handler: ResourceHandler, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs that a preview shows of a resource that is to be made."""
+    """Return the outputs that a preview shows for a new resource: computed ones are unknown."""
     return {**inputs, **dict.fromkeys(handler.computed, values.UNKNOWN)}
 
 
@@ -212,7 +253,10 @@ def preview_update(
     inputs: Mapping[str, Any],
     changed: frozenset[str],
 ) -> dict[str, Any]:
-    """The outputs that a preview shows of a resource whose inputs change: as they were, but for those that get new values."""
+    """Return the outputs that a preview shows for an update in place of the inputs in `changed`.
+
+    Computed outputs keep their values, except those that the update recomputes: they are unknown.
+    """
     return {
         **outputs,
         **inputs,
@@ -223,7 +267,10 @@ def preview_update(
 def final_outputs(
     handler: ResourceHandler, inputs: Mapping[str, Any], computed: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The outputs of a resource that has been made real. Raises `UserError` when the handler leaves one out."""
+    """Return all outputs of a created or updated resource.
+
+    Raises `UserError` when the handler has left out a declared one.
+    """
     if missing := handler.computed - computed.keys():
         raise UserError(f"the handler leaves out {', '.join(sorted(missing))}")
     return {**inputs, **computed}

@@ -1,4 +1,7 @@
-"""Resources behind the Terraform bridge, which drops a name that it does not know without a word."""
+"""The base of handlers for resources that Pulumi reaches through its Terraform bridge.
+
+The bridge drops an input that the provider's schema does not have, without an error.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +11,10 @@ from stack.local.resources.base import ResourceHandler
 
 
 class Bridged(ResourceHandler):
-    """Its inputs are what the provider's schema says: the binding, which is written by hand, may be wrong."""
+    """Checks inputs against the provider's schema, not against the SDK class.
+
+    The SDK class (`sdks/`) is written by hand and may differ from the provider.
+    """
 
     @property
     def inputs(self) -> Mapping[str, Any]:

@@ -1,4 +1,7 @@
-"""What exists in the local cloud, whatever any stack's state says of it: one private file, written whole after each change."""
+"""The record of what exists in the local cloud, independent of the state of any stack.
+
+It is one JSON file, mode 0600, which is written whole after each change.
+"""
 
 import json
 import threading
@@ -14,12 +17,15 @@ Record = Mapping[str, Any]
 
 
 def stack_of(urn: str) -> str:
-    """The stack's name in a URN."""
+    """Return the stack's name in a URN."""
     return urn.split("::")[0].rpartition(":")[2]
 
 
 class Store:
-    """Records by kind ("functions", "apis", …) and id. Safe from any thread."""
+    """Records by kind ("functions", "apis", …) and id. Safe from any thread.
+
+    `owner` of a record is the URN of its resource. Raises `UserError` for a damaged file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +41,8 @@ class Store:
                 self._kinds = values.from_json(self._kinds)
             except (ValueError, TypeError, AttributeError) as error:
                 raise UserError(
-                    f"{path} is damaged ({error}): `stack reset` starts anew and deletes the local data"
+                    f"{path} is damaged ({error}): "
+                    "`stack reset` deletes the local data, and `stack up` creates it again"
                 ) from None
 
     def get(self, kind: str, identity: str) -> Record | None:
@@ -43,7 +50,7 @@ class Store:
             return self._kinds.get(kind, {}).get(identity)
 
     def find(self, kind: str, **fields: Any) -> dict[str, Record]:
-        """The records of a kind whose fields have these values, by id, the oldest first."""
+        """Return the records of a kind whose fields have these values, by id, the oldest first."""
         with self._lock:
             found = self._kinds.get(kind, {})
             return {
@@ -53,7 +60,7 @@ class Store:
             }
 
     def stacks(self) -> set[str]:
-        """The stacks that own something."""
+        """Return the stacks that own a record."""
         with self._lock:
             return {
                 stack_of(record["owner"])

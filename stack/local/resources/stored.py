@@ -1,4 +1,4 @@
-"""The base of most handlers: a record in the local cloud's store, which the data plane reads."""
+"""The base of most handlers: a resource is a record in the store, which the data plane reads."""
 
 import hashlib
 import json
@@ -10,20 +10,25 @@ from stack.local.resources.base import Context, ResourceHandler, all_known
 
 
 def digest(*parts: str, length: int = 10) -> str:
-    """An identity that is the same for the same parts."""
+    """Return a hexadecimal id that is the same for the same parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:length]
 
 
 class Stored(ResourceHandler):
-    """A resource that is a record of its inputs, its computed outputs and its owner.
+    """Keeps a resource as a record of its inputs, its computed outputs and its owner.
 
-    kind: of the store's records. A record that another resource made under the same identity is not taken over.
+    kind: of the store's records. `create` raises `UserError` when a record of another resource has
+    the same id.
     """
 
     kind: ClassVar[str]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
-        """The id; the same inputs of the same resource give the same one, others that replace it another."""
+        """Return the id.
+
+        It depends on the resource and on the inputs in `replaces`, so that a replacement gets
+        another id than the resource that it replaces.
+        """
         return digest(
             context.urn,
             json.dumps({name: inputs.get(name) for name in self.replaces}, sort_keys=True),
@@ -32,11 +37,11 @@ class Stored(ResourceHandler):
     def describe(
         self, context: Context, identity: str, inputs: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """The computed outputs, and what else the data plane is to find in the record."""
+        """Return the computed outputs, and other fields that the data plane reads."""
         return {}
 
     def applied(self, context: Context, identity: str) -> None:
-        """The record has been written or removed: put it into effect."""
+        """Put a record that has been written or removed into effect in the data plane."""
 
     def must_delete_before_create(
         self, context: Context, identity: str, inputs: Mapping[str, Any]
@@ -48,7 +53,7 @@ class Stored(ResourceHandler):
         present = context.cloud.store.get(self.kind, identity)
         if present is not None and present["owner"] != context.urn:
             raise UserError(
-                f"{identity!r} exists already, made by {present['owner'].split('::')[-1]!r}"
+                f"{identity!r} exists already, created by {present['owner'].split('::')[-1]!r}"
             )
         return identity, self._write(context, identity, inputs)
 
@@ -72,15 +77,10 @@ class Stored(ResourceHandler):
         self, context: Context, identity: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         record = context.cloud.store.get(self.kind, identity)
-        return (
-            None
-            if record is None
-            else {
-                name: value
-                for name, value in record.items()
-                if name in self.supported | self.computed
-            }
-        )
+        if record is None:
+            return None
+        names = self.supported | self.computed
+        return {name: value for name, value in record.items() if name in names}
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         context.cloud.store.remove(self.kind, identity)

@@ -1,6 +1,9 @@
-"""Property values between Pulumi's wire format and Python: unknowns, secrets, archives, whole numbers.
+"""Converts property values between Pulumi's wire format, Python and JSON files.
 
-The signatures are those of Pulumi's resource protocol (`sdk/proto` of pulumi/pulumi, "special signatures").
+On the wire (`google.protobuf.Struct`) there are only nulls, booleans, floats, texts, lists and
+maps. Pulumi's resource protocol encodes everything else in them: an unknown value is a fixed text,
+and a secret, an asset or an archive is a map with a signature under a fixed key (`sdk/proto` of
+pulumi/pulumi, "special signatures"). A test compares the constants with the SDK's.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ from typing import Any, Final
 
 from google.protobuf import struct_pb2
 
+# The key of the signature, then the signatures, then the text of an unknown value.
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type's signature
 _ASSET: Final = "c44067f5952c0a294b673a41bacd8c17"
@@ -20,13 +24,13 @@ _UNKNOWN_TEXT: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
 class Unknown:
-    """A value that is not known before the resource exists. There is one: `UNKNOWN`."""
+    """A value that is not known before the resource exists. The only instance is `UNKNOWN`."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
 
     def __deepcopy__(self, memo: object) -> "Unknown":
-        return self
+        return self  # code compares with `is UNKNOWN`, so a copy must stay the same object
 
 
 UNKNOWN: Final = Unknown()
@@ -34,7 +38,7 @@ UNKNOWN: Final = Unknown()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is shown as [secret]."""
+    """A secret value; its representation does not show it."""
 
     value: Any
 
@@ -44,7 +48,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip by its path as the program wrote it, and the SHA-256 of its bytes ("" until it is known)."""
+    """A zip archive: its path as the program wrote it, and the SHA-256 of its bytes.
+
+    hash: "" until the file has been read (`hashed`). Archives with the same bytes are equal, so
+    that another path alone is no change, as in Pulumi's engine.
+    """
 
     path: str
     hash: str = ""
@@ -56,12 +64,12 @@ class Archive:
         return hash(self.hash)
 
     def hashed(self, root: Path) -> "Archive":
-        """Raises `FileNotFoundError` when there is no such file below `root`."""
+        """Return the archive with the hash of its file. FileNotFoundError when `root` lacks it."""
         return Archive(self.path, hashlib.sha256((root / self.path).read_bytes()).hexdigest())
 
 
 def decode(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Wire → Python: `UNKNOWN`, `Secret`, `Archive`, and whole numbers as int (the wire has floats only)."""
+    """Convert wire → Python: `UNKNOWN`, `Secret`, `Archive`, and whole numbers as int."""
     return {name: _decode(value) for name, value in struct.fields.items()}
 
 
@@ -74,6 +82,7 @@ def _decode(value: struct_pb2.Value) -> Any:
     if kind == "string_value":
         return UNKNOWN if value.string_value == _UNKNOWN_TEXT else value.string_value
     if kind == "number_value":
+        # The wire has only floats. An input that the SDK declares as int has to be one again.
         return int(value.number_value) if value.number_value.is_integer() else value.number_value
     return value.bool_value if kind == "bool_value" else None
 
@@ -85,21 +94,22 @@ def _decode_signed(value: dict[str, Any]) -> Any:
     if signature == _SECRET:
         return Secret(value["value"])
     if signature == _OUTPUT:
+        # An output value: without "value" it is unknown; it may be secret at the same time.
         inner = value.get("value", UNKNOWN)
         return Secret(inner) if value.get("secret") else inner
     if signature == _ARCHIVE and "assets" not in value and {"path", "hash"} & value.keys():
-        return Archive(
-            value.get("path", ""), value.get("hash", "")
-        )  # an engine's state keeps the hash alone
+        # In an engine's state the path may be missing, in a program's request the hash.
+        return Archive(value.get("path", ""), value.get("hash", ""))
     if signature in (_ARCHIVE, _ASSET):
         raise ValueError(
-            'only pulumi.FileArchive("….zip") is uploaded byte for byte; other archives and assets are not realised'
+            'only pulumi.FileArchive("….zip") is uploaded byte for byte; '
+            "other archives and assets are not supported locally"
         )
-    raise ValueError(f"a property with the signature {signature} is not realised")
+    raise ValueError(f"a property with the signature {signature} is not supported locally")
 
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Python → wire, the inverse of `decode`."""
+    """Convert Python → wire, the inverse of `decode`."""
     struct = struct_pb2.Struct()
     struct.update({name: _encode(value) for name, value in properties.items()})
     return struct
@@ -113,7 +123,7 @@ def _encode(value: Any) -> Any:
             return {_SIGNATURE: _SECRET, "value": _encode(value.value)}
         case Archive():
             return {_SIGNATURE: _ARCHIVE, "path": value.path, "hash": value.hash}
-        case Mapping():
+        case Mapping():  # the protocol allows the signatures at any depth
             return {name: _encode(item) for name, item in value.items()}
         case list() | tuple():
             return [_encode(item) for item in value]
@@ -122,7 +132,7 @@ def _encode(value: Any) -> Any:
 
 
 def transform(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """Apply `leaf` to everything that is not a map or a list; secrets are leaves."""
+    """Apply `leaf` to each value in maps and lists. A `Secret` is passed to `leaf` as a whole."""
     if isinstance(value, Mapping):
         return {name: transform(item, leaf) for name, item in value.items()}
     if isinstance(value, list):
@@ -131,12 +141,12 @@ def transform(value: Any, leaf: Callable[[Any], Any]) -> Any:
 
 
 def reveal(value: Any) -> Any:
-    """The value without its secret wrappers."""
+    """Return the value without its `Secret` wrappers."""
     return transform(value, lambda leaf: reveal(leaf.value) if isinstance(leaf, Secret) else leaf)
 
 
-def mark(properties: Mapping[str, Any], secret: Container[str]) -> dict[str, Any]:
-    """The properties, with those of these names as secrets."""
+def mark_secrets(properties: Mapping[str, Any], secret: Container[str]) -> dict[str, Any]:
+    """Return the properties, those whose names are in `secret` as `Secret`."""
     return {
         name: Secret(value) if name in secret and value is not None else value
         for name, value in properties.items()
@@ -144,7 +154,7 @@ def mark(properties: Mapping[str, Any], secret: Container[str]) -> dict[str, Any
 
 
 def redact(value: Any) -> Any:
-    """The value as it may be shown."""
+    """Return the value for display: "[secret]" and "[unknown]" replace what must not be shown."""
     return transform(
         value,
         lambda leaf: (
@@ -154,7 +164,7 @@ def redact(value: Any) -> Any:
 
 
 def holds(value: Any, kind: type) -> bool:
-    """Whether a value of `kind` stands anywhere inside, secrets included."""
+    """Return whether the value is, or contains at any depth (in secrets too), a `kind`."""
     if isinstance(value, kind):
         return True
     if isinstance(value, Secret):
@@ -165,12 +175,15 @@ def holds(value: Any, kind: type) -> bool:
 
 
 def to_json(value: Any) -> Any:
-    """For files of ours: archives become maps with their signature; secrets must have been revealed."""
+    """Convert a value for a JSON file; archives become maps with their signature.
+
+    Secrets must have been revealed, and nothing may be unknown.
+    """
     return transform(value, lambda leaf: _encode(leaf) if isinstance(leaf, Archive) else leaf)
 
 
 def from_json(value: Any) -> Any:
-    """The inverse of `to_json`."""
+    """Convert a value from a JSON file, the inverse of `to_json`."""
     if isinstance(value, dict) and value.get(_SIGNATURE) == _ARCHIVE:
         return Archive(value["path"], value["hash"])
     if isinstance(value, dict):

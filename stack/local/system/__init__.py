@@ -1,1 +1,1 @@
-"""Processes, ports, files and servers of this machine; knows nothing of resources."""
+"""Processes, ports, files and servers on this machine. Knows nothing of resources."""

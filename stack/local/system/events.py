@@ -1,7 +1,8 @@
-"""The events that the supervisor writes for whoever started it: one JSON object a line on its standard output.
+"""The events that the supervisor writes to its standard output, one JSON object a line.
 
-Kinds: `message` {text}, `resource` {urn, type, name, step, status, seconds}, `outputs` {outputs:
-{name: {value, secret}}}, `ready` {seconds}, `error` {text, code}.
+`stack up` starts the supervisor and reads them (stack/cli). Kinds and fields: `message` {text},
+`resource` {urn, type, name, step, status, seconds}, `outputs` {outputs: {name: {value, secret}}},
+`ready` {seconds}, `error` {text, code}.
 """
 
 import contextlib
@@ -47,7 +48,10 @@ class Progress:
 
 
 def emit(kind: str, **fields: Any) -> None:
-    """Write one event; a reader that is gone is no error."""
+    """Write one event; `message` and `error` go to standard error (the log) as well.
+
+    It is no error when the reader has gone: the supervisor goes on without it.
+    """
     with _lock, contextlib.suppress(BrokenPipeError, ValueError):
         sys.stdout.write(json.dumps({"kind": kind, **fields}) + "\n")
         sys.stdout.flush()

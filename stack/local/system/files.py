@@ -1,4 +1,4 @@
-"""Small files of the local cloud's state."""
+"""Writes small files of the local cloud's state."""
 
 import os
 import tempfile
@@ -6,9 +6,10 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str, *, sync: bool = True) -> None:
-    """Replaces a file as a whole, readable by its owner alone.
+    """Replace a file atomically, with mode 0600; its directory is created if missing.
 
-    Whoever reads meanwhile, or after a crash, finds the old text or the new one; with `sync` also after a power cut.
+    A process that reads it meanwhile, or after a crash, gets the old text or the new one; with
+    `sync` also after a power failure.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -1,4 +1,4 @@
-"""An ASGI application served on this machine's loopback addresses, within the running event loop."""
+"""Serves an ASGI application on the loopback addresses, within the running event loop."""
 
 import asyncio
 import contextlib
@@ -9,14 +9,14 @@ from typing import Any
 
 import uvicorn
 
-from stack.local.system.ports import loopback, taken
+from stack.local.system.ports import loopback, port_in_use
 
-_IDLE_S = 75  # browsers and proxies keep connections for about a minute
-_LEAVE_S = 2  # for requests that are under way when the server stops
+_KEEP_ALIVE_S = 75  # browsers and proxies keep idle connections for about a minute
+_SHUTDOWN_S = 2  # for requests that are being served when the server stops
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to the supervisor, and says when it listens."""
+    """A uvicorn server that leaves signals to the supervisor and sets `listening` once it does."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -31,10 +31,11 @@ class _Uvicorn(uvicorn.Server):
         self.listening.set()
 
 
-class Server:
-    """Binds its sockets when it is made, so that a port that is taken is known before anything starts.
+class HttpServer:
+    """An HTTP server, whose constructor binds the sockets: a port in use fails before the start.
 
-    `what` is for that error ("the API"). UserError when the port is taken. Port 0 takes a free one, `port` says which.
+    `what` names the server in that UserError ("the API"). With port 0 the system chooses a free
+    one; the attribute `port` is the number in either case.
     """
 
     def __init__(self, app: Any, port: int, what: str = "the API") -> None:
@@ -45,7 +46,7 @@ class Server:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when connections are accepted."""
+        """Start the server and return when it accepts connections."""
         config = uvicorn.Config(
             self._app,
             http="httptools",
@@ -57,8 +58,8 @@ class Server:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=_IDLE_S,
-            timeout_graceful_shutdown=_LEAVE_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_SHUTDOWN_S,
         )
         self._server = _Uvicorn(config)
         self._task = asyncio.create_task(self._server.serve(sockets=self._sockets))
@@ -66,10 +67,10 @@ class Server:
         await asyncio.wait({self._task, listening}, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             listening.cancel()
-            await self._task
+            await self._task  # has failed: raises its exception
 
     async def stop(self) -> None:
-        """Accept nothing more, let requests finish for a moment, close."""
+        """Stop accepting connections, give running requests two seconds, and close the sockets."""
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
@@ -78,7 +79,8 @@ class Server:
 
 
 def _listen(address: str, port: int) -> socket.socket:
-    """Of the protocol TCP by name: asyncio sets TCP_NODELAY on no other, and answers in two writes would take 40 ms each."""
+    # With the protocol given: asyncio sets TCP_NODELAY only on sockets whose protocol is
+    # IPPROTO_TCP. Without it, a response of two writes takes 40 ms (Nagle and delayed ACK).
     listener = socket.socket(
         socket.AF_INET6 if ":" in address else socket.AF_INET,
         socket.SOCK_STREAM,
@@ -97,6 +99,7 @@ def _listen(address: str, port: int) -> socket.socket:
 
 
 def _bind(port: int, what: str) -> list[socket.socket]:
+    """Listen on every loopback address; with port 0, on the first one's port on all of them."""
     sockets: list[socket.socket] = []
     try:
         for address in loopback():
@@ -105,6 +108,6 @@ def _bind(port: int, what: str) -> list[socket.socket]:
         for bound in sockets:
             bound.close()
         if error.errno == errno.EADDRINUSE:
-            raise taken(port, what) from None
+            raise port_in_use(port, what) from None
         raise
     return sockets

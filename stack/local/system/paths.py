@@ -1,4 +1,4 @@
-"""Where things lie below `.local/`, for the supervisor and for the commands that read without it."""
+"""The paths below `.local/`, for the supervisor and for commands that read without it."""
 
 import fcntl
 import hashlib
@@ -12,7 +12,7 @@ SOCKET_PATH_LIMIT = 100  # sockaddr_un.sun_path has 104 bytes on macOS, 108 on L
 
 @dataclass(frozen=True)
 class Home:
-    """The files of one checkout."""
+    """The paths below `.local/` of one checkout, whose directory is `root`."""
 
     root: Path
 
@@ -21,7 +21,11 @@ class Home:
         return self.root / ".local"
 
     def make(self) -> None:
-        """Make `.local/`, closed to others; as root open to pass through, because the database runs as a system user."""
+        """Create `.local/` for its owner alone.
+
+        For root, other users may search it but not list it, because the local database runs as a
+        system user.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
@@ -39,19 +43,24 @@ class Home:
 
     @property
     def secret_outputs(self) -> Path:
-        """The names of the outputs that are secret: `outputs.json` itself is flat."""
+        """The names of the secret outputs, which `outputs.json`, a flat map, cannot mark."""
         return self.path / "secret-outputs.json"
 
     @property
     def run(self) -> Path:
+        """The directory of the records of child processes (processes.py)."""
         return self.path / "run"
 
     def state(self, stack: str) -> Path:
+        """Return the file of the stack's resources."""
         return self.path / "stacks" / f"{stack}.json"
 
     @property
     def socket(self) -> Path:
-        """The control socket; in a private directory of the system's where the checkout's own path is too long for one."""
+        """The supervisor's control socket.
+
+        It is in the system's temporary directory when its path in `.local/` is too long for one.
+        """
         inside = self.path / "control.sock"
         if len(os.fsencode(inside)) <= SOCKET_PATH_LIMIT:
             return inside
@@ -60,13 +69,17 @@ class Home:
 
 
 class Lock:
-    """Held for a supervisor's life; the kernel releases it on any death, so there is no stale one. Its content is the holder's pid."""
+    """The lock that a supervisor holds while it runs; the file contains its pid.
+
+    The kernel releases the lock when the process ends, so no stale lock can remain.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
+        """Acquire the lock without waiting; return False when another process holds it."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,7 +99,10 @@ class Lock:
 
 
 def holder(path: Path) -> int | None:
-    """The pid of the supervisor that runs now, or None."""
+    """Return the pid of the supervisor that runs now, or None.
+
+    0 for one that has acquired the lock and has not written its pid yet.
+    """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""The ports of a checkout, chosen once and kept: the site has the API's address inlined, so they are state."""
+"""Chooses the ports of a checkout once and stores them.
+
+They are state, because the built site contains the URL of the API.
+"""
 
 import contextlib
 import errno
@@ -16,35 +19,45 @@ import psutil
 from common.errors import UserError
 from stack.local.system.files import write_private
 
-LAST = 65_535
+MAX_PORT = 65_535
 CHOSEN_FROM = range(20_000, 32_000, 2)
-"""Where ports are chosen from: below what systems hand out to outgoing connections, above what programs use by default."""
+"""Above the ports that programs use by default, below those that systems give to outgoing
+connections (from 32768 on Linux, 49152 on macOS)."""
 
 ADVICE = "choose another port for the API with --port (the site gets the next)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackPorts:
+    """The ports of one stack; `postgres` is the same for all stacks."""
+
     api: int
     site: int
     postgres: int
 
 
 class Ports:
-    """Kept in `ports.json`: `{"stacks": {STACK: PORT of the API}, "postgres": PORT}`. For the holder of the supervisor's lock."""
+    """The ports of all stacks, stored in a file. Used by the holder of the supervisor's lock only.
+
+    The file contains `{"stacks": {STACK: PORT of the API}, "postgres": PORT}`; a stack's site has
+    the port after its API's.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._postgres: int | None = None
 
     def choose(self, stack: str, *, port: int | None = None) -> StackPorts:
-        """The stack's ports, free at this moment; `port` overrides the API's and is remembered. All stacks share the port for Postgres.
+        """Return the stack's ports, which are free now; choose and store them if it has none.
 
-        Raises UserError when the API's or the site's is taken. One for Postgres that is taken is replaced: nothing holds on to it.
+        `port` replaces the API's port and is stored. Raises UserError when the port of the API or
+        the site is in use. One for Postgres that is in use is replaced, because no built file
+        contains it.
         """
-        if port is not None and not 1 <= port < LAST:
+        if port is not None and not 1 <= port < MAX_PORT:
             raise UserError(
-                f"--port {port}: a port for the API is from 1 to {LAST - 1}, because the site gets the next one."
+                f"--port {port}: a port for the API is from 1 to {MAX_PORT - 1}, because the site "
+                f"gets the next one."
             )
         stacks, postgres = self._read()
         reserved = {
@@ -57,14 +70,16 @@ class Ports:
             port
             or stacks.get(stack)
             or next(
-                n
-                for n in _candidates()
-                if not {n, n + 1} & {*reserved, postgres} and is_free(n, n + 1)
+                candidate
+                for candidate in _candidates()
+                if not {candidate, candidate + 1} & {*reserved, postgres}
+                and is_free(candidate, candidate + 1)
             )
         )
         for number, what in ((api, "the API"), (api + 1, "the site")):
             check_free(number, what)
         reserved |= {api, api + 1}
+        # A port that this object chose before is in use by the Postgres of this very supervisor.
         if (
             postgres is None
             or postgres in reserved
@@ -72,43 +87,41 @@ class Ports:
         ):
             postgres = next(n for n in _candidates() if n not in reserved and is_free(n))
         self._postgres = postgres
-        write_private(
-            self._path,
-            json.dumps({"stacks": {**stacks, stack: api}, "postgres": postgres}, indent=2) + "\n",
-        )
+        self._write({**stacks, stack: api}, postgres)
         return StackPorts(api=api, site=api + 1, postgres=postgres)
 
     def forget(self, stack: str) -> None:
-        """The stack's ports may be chosen for another one."""
+        """Remove a stack, so that its ports may be chosen for another one."""
         stacks, postgres = self._read()
         if stacks.pop(stack, None) is not None:
-            write_private(
-                self._path, json.dumps({"stacks": stacks, "postgres": postgres}, indent=2) + "\n"
-            )
+            self._write(stacks, postgres)
+
+    def _write(self, stacks: dict[str, int], postgres: int | None) -> None:
+        content = {"stacks": stacks, "postgres": postgres}
+        write_private(self._path, json.dumps(content, indent=2) + "\n")
 
     def _read(self) -> tuple[dict[str, int], int | None]:
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
-            stacks, postgres = (
-                cast("dict[str, int]", content["stacks"]),
-                cast("int", content["postgres"]),
-            )
+            stacks = cast("dict[str, int]", content["stacks"])
+            postgres = cast("int", content["postgres"])
             if not all(
-                type(port) is int and 1 <= port < LAST for port in (*stacks.values(), postgres)
+                type(port) is int and 1 <= port < MAX_PORT for port in (*stacks.values(), postgres)
             ):
                 raise ValueError("not a port")
         except FileNotFoundError:
             return {}, None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
-                f"{self._path} is damaged ({error}). Delete it and new ports are chosen; the data does not depend on it."
+                f"{self._path} is damaged ({error}). Delete it, and new ports are chosen; the data "
+                f"does not depend on it."
             ) from None
         return stacks, postgres
 
 
 @functools.cache
 def loopback() -> tuple[str, ...]:
-    """The addresses that servers listen on: 127.0.0.1 and, where this machine has it, ::1."""
+    """Return the addresses that servers listen on: 127.0.0.1 and, if it is configured, ::1."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::1", 0))
@@ -118,27 +131,33 @@ def loopback() -> tuple[str, ...]:
 
 
 def is_free(*ports: int) -> bool:
-    """Whether servers could listen on the ports now, on every loopback address. Raises PermissionError for a port that needs root."""
+    """Return whether servers could listen on the ports now, on every loopback address.
+
+    Raises PermissionError for a port that only root may listen on.
+    """
     return all(_is_free(address, port) for port in ports for address in loopback())
 
 
 def check_free(port: int, what: str, advice: str = ADVICE) -> None:
-    """Raises UserError when `what` ("the API") cannot listen on the port, with advice on what else to do."""
+    """Raise UserError, with the advice, when `what` ("the API") cannot listen on the port."""
     try:
         free = is_free(port)
     except PermissionError:
         raise UserError(
-            f"Port {port} for {what} needs root, as ports below 1024 often do. Choose another with --port."
+            f"Port {port} for {what} needs root, as ports below 1024 often do. Choose another with "
+            f"--port."
         ) from None
     if not free:
-        raise taken(port, what, advice)
+        raise port_in_use(port, what, advice)
 
 
-def taken(port: int, what: str, advice: str = ADVICE) -> UserError:
-    """The error for a port that another process listens on; names the process where this user may know it."""
-    return UserError(
-        f"Port {port} for {what} is taken by {_holder(port) or 'another process'}. End that, or {advice}."
-    )
+def port_in_use(port: int, what: str, advice: str = ADVICE) -> UserError:
+    """Return the error for a port that another process listens on.
+
+    It names the process if this user has the right to see it.
+    """
+    process = _listening_process(port) or "another process"
+    return UserError(f"Port {port} for {what} is taken by {process}. End that, or {advice}.")
 
 
 def _is_free(address: str, port: int) -> bool:
@@ -151,13 +170,13 @@ def _is_free(address: str, port: int) -> bool:
             if error.errno == errno.EADDRINUSE:
                 return False
             raise
-    # some systems let an address be bound beside a server that listens on all addresses
+    # Some systems permit this bind although a server listens on all addresses (0.0.0.0): connect.
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) != 0
 
 
-def _holder(port: int) -> str | None:
+def _listening_process(port: int) -> str | None:
     with contextlib.suppress(psutil.Error):
         for connection in psutil.net_connections(kind="tcp"):
             if (
@@ -173,5 +192,6 @@ def _candidates() -> Iterator[int]:
     for _ in range(1_000):
         yield secrets.choice(CHOSEN_FROM)
     raise UserError(
-        "No port is free between 20000 and 32000. End what holds them, or choose one for the API with --port."
+        "No port is free between 20000 and 32000. End the programs that use them, or choose one "
+        "for the API with --port."
     )

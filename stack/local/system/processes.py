@@ -1,4 +1,9 @@
-"""Every child of the local cloud starts here, known to a guard that outlives the supervisor for the moment it takes to end them."""
+"""Starts the child processes of the local cloud, each registered with a guard process.
+
+The guard (guard.py) ends the children when this process, the supervisor, has ended, even by
+`kill -9`. `kill -9` of both leaves records in `run/`, from which the next supervisor ends the
+children (`sweep`).
+"""
 
 import asyncio
 import contextlib
@@ -20,19 +25,28 @@ import psutil
 from stack.local.system import guard
 from stack.local.system.files import write_private
 
-# Waits for a line before it becomes the child: by then the guard knows the pid. When the supervisor dies first, the line never comes.
+# Every child starts as this shell, which becomes the program (`exec`) once it has read a line.
+# The supervisor writes the line after the guard knows the pid, so there is no time at which the
+# program runs unregistered. If the supervisor dies first, the pipe closes, `read` fails and the
+# shell exits. Variables that the shell itself sets are removed.
 GATE = ("/bin/sh", "-c", 'read -r go && unset go PWD OLDPWD SHLVL && exec "$@" </dev/null', "sh")
-CLOCK_STEP_S = 2.0
-"""Start times are counted from a boot time that moves when the clock is set, and is rounded to seconds on Linux."""
+
+START_TIME_TOLERANCE_S = 2.0
+"""psutil adds a process's start to the system's boot time, which changes when the clock is set,
+and which Linux rounds to seconds."""
 
 
 class AbandonedError(Exception):
-    """What was under way has been given up because the caller asked for it."""
+    """The operation was ended at the caller's request."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A child in `run/<pid>.json`: `started` in seconds since the epoch, `stop` the number of the signal that ends it."""
+    """A child's record in `run/PID.json`.
+
+    started: seconds since the epoch. what: the child's name in messages. stop: number of the
+    signal that asks it to end.
+    """
 
     pid: int
     started: float
@@ -41,9 +55,10 @@ class Record:
 
 
 class Guard:
-    """Starts children so that none outlives this process. Thread-safe; children get no input and lead a session of their own.
+    """Starts child processes that do not outlive this one. Thread-safe.
 
-    The gate is a shell: it drops environment variables whose names are no identifiers.
+    Each child leads a session (and process group) of its own, and its standard input is empty.
+    The shell that it starts as removes environment variables whose names are no identifiers.
     """
 
     def __init__(self, run: Path) -> None:
@@ -53,33 +68,38 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start the guard process, unless it runs."""
         self._run.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._lock:
             if self._process is None:
-                self._launch()
+                self._start_process()
 
     def close(self) -> None:
-        """Ends the children that are left, then the guard."""
+        """End the children that still run, then the guard process."""
         with self._lock:
             process, self._process = self._process, None
-            left, self._children = self._children, {}
+            children, self._children = self._children, {}
         if process is not None:
-            _shut(process)
-        for pid in left:
-            self._record(pid).unlink(missing_ok=True)
+            _close(process)
+        for pid in children:
+            self._record_file(pid).unlink(missing_ok=True)
 
     def spawn(
         self, argv: Sequence[str], *, what: str, stop: signal.Signals = signal.SIGKILL, **popen: Any
     ) -> subprocess.Popen[bytes]:
-        """Starts a child; `popen` goes to `subprocess.Popen`. Raises FileNotFoundError when the program is missing."""
+        """Start a child. `what` names it in messages, `stop` is the signal that asks it to end.
+
+        The other arguments go to `subprocess.Popen`. Raises FileNotFoundError if there is no such
+        program, RuntimeError if the guard does not run.
+        """
         _check_program(argv[0], popen.get("env"))
-        with _gate() as (reader, writer):
+        with _gate_pipe() as (reader, writer):
             process = subprocess.Popen[bytes](
                 [*GATE, *argv], stdin=reader, start_new_session=True, **popen
             )
             process.args = list(argv)
             try:
-                self._admit(process.pid, writer, what, stop)
+                self._register(process.pid, writer, what, stop)
             except BaseException:
                 process.kill()
                 process.wait()
@@ -90,14 +110,17 @@ class Guard:
     async def spawn_async(
         self, argv: Sequence[str], *, what: str, stop: signal.Signals = signal.SIGKILL, **popen: Any
     ) -> asyncio.subprocess.Process:
-        """The same for the running event loop; `popen` goes to `asyncio.create_subprocess_exec`."""
+        """Start a child on the running event loop, otherwise like `spawn`.
+
+        The other arguments go to `asyncio.create_subprocess_exec`.
+        """
         _check_program(argv[0], popen.get("env"))
-        with _gate() as (reader, writer):
+        with _gate_pipe() as (reader, writer):
             process = await asyncio.create_subprocess_exec(
                 *GATE, *argv, stdin=reader, start_new_session=True, **popen
             )
             try:
-                self._admit(process.pid, writer, what, stop)
+                self._register(process.pid, writer, what, stop)
             except BaseException:
                 process.kill()
                 await process.wait()
@@ -106,55 +129,63 @@ class Guard:
         return process
 
     def forget(self, pid: int) -> None:
-        """To be called as soon as a child has been waited for: from then on its pid may be another process's."""
+        """Remove a child that has been waited for: the system may reuse its pid from then on."""
         with self._lock:
             if self._children.pop(pid, None) is not None:
-                self._tell(f"-{pid}\n")
-                self._record(pid).unlink(missing_ok=True)
+                self._write_to_guard(f"-{pid}\n")
+                self._record_file(pid).unlink(missing_ok=True)
 
     def end(self, process: subprocess.Popen[bytes], *, grace_s: float = 2.0) -> None:
-        """Sends a child's group its signal and, once the child has ended or after `grace_s`, SIGKILL; waits for it and forgets it."""
+        """End a child and its process group, wait for it, and forget it.
+
+        Sends the child's signal and, when the child has ended or after `grace_s` seconds, SIGKILL.
+        Does nothing for a child that was forgotten.
+        """
         with self._lock:
             record = self._children.get(process.pid)
         if record is None:
             return
         if process.returncode is None and record.stop != signal.SIGKILL:
             guard.send(process.pid, record.stop)
+            # Polled without reaping (`process.poll` would): as long as the zombie exists, the
+            # system cannot give its pid, which is also the group's number, to another process.
             deadline = time.monotonic() + grace_s
             while not _has_ended(process.pid) and time.monotonic() < deadline:
                 time.sleep(0.005)
-        if process.returncode is None or not psutil.pid_exists(
-            process.pid
-        ):  # else the pid is another process's by now
+        # SIGKILL also ends the child's own children, which may outlive it. When the caller has
+        # reaped the child already and its pid exists again, the pid is another process's.
+        if process.returncode is None or not psutil.pid_exists(process.pid):
             guard.send(process.pid, signal.SIGKILL)
         process.wait()
         self.forget(process.pid)
 
-    def _admit(self, pid: int, writer: int, what: str, stop: signal.Signals) -> None:
+    def _register(self, pid: int, writer: int, what: str, stop: signal.Signals) -> None:
+        """Register a child with the guard, write its record, and let its shell continue."""
         record = Record(pid, psutil.Process(pid).create_time(), what, int(stop))
         with self._lock:
             if self._process is None:
                 raise RuntimeError("the guard is not running")
             self._children[pid] = record
-            self._tell(f"+{pid} {record.stop}\n")
-            write_private(self._record(pid), json.dumps(asdict(record)), sync=False)
-        with contextlib.suppress(
-            BrokenPipeError
-        ):  # the gate has died already: the caller sees a child that has ended
+            self._write_to_guard(f"+{pid} {record.stop}\n")
+            write_private(self._record_file(pid), json.dumps(asdict(record)), sync=False)
+        # The shell may have died already: the caller then gets a child that has ended.
+        with contextlib.suppress(BrokenPipeError):
             os.write(writer, b"\n")
 
-    def _record(self, pid: int) -> Path:
+    def _record_file(self, pid: int) -> Path:
         return self._run / f"{pid}.json"
 
-    def _tell(self, line: str) -> None:
+    def _write_to_guard(self, line: str) -> None:
+        """Send a line to the guard process; start another one if it was killed."""
         assert self._process is not None
         try:
-            _send(self._process, line)
+            _write(self._process, line)
         except BrokenPipeError:
-            _shut(self._process)
-            self._launch()
+            _close(self._process)
+            self._start_process()
 
-    def _launch(self) -> None:
+    def _start_process(self) -> None:
+        """Start the guard process and register all children with it."""
         command = [sys.executable, "-I", "-S", guard.__file__]
         self._process = subprocess.Popen(
             command,
@@ -166,22 +197,25 @@ class Guard:
             bufsize=0,
         )
         for record in self._children.values():
-            _send(self._process, f"+{record.pid} {record.stop}\n")
+            _write(self._process, f"+{record.pid} {record.stop}\n")
 
 
 def sweep(run: Path) -> list[str]:
-    """Ends what a supervisor left behind whose guard was killed as well; says in sentences what it ended.
+    """End the children of an earlier supervisor that was killed together with its guard.
 
-    Only for the holder of the supervisor's lock. A process whose start time is not that of its record is left alone.
+    `run` is the directory of their records, which are removed. Returns one sentence per process
+    that was ended. To be called by the holder of the supervisor's lock only.
     """
-    found = {path: _read(path) for path in sorted(run.glob("*.json"))}
-    left = [record for record in found.values() if record is not None and _runs(record)]
-    guard.end({record.pid: guard.Child(record.stop, guard.look(record.pid)) for record in left})
-    for path in found:
+    records = {path: _read(path) for path in sorted(run.glob("*.json"))}
+    orphans = [record for record in records.values() if record is not None and _runs(record)]
+    guard.end(
+        {record.pid: guard.Child(record.stop, guard.start_id(record.pid)) for record in orphans}
+    )
+    for path in records:
         path.unlink(missing_ok=True)
     return [
         f"Ended {record.what} (process {record.pid}), left over from a run that was killed."
-        for record in left
+        for record in orphans
     ]
 
 
@@ -193,10 +227,15 @@ def _read(path: Path) -> Record | None:
 
 
 def _runs(record: Record) -> bool:
+    """Return whether the child still runs.
+
+    False when its pid is another process's, which has another start time, or does not lead a
+    session, as every child does.
+    """
     try:
         process = psutil.Process(record.pid)
         return (
-            abs(process.create_time() - record.started) < CLOCK_STEP_S
+            abs(process.create_time() - record.started) < START_TIME_TOLERANCE_S
             and os.getsid(record.pid) == record.pid
         )
     except (psutil.NoSuchProcess, ProcessLookupError):
@@ -211,7 +250,8 @@ def _has_ended(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def _gate() -> Generator[tuple[int, int]]:
+def _gate_pipe() -> Generator[tuple[int, int]]:
+    """Yield the two ends of the pipe on which a child's shell waits (see `GATE`)."""
     reader, writer = os.pipe()
     try:
         yield reader, writer
@@ -221,22 +261,19 @@ def _gate() -> Generator[tuple[int, int]]:
 
 
 def _check_program(program: str, environment: Mapping[str, str] | None) -> None:
-    if (
-        shutil.which(
-            program,
-            path=(os.environ if environment is None else environment).get("PATH", os.defpath),
-        )
-        is None
-    ):
+    # Checked here, because `Popen` starts the shell, which exists whether the program does or not.
+    path = (os.environ if environment is None else environment).get("PATH", os.defpath)
+    if shutil.which(program, path=path) is None:
         raise FileNotFoundError(f"there is no program {program}")
 
 
-def _send(process: subprocess.Popen[bytes], line: str) -> None:
+def _write(process: subprocess.Popen[bytes], line: str) -> None:
     assert process.stdin is not None
     process.stdin.write(line.encode())
 
 
-def _shut(process: subprocess.Popen[bytes]) -> None:
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """Close the guard's input and wait until it has ended its children and itself."""
     assert process.stdin is not None
     process.stdin.close()
     process.wait()

@@ -1,49 +1,59 @@
-"""What is served at addresses of its own, as it stands in the store: started, kept and stopped in one place."""
+"""A group of ASGI applications, each with an HTTP server of its own, that follows the store."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from stack.local.system.http_server import Server
+from stack.local.system.http_server import HttpServer
 
 App = TypeVar("App")
-Call = Callable[[Coroutine[Any, Any, Any]], Any]
+RunOnLoop = Callable[[Coroutine[Any, Any, Any]], Any]
+"""Runs a coroutine on the servers' event loop from another thread, and returns its result."""
 
 
 class HttpServerGroup(Generic[App]):
-    """Applications by a name, each with a server. `configure` is for threads other than the loop's."""
+    """The applications of one service, each with a name and a server.
 
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._configuring = asyncio.Lock()
-        self._running: dict[str, tuple[App, Server]] = {}
+    Subclasses define which applications there are (`_configure`). `configure` may be called from
+    any thread but the event loop's.
+    """
+
+    def __init__(self, run_on_loop: RunOnLoop) -> None:
+        self._run_on_loop = run_on_loop
+        self._configure_lock = asyncio.Lock()
+        self._running: dict[str, tuple[App, HttpServer]] = {}
 
     def configure(self) -> None:
-        """Put what the store says into effect."""
-        self._call(self._configure_alone())
+        """Apply what the store contains now. Raises UserError for a port that is in use."""
+        self._run_on_loop(self._configure_exclusively())
 
-    async def _configure_alone(self) -> None:
-        async with (
-            self._configuring
-        ):  # resources are made side by side, and a server takes a moment to start
+    async def _configure_exclusively(self) -> None:
+        # Resources are created concurrently, and a server is awaited while it starts: without the
+        # lock, two calls would start a server for the same name.
+        async with self._configure_lock:
             await self._configure()
 
     async def _configure(self) -> None:
         raise NotImplementedError
 
     async def _serve(
-        self, wanted: dict[str, int], make: Callable[[], App], what: str
+        self, ports: dict[str, int], create_app: Callable[[], App], what: str
     ) -> dict[str, App]:
-        """Stop what is not wanted any more, start what is new at its port; the applications by name. UserError for a port that is taken."""
-        for name in self._running.keys() - wanted.keys():
+        """Run one application per name in `ports`, at its port; return the applications by name.
+
+        Servers of other names are stopped; those that run already keep their application and port.
+        `what` names the servers in the UserError for a port that is in use.
+        """
+        for name in self._running.keys() - ports.keys():
             await self._running.pop(name)[1].stop()
-        for name in wanted.keys() - self._running.keys():
-            app = make()
-            server = Server(app, wanted[name], what=what)
+        for name in ports.keys() - self._running.keys():
+            app = create_app()
+            server = HttpServer(app, ports[name], what=what)
             await server.start()
             self._running[name] = (app, server)
         return {name: app for name, (app, _) in self._running.items()}
 
     async def stop(self) -> None:
+        """Stop all servers."""
         for _, server in self._running.values():
             await server.stop()

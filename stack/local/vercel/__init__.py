@@ -1,1 +1,1 @@
-"""The dashboard on one machine: built as Vercel would build it, and served at an origin of its own."""
+"""Emulates Vercel locally: builds the site as Vercel would, and serves it at its own origin."""

@@ -1,4 +1,8 @@
-"""Builds the dashboard with its project's variables, once for each content."""
+"""Builds the site with its project's variables, once for each content.
+
+Called by `VercelProjects` (projects.py). A build is named by its key, the hash of all that it is
+made of, so an unchanged site is found again without running Node.
+"""
 
 import contextlib
 import fcntl
@@ -20,19 +24,21 @@ from stack.local.vercel.routing import read_rules
 from stack.local.vercel.server import RULES
 
 VERSION = 1
-"""To be raised when the builder makes something else of the same input."""
-KEPT = 3
-ROUNDS = 3
+"""Part of the key: increase it when the same input gives another output."""
+MAX_BUILDS = 3
+MAX_ATTEMPTS = 3
 STAMP = ".installed"
+"""File in `node_modules` that says what is installed: the lock file's hash, Node, and platform."""
 
 ENV_FILES = (".env", ".env.local", ".env.production", ".env.production.local")
-"""What `next build` would read beside the variables, and what is not deployed."""
+"""Files from which `next build` reads variables, and which are not deployed."""
 
 Progress = Callable[[str], None]
+"""Called with a sentence or a line of output for the user."""
 
 
 class SiteBuilder:
-    """Keeps built sites in `home/<key>/`, the last three. Blocking; to be called from threads."""
+    """Builds sites and stores the last three in `home/KEY/`. Methods block; for threads."""
 
     def __init__(self, home: Path, guard: Guard) -> None:
         self._home = home
@@ -46,30 +52,36 @@ class SiteBuilder:
         progress: Progress = lambda _: None,
         cancelled: threading.Event | None = None,
     ) -> Path:
-        """The directory of the static site that `frontend` gives with `variables`; a known one is there at once.
+        """Return the directory of the static site that `frontend` gives with `variables`.
 
-        Builds of one checkout wait for each other. `progress` gets sentences. Raises UserError when Node, the packages or the
-        build fail, with the end of their output, and AbandonedError once `cancelled` is set.
+        Returns at once when the site is stored. Builds of one checkout run one after the other.
+        Raises UserError when Node, the installation or the build fails, with the end of the
+        output, and AbandonedError once `cancelled` is set.
         """
         cancelled = cancelled or threading.Event()
         read_rules(frontend / "vercel.json")
         _refuse_env_files(frontend)
         node = find_node(self._home / "node.json")
-        known = self._known(_key(frontend, variables, node))
-        if known is not None:
-            return known
-        with _alone(frontend, progress, cancelled):
-            for _ in range(ROUNDS):
+        stored = self._stored(_key(frontend, variables, node))
+        if stored is not None:
+            return stored
+        with _build_lock(frontend, progress, cancelled):
+            for _ in range(MAX_ATTEMPTS):
+                # Again under the lock: the build that held it may have built the same site.
                 key = _key(frontend, variables, node)
-                known = self._known(key)
-                if known is not None:
-                    return known
+                stored = self._stored(key)
+                if stored is not None:
+                    return stored
                 self._install(frontend, node, progress, cancelled)
-                self._build(frontend, variables, node, progress, cancelled)
+                self._run_build(frontend, variables, node, progress, cancelled)
+                # A file that was saved during the build may be in the output or not. The output
+                # is stored only if the key is the same before and after.
                 if key == _key(frontend, variables, node):
-                    return self._keep(frontend, key)
+                    return self._store(frontend, key)
                 progress(f"{frontend.name}/ changed while it was built: building again")
-        raise UserError(f"{frontend} changed during each of {ROUNDS} builds: what writes to it?")
+        raise UserError(
+            f"{frontend} changed during each of {MAX_ATTEMPTS} builds: what writes to it?"
+        )
 
     def install(
         self,
@@ -78,10 +90,10 @@ class SiteBuilder:
         progress: Progress = lambda _: None,
         cancelled: threading.Event | None = None,
     ) -> Node:
-        """Installs the locked packages where they are not yet, and returns the Node that they were installed with."""
+        """Install the locked packages unless they are installed; return the Node that did it."""
         cancelled = cancelled or threading.Event()
         node = find_node(self._home / "node.json")
-        with _alone(frontend, progress, cancelled):
+        with _build_lock(frontend, progress, cancelled):
             self._install(frontend, node, progress, cancelled)
         return node
 
@@ -92,10 +104,12 @@ class SiteBuilder:
         lock = frontend / "package-lock.json"
         if not lock.is_file():
             raise UserError(
-                f"there is no {lock}: it says which packages the site is built with (`npm install` writes it)"
+                f"there is no {lock}: it says which packages the site is built with (`npm install` "
+                f"writes it)"
             )
-        wanted = f"{hashlib.sha256(lock.read_bytes()).hexdigest()} {node.version} {platform.system()} {platform.machine()}\n"
-        if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        lock_hash = hashlib.sha256(lock.read_bytes()).hexdigest()
+        expected = f"{lock_hash} {node.version} {platform.system()} {platform.machine()}\n"
+        if stamp.is_file() and stamp.read_text(encoding="utf-8") == expected:
             return
         progress("installing the site's packages (npm ci)")
         arguments = [
@@ -108,12 +122,15 @@ class SiteBuilder:
             "--no-progress",
             "--loglevel=error",
         ]
-        Command(
-            "npm ci", [node.path, *arguments], frontend, self._environment(node, _npm_settings())
-        ).run(self._guard, progress, cancelled)
-        stamp.write_text(wanted, encoding="utf-8")
+        environment = self._environment(node, _npm_settings())
+        Command("npm ci", [node.path, *arguments], frontend, environment).run(
+            self._guard, progress, cancelled
+        )
+        # Written last. `npm ci` begins by deleting `node_modules`, and the stamp with it, so an
+        # installation that fails is repeated by the next build.
+        stamp.write_text(expected, encoding="utf-8")
 
-    def _build(
+    def _run_build(
         self,
         frontend: Path,
         variables: Mapping[str, str],
@@ -123,44 +140,55 @@ class SiteBuilder:
     ) -> None:
         progress("building the site (next build)")
         arguments = [frontend.resolve() / "node_modules/next/dist/bin/next", "build"]
-        Command(
-            "next build", [node.path, *arguments], frontend, self._environment(node, variables)
-        ).run(self._guard, progress, cancelled)
+        environment = self._environment(node, variables)
+        Command("next build", [node.path, *arguments], frontend, environment).run(
+            self._guard, progress, cancelled
+        )
         if not (frontend / "out" / "index.html").is_file():
             raise UserError(
-                f"`next build` left no {frontend.name}/out/index.html: next.config.ts must say output: 'export'"
+                f"`next build` left no {frontend.name}/out/index.html: next.config.ts must say "
+                f"output: 'export'"
             )
 
-    def _environment(self, node: Node, more: Mapping[str, str]) -> dict[str, str]:
-        """Nothing of the caller's but what a program needs to run at all: what is built depends on the variables alone."""
+    def _environment(self, node: Node, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a command.
+
+        Of this process's environment it has only what programs need to run at all, because the
+        output must depend on nothing but what is in the key.
+        """
         base = {name: os.environ[name] for name in ("HOME", "USER", "TMPDIR") if name in os.environ}
         fixed = {"LANG": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "NEXT_TELEMETRY_DISABLED": "1"}
-        return {**base, **fixed, **more, "PATH": node.on_path(self._home.resolve() / "bin")}
+        path = node.on_path(self._home.resolve() / "bin")
+        return {**base, **fixed, **variables, "PATH": path}
 
-    def _known(self, key: str) -> Path | None:
+    def _stored(self, key: str) -> Path | None:
+        """Return the directory of a stored build, and mark it as used now."""
         directory = self._home / key
         if not directory.is_dir():
             return None
         os.utime(directory)
         return directory
 
-    def _keep(self, frontend: Path, key: str) -> Path:
-        target, fresh = self._home / key, self._home / ".new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.move(frontend / "out", fresh)
+    def _store(self, frontend: Path, key: str) -> Path:
+        """Move the output to the stored builds; delete those that were used longest ago."""
+        target, staging = self._home / key, self._home / ".new"
+        shutil.rmtree(staging, ignore_errors=True)
+        shutil.move(frontend / "out", staging)
         if (frontend / "vercel.json").is_file():
-            shutil.copyfile(frontend / "vercel.json", fresh / RULES)
-        fresh.replace(target)
+            shutil.copyfile(frontend / "vercel.json", staging / RULES)
+        # One rename: `_stored`, which runs without the lock, sees a whole build or none.
+        staging.replace(target)
         os.utime(target)
-        built = sorted(
+        builds = sorted(
             self._home.glob("?" * len(key)), key=lambda directory: directory.stat().st_mtime
         )
-        for old in built[:-KEPT]:
+        for old in builds[:-MAX_BUILDS]:
             shutil.rmtree(old, ignore_errors=True)
         return target
 
 
 def _key(frontend: Path, variables: Mapping[str, str], node: Node) -> str:
+    """Return the hash of all that a build depends on: files, variables, Node and this module."""
     content = [VERSION, site_files(frontend, frontend), dict(variables), node.version]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -169,14 +197,14 @@ def _refuse_env_files(frontend: Path) -> None:
     found = [name for name in ENV_FILES if (frontend / name).exists()]
     if found:
         raise UserError(
-            f"{frontend / found[0]} would change what is built here, and is not deployed: a site's variables come from the program. "
-            "For `next dev` name it .env.development.local"
+            f"{frontend / found[0]} would change what is built here, and is not deployed: a site's "
+            f"variables come from the program. For `next dev` name it .env.development.local"
         )
 
 
 def _npm_settings() -> dict[str, str]:
-    """Where npm is told by the environment which registry, proxy and certificates to use."""
-    proxy = {
+    """Return the environment variables that configure npm's registry, proxy and certificates."""
+    names = {
         "http_proxy",
         "https_proxy",
         "no_proxy",
@@ -187,26 +215,30 @@ def _npm_settings() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name.lower() in proxy or name.lower().startswith("npm_config_")
+        if name.lower() in names or name.lower().startswith("npm_config_")
     }
 
 
 @contextlib.contextmanager
-def _alone(frontend: Path, progress: Progress, cancelled: threading.Event) -> Generator[None]:
-    """Holds the checkout's build lock, on the directory itself: it leaves no file, and the kernel frees it on any death."""
+def _build_lock(frontend: Path, progress: Progress, cancelled: threading.Event) -> Generator[None]:
+    """Hold the checkout's build lock: `next build` always writes to the same directory.
+
+    The lock is on the directory `frontend` itself, so it leaves no file, and the kernel releases
+    it when the process ends. It is polled, because a blocking `flock` cannot be cancelled.
+    """
     descriptor = os.open(frontend, os.O_RDONLY)
-    told = False
+    reported = False
     try:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if not told:
+                if not reported:
                     progress("waiting for another build of this checkout")
-                    told = True
+                    reported = True
             if cancelled.wait(0.1):
-                raise AbandonedError("the build of the site was given up")
+                raise AbandonedError("the build of the site was cancelled")
         yield
     finally:
         os.close(descriptor)

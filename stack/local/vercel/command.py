@@ -1,4 +1,4 @@
-"""One step of a build as a child process: its lines as progress, its end as the error."""
+"""Runs one command of a build as a child process, and reports its output."""
 
 import re
 import signal
@@ -13,16 +13,16 @@ from pathlib import Path
 from common.errors import UserError
 from stack.local.system.processes import AbandonedError, Guard
 
-LIMIT_S = 900.0
-TAIL = 30
-"""How many of the last lines an error shows."""
+TIMEOUT_S = 900.0
+ERROR_LINES = 30
+"""How many of the last lines of output an error contains."""
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
 class Command:
-    """`name` is what it is called in messages; `environment` is all that the child sees."""
+    """A command; `name` is for messages, `environment` is the child's whole environment."""
 
     name: str
     argv: Sequence[str | Path]
@@ -32,7 +32,11 @@ class Command:
     def run(
         self, guard: Guard, progress: Callable[[str], None], cancelled: threading.Event
     ) -> None:
-        """Returns when it has ended well. Raises UserError with its last lines, AbandonedError once `cancelled` is set."""
+        """Run the command; `progress` is called with each line of output.
+
+        Raises UserError with the last lines when it fails or takes longer than 15 minutes,
+        AbandonedError once `cancelled` is set.
+        """
         process = guard.spawn(
             [str(part) for part in self.argv],
             what=self.name,
@@ -42,26 +46,28 @@ class Command:
             cwd=self.directory,
             env=dict(self.environment),
         )
-        lines: deque[str] = deque(maxlen=TAIL)
+        lines: deque[str] = deque(maxlen=ERROR_LINES)
         reader = threading.Thread(
             target=_read, args=(process, lines, progress), name=self.name, daemon=True
         )
         reader.start()
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + TIMEOUT_S
         try:
             while process.poll() is None:
                 if cancelled.wait(0.05):
-                    raise AbandonedError(f"`{self.name}` was given up")
+                    raise AbandonedError(f"`{self.name}` was cancelled")
                 if time.monotonic() > deadline:
                     raise UserError(
-                        f"`{self.name}` in {self.directory} did not end within {LIMIT_S:.0f} s{_tail(lines)}"
+                        f"`{self.name}` in {self.directory} did not end within {TIMEOUT_S:.0f} s"
+                        f"{_last_lines(lines)}"
                     )
         finally:
             guard.end(process)
             reader.join(timeout=2)
         if process.returncode:
             raise UserError(
-                f"`{self.name}` in {self.directory} ended with {process.returncode}{_tail(lines)}"
+                f"`{self.name}` in {self.directory} ended with {process.returncode}"
+                f"{_last_lines(lines)}"
             )
 
 
@@ -77,5 +83,5 @@ def _read(
                 progress(line)
 
 
-def _tail(lines: deque[str]) -> str:
-    return ":\n" + "\n".join(f"  {line}" for line in lines) if lines else ", and said nothing"
+def _last_lines(lines: deque[str]) -> str:
+    return ":\n" + "\n".join(f"  {line}" for line in lines) if lines else ", without any output"

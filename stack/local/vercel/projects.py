@@ -1,4 +1,7 @@
-"""Vercel projects as they stand in the store: built with their variables, served at the domains that they claim."""
+"""The Vercel projects of the store: builds their sites and serves them at their domains.
+
+Called by the resource handlers (resources.py); builds with builder.py, serves with server.py.
+"""
 
 import contextlib
 import threading
@@ -10,15 +13,18 @@ from common.errors import UserError
 from stack.local.resources.store import Store, stack_of
 from stack.local.system.ports import StackPorts
 from stack.local.system.processes import AbandonedError, Guard
-from stack.local.system.server_group import Call, HttpServerGroup
+from stack.local.system.server_group import HttpServerGroup, RunOnLoop
 from stack.local.vercel.builder import SiteBuilder
 from stack.local.vercel.server import SiteServer
 
 
 class VercelProjects(HttpServerGroup[SiteServer]):
-    """Projects by the domains that they claim, as the store says. Methods are for threads other than the loop's.
+    """Serves each domain with its project's newest deployment; `configure` applies the store.
 
-    enabled: build the pages; without, domains answer as a project that has no deployment yet.
+    The methods are for threads other than the event loop's.
+
+    home: the directory of the stored builds. ports: returns the ports of a stack. enabled: whether
+    sites are built; if not, domains respond like a project without a deployment.
     """
 
     def __init__(
@@ -27,25 +33,28 @@ class VercelProjects(HttpServerGroup[SiteServer]):
         home: Path,
         guard: Guard,
         ports: Callable[[str], StackPorts],
-        call: Call,
+        run_on_loop: RunOnLoop,
         *,
         enabled: bool = True,
     ) -> None:
-        super().__init__(call)
+        super().__init__(run_on_loop)
         self.enabled = enabled
         self._store = store
         self._ports = ports
         self._builder = SiteBuilder(home, guard)
 
     def variables(self, project_id: str) -> Mapping[str, str]:
-        """What a production deployment of the project is built with."""
+        """Return the environment variables of the project's production deployments."""
         found = self._store.find("vercel-variables", projectId=project_id).values()
         return {
             record["key"]: record["value"] for record in found if "production" in record["targets"]
         }
 
     def prepare(self, frontend: Path, cancelled: threading.Event) -> None:
-        """Install what a build needs, ahead of it and beside other work; what fails here fails again, and is told, in `build`."""
+        """Install the site's packages early, while other resources are created.
+
+        A failure is ignored: `build` installs again and raises the error.
+        """
         if self.enabled:
             with contextlib.suppress(UserError, AbandonedError):
                 self._builder.install(frontend, cancelled=cancelled)
@@ -58,7 +67,7 @@ class VercelProjects(HttpServerGroup[SiteServer]):
         progress: Callable[[str], None],
         cancelled: threading.Event,
     ) -> Path | None:
-        """The built pages, or None where they are left out."""
+        """Return the directory of the built site, None if sites are not built."""
         return (
             self._builder.build(frontend, variables, progress=progress, cancelled=cancelled)
             if self.enabled
@@ -66,7 +75,9 @@ class VercelProjects(HttpServerGroup[SiteServer]):
         )
 
     async def _configure(self) -> None:
-        """Domains, each with the newest deployment of its project."""
+        # The record of a domain names the port that the stack had when it was created. When the
+        # stack has another port by now, the record is skipped: the next evaluation claims the
+        # domain of the new port.
         records = {
             domain: record
             for domain, record in self._store.find("vercel-domains").items()
@@ -84,10 +95,13 @@ class VercelProjects(HttpServerGroup[SiteServer]):
         return self._ports(stack_of(record["owner"])).site
 
     def _domain(self, record: Mapping[str, Any]) -> str:
-        """What the stack's port makes of it; another port than before is claimed by the next evaluation."""
+        """Return the domain that the stack's port gives."""
         return f"localhost:{self._port(record)}"
 
     def _deployed(self, project_id: str) -> Path | None:
-        newest = list(self._store.find("vercel-deployments", projectId=project_id).values())[-1:]
-        directories = [Path(record["directory"]) for record in newest if record["directory"]]
-        return directories[0] if directories and directories[0].is_dir() else None
+        """Return the directory of the project's newest deployment, None if there is none."""
+        deployments = list(self._store.find("vercel-deployments", projectId=project_id).values())
+        if not deployments or not deployments[-1]["directory"]:
+            return None
+        directory = Path(deployments[-1]["directory"])
+        return directory if directory.is_dir() else None

@@ -1,4 +1,4 @@
-"""Vercel projects: their variables, the host that they claim, and deployments that are really built."""
+"""Resource handlers of Vercel: projects, variables, domains, and deployments, which are built."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ TARGETS = {"production", "preview", "development"}
 
 
 class Project(Stored):
-    """A project, by its name."""
+    """A project."""
 
     sdk = vercel.Project
     data_loss = "its deployments and settings"
@@ -30,7 +30,8 @@ class Project(Stored):
         ):
             return []
         return [
-            f"name is {inputs.get('name')!r}: 1 to 52 of a-z, 0-9 and '-' (without one Vercel adds a random suffix)"
+            f"name is {inputs.get('name')!r}: 1 to 52 of a-z, 0-9 and '-' (without one Vercel adds "
+            f"a random suffix)"
         ]
 
     def identify(self, context: Context, inputs: Mapping[str, Any]) -> str:
@@ -38,7 +39,7 @@ class Project(Stored):
 
 
 class ProjectEnvironmentVariable(Stored):
-    """A variable that deployments of its targets are built with."""
+    """An environment variable for the builds of its targets."""
 
     sdk = vercel.ProjectEnvironmentVariable
     kind = "vercel-variables"
@@ -59,10 +60,10 @@ class ProjectEnvironmentVariable(Stored):
 
 
 class ProjectDomain(Stored):
-    """The host that a project claims: the stack's port for its site."""
+    """A domain that a project claims: locally `localhost:PORT`, the port of the stack's site."""
 
     sdk = vercel.ProjectDomain
-    data_loss = "the host, which another project may claim"
+    data_loss = "the domain, which another project may claim"
     kind = "vercel-domains"
     supported = frozenset({"projectId", "domain", "teamId"})
     replaces = supported
@@ -76,7 +77,8 @@ class ProjectDomain(Stored):
         site = f"localhost:{context.cloud.ports(context.stack).site}"
         if identity != site:
             raise UserError(
-                f"the domain {identity!r} cannot be served on this machine: leave siteDomain to `stack`, which supplies {site}"
+                f"the domain {identity!r} cannot be served on this machine: leave siteDomain to "
+                f"`stack`, which sets {site}"
             )
         return {"verified": True, "misconfigured": False, "verifications": []}
 
@@ -85,7 +87,7 @@ class ProjectDomain(Stored):
 
 
 class Deployment(Stored):
-    """The dashboard, built with its project's variables and served at the project's domains."""
+    """A deployment: the site, built with its project's variables, served at its domains."""
 
     sdk = vercel.Deployment
     kind = "vercel-deployments"
@@ -99,7 +101,8 @@ class Deployment(Stored):
         outside = [path for path in files if path.startswith("/") or ".." in Path(path).parts]
         if outside:
             return [
-                f"files has {outside[0]!r}: paths are relative to the program, or every machine would deploy anew"
+                f"files has {outside[0]!r}: paths are relative to the program, otherwise every "
+                f"machine would deploy again"
             ]
         return [] if files else ["files is empty"]
 

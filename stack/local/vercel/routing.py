@@ -1,4 +1,7 @@
-"""The part of `vercel.json` that the local site honours; everything else is refused by name."""
+"""Reads the part of `vercel.json` that is supported locally: headers, redirects, clean URLs.
+
+Everything else is an error that names it, because the site would behave differently on Vercel.
+"""
 
 import json
 import re
@@ -29,14 +32,18 @@ class Redirect:
 
 @dataclass(frozen=True)
 class Rules:
-    """`headers` are added to every answer whose path matches; `redirects` come before files, the first match counts."""
+    """The rules of a `vercel.json`, each with the pattern of the paths that it is for.
+
+    headers: added to every response to a matching path. redirects: apply before files, the first
+    match only. clean_urls: redirect `/page.html` to `/page`.
+    """
 
     headers: tuple[tuple[re.Pattern[str], tuple[tuple[str, str], ...]], ...] = ()
     redirects: tuple[Redirect, ...] = ()
     clean_urls: bool = False
 
     def headers_for(self, path: str) -> dict[str, str]:
-        """By lower-case name; a later rule replaces what an earlier one says."""
+        """Return the headers of a path by lower-case name; later rules override earlier ones."""
         return {
             name.lower(): value
             for source, headers in self.headers
@@ -45,7 +52,7 @@ class Rules:
         }
 
     def redirect(self, path: str) -> tuple[int, str] | None:
-        """Status and target of the redirect of a (decoded) path."""
+        """Return status and target of the redirect of a (decoded) path, None if there is none."""
         for rule in self.redirects:
             match = rule.source.fullmatch(path)
             if match:
@@ -54,7 +61,7 @@ class Rules:
 
 
 def read_rules(file: Path) -> Rules:
-    """Reads a `vercel.json`; none means no rules. Raises UserError for what is not implemented here, by name."""
+    """Read a `vercel.json`; no file gives no rules. UserError for what is not supported."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -75,7 +82,8 @@ class _Reader:
         self._check(content, KEYS, "")
         if content.get("framework", "nextjs") != "nextjs":
             raise UserError(
-                f"{self.file}: framework is {content['framework']!r}; the local cloud builds nextjs only"
+                f"{self.file}: framework is {content['framework']!r}; the local cloud builds "
+                f"nextjs only"
             )
         return Rules(
             headers=tuple(self._headers(rule) for rule in content.get("headers", [])),
@@ -100,16 +108,18 @@ class _Reader:
         unknown = sorted(set(mapping) - allowed)
         if unknown:
             raise UserError(
-                f"{self.file}: {where}{', '.join(unknown)} is not honoured on this machine; {', '.join(sorted(allowed))} are"
+                f"{self.file}: {where}{', '.join(unknown)} is not supported locally; "
+                f"{', '.join(sorted(allowed))} are"
             )
 
     def _source(self, source: str) -> re.Pattern[str]:
-        """A source is text with `:name` for one segment, `/:name*` for any number, and `(.*)` for anything."""
+        """Compile a source: `:name` is one segment, `/:name*` any number, `(.*)` any text."""
         expression = ""
         for token in _TOKEN.finditer(source):
             if token["refused"]:
                 raise UserError(
-                    f"{self.file}: the source {source!r} is not understood on this machine; `:name`, `:name*` and `(.*)` are"
+                    f"{self.file}: the source {source!r} is not supported locally; `:name`, "
+                    f"`:name*` and `(.*)` are"
                 )
             if token["any"]:
                 expression += "(.*)"
@@ -123,13 +133,14 @@ class _Reader:
 
 
 def _fill(destination: str, match: re.Match[str]) -> str:
-    """Puts what `source` matched in the places `:name`, `:name*` and `$1` of a destination."""
+    """Replace `:name`, `:name*` and `$1` in a destination with what they matched in the source."""
 
-    def value(place: re.Match[str]) -> str:
-        key: str | int = place["name"] or int(place["number"])
+    def value(reference: re.Match[str]) -> str:
+        key: str | int = reference["name"] or int(reference["number"])
         try:
+            # Percent-encoded: a path with an encoded line feed could otherwise add a header.
             return quote(match[key] or "")
-        except IndexError:
-            return place[0]
+        except IndexError:  # no such group: the text stays as it is
+            return reference[0]
 
     return re.sub(r"(?<!\w):(?P<name>[A-Za-z_]\w*)\*?|\$(?P<number>\d+)", value, destination)

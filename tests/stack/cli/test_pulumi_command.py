@@ -1,4 +1,4 @@
-"""`stack pulumi`, as far as it goes without Pulumi's CLI: its arguments, its places, what it says when there is no CLI."""
+"""`stack pulumi` as far as it needs no CLI: its arguments, its workspace, and its errors."""
 
 import json
 import os
@@ -14,17 +14,17 @@ import pytest
 import yaml
 
 from common.errors import UserError
-from stack.cli.arguments import PulumiArguments
+from stack.cli.pulumi_arguments import PulumiArguments
 from stack.local.daemon.client import without_credentials
 from stack.local.pulumi_provider.workspace import Workspace
 from stack.local.system.paths import Home
 from tests.support.checkout import Checkout
 
 PULUMI_YAML = "name: tiny\nruntime: python\nconfig:\n  memory: {type: integer, default: 512}\n"
-SUPPLIED = {"siteDomain": "localhost:20001", "sslMode": "prefer"}
+OVERRIDES = {"siteDomain": "localhost:20001", "sslMode": "prefer"}
 
 
-def test_without_pulumi_on_the_path_one_sentence_says_how_to_get_it(tmp_path: Path):
+def test_without_pulumi_on_the_path_one_sentence_says_how_to_install_it(tmp_path: Path):
     copy = Checkout(Path(__file__).parents[3], {"PATH": str(tmp_path)})
     text = copy.run("pulumi", "preview", code=3)
     assert "`pulumi` is not on the PATH" in text
@@ -59,7 +59,7 @@ def test_without_pulumi_on_the_path_one_sentence_says_how_to_get_it(tmp_path: Pa
         ([], "local", False, False),
     ],
 )
-def test_the_arguments_say_which_stack_is_meant_and_whether_the_local_cloud_is_needed(
+def test_the_arguments_give_the_stack_and_whether_the_local_cloud_is_needed(
     given: Sequence[str], stack: str, deploys: bool, creates: bool
 ):
     parsed = PulumiArguments.parse(given)
@@ -67,7 +67,7 @@ def test_the_arguments_say_which_stack_is_meant_and_whether_the_local_cloud_is_n
     assert parsed.arguments == given, "the CLI gets them as they are"
 
 
-def test_pages_can_be_left_out_by_a_flag_of_stacks_own_before_the_others():
+def test_the_first_argument_may_leave_the_frontend_out():
     assert PulumiArguments.parse(["--no-frontend", "up"]).arguments == ["up"]
     assert not PulumiArguments.parse(["--no-frontend", "up"]).frontend
     assert PulumiArguments.parse(["up"]).frontend
@@ -85,7 +85,7 @@ def test_pages_can_be_left_out_by_a_flag_of_stacks_own_before_the_others():
         (["up"], False),
     ],
 )
-def test_what_would_write_a_configuration_is_told_apart_from_what_reads_it(
+def test_commands_that_write_configuration_differ_from_those_that_read_it(
     given: Sequence[str], writes: bool
 ):
     assert PulumiArguments.parse(given).writes_configuration is writes
@@ -94,16 +94,16 @@ def test_what_would_write_a_configuration_is_told_apart_from_what_reads_it(
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "Pulumi.yaml").write_text(PULUMI_YAML)
-    made = Workspace(Home(tmp_path))
-    made.make()
-    return made
+    created = Workspace(Home(tmp_path))
+    created.make()
+    return created
 
 
 def written(workspace: Workspace, stack: str) -> dict[str, object]:
     return yaml.safe_load((workspace.project_directory / f"Pulumi.{stack}.yaml").read_text())
 
 
-def test_the_project_is_the_checkouts_own_run_where_it_lies_with_this_interpreter(
+def test_the_project_runs_the_program_of_the_checkout_with_this_interpreter(
     workspace: Workspace, tmp_path: Path
 ):
     document = yaml.safe_load((workspace.project_directory / "Pulumi.yaml").read_text())
@@ -113,7 +113,9 @@ def test_the_project_is_the_checkouts_own_run_where_it_lies_with_this_interprete
     assert document["runtime"]["options"]["virtualenv"] == sys.prefix
 
 
-def test_the_passphrase_is_made_once_for_its_owner_alone(workspace: Workspace, tmp_path: Path):
+def test_the_passphrase_is_created_once_and_readable_by_its_owner_only(
+    workspace: Workspace, tmp_path: Path
+):
     path = tmp_path / ".local/pulumi/passphrase"
     before = path.read_text()
     assert len(before) >= 32
@@ -122,7 +124,7 @@ def test_the_passphrase_is_made_once_for_its_owner_alone(workspace: Workspace, t
     assert path.read_text() == before
 
 
-def test_the_cli_gets_places_of_its_own_and_nothing_that_reaches_a_cloud(
+def test_the_cli_gets_directories_of_its_own_and_no_cloud_credentials(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     for name in (
@@ -142,17 +144,18 @@ def test_the_cli_gets_places_of_its_own_and_nothing_that_reaches_a_cloud(
     assert "PULUMI_DEBUG_PROVIDERS" not in workspace.environment(without_credentials(), port=None)
 
 
-def test_a_stacks_configuration_is_that_of_this_machine_then_its_own_then_what_is_not_committed(
+def test_configuration_files_are_read_in_the_order_local_stack_and_uncommitted(
     workspace: Workspace, tmp_path: Path
 ):
     (tmp_path / "Pulumi.local.yaml").write_text(
         "config: {'tiny:a': of the machine, 'tiny:b': of the machine, 'tiny:c': 1}\n"
     )
     (tmp_path / "Pulumi.pr-1.yaml").write_text(
-        "config: {'tiny:b': of the stack, 'tiny:siteDomain': x.example.com, 'aws:region': eu-west-2}\n"
+        "config: {'tiny:b': of the stack, 'tiny:siteDomain': x.example.com, "
+        "'aws:region': eu-west-2}\n"
     )
     (tmp_path / ".local/config.yaml").write_text("c: [mine]\n")
-    assert workspace.configure("pr-1", SUPPLIED) == {}
+    assert workspace.configure("pr-1", OVERRIDES) == {}
     assert written(workspace, "pr-1")["config"] == {
         "tiny:a": "of the machine",
         "tiny:b": "of the stack",
@@ -163,35 +166,35 @@ def test_a_stacks_configuration_is_that_of_this_machine_then_its_own_then_what_i
     }
 
 
-def test_secrets_are_handed_over_and_not_written_in_the_clear(workspace: Workspace, tmp_path: Path):
+def test_secrets_are_returned_and_not_written_in_the_clear(workspace: Workspace, tmp_path: Path):
     (tmp_path / ".local/config.yaml").write_text("openaiApiKey: sk-mine\nmemory: 1024\n")
-    assert workspace.configure("local", SUPPLIED) == {"tiny:openaiApiKey": "sk-mine"}
+    assert workspace.configure("local", OVERRIDES) == {"tiny:openaiApiKey": "sk-mine"}
     assert "sk-mine" not in (workspace.project_directory / "Pulumi.local.yaml").read_text()
 
 
-def test_the_salt_that_the_cli_has_written_is_kept(workspace: Workspace):
-    workspace.configure("local", SUPPLIED)
+def test_the_encryption_salt_of_the_cli_is_kept(workspace: Workspace):
+    workspace.configure("local", OVERRIDES)
     path = workspace.project_directory / "Pulumi.local.yaml"
     path.write_text(f"encryptionsalt: v1:abc\n{path.read_text()}")
-    workspace.configure("local", SUPPLIED)
+    workspace.configure("local", OVERRIDES)
     assert written(workspace, "local")["encryptionsalt"] == "v1:abc"
 
 
-def test_what_is_encrypted_for_a_cloud_is_refused_unless_this_machine_has_its_own(
+def test_an_encrypted_value_is_refused_unless_the_local_file_has_the_key(
     workspace: Workspace, tmp_path: Path
 ):
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {'tiny:apiKeys': {secure: AAAB}}\n")
     with pytest.raises(UserError, match=r"apiKeys is encrypted.*\.local/config\.yaml"):
-        workspace.configure("prod", SUPPLIED)
+        workspace.configure("prod", OVERRIDES)
     (tmp_path / ".local/config.yaml").write_text("apiKeys: mine\n")
-    assert workspace.configure("prod", SUPPLIED) == {"tiny:apiKeys": "mine"}
+    assert workspace.configure("prod", OVERRIDES) == {"tiny:apiKeys": "mine"}
 
 
 def state(tmp_path: Path) -> Path:
     return tmp_path / ".local/pulumi/state/.pulumi"
 
 
-def test_a_stack_is_known_by_its_state_and_not_by_a_copy_of_it(
+def test_a_stack_exists_if_its_state_file_does_and_not_a_backup(
     workspace: Workspace, tmp_path: Path
 ):
     path = state(tmp_path) / "stacks/tiny/pr-1.json"
@@ -210,9 +213,7 @@ def lock(tmp_path: Path, **held: object) -> Path:
     return path
 
 
-def test_the_lock_of_a_process_that_was_killed_is_removed_and_no_other(
-    workspace: Workspace, tmp_path: Path
-):
+def test_only_the_lock_of_a_killed_process_is_removed(workspace: Workspace, tmp_path: Path):
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     dead = lock(tmp_path, pid=ended.pid)
@@ -225,7 +226,7 @@ def test_the_lock_of_a_process_that_was_killed_is_removed_and_no_other(
     assert unreadable.exists()
 
 
-def test_the_lock_of_a_pulumi_that_runs_stays(workspace: Workspace, tmp_path: Path):
+def test_the_lock_of_a_running_pulumi_is_kept(workspace: Workspace, tmp_path: Path):
     program = tmp_path / "pulumi"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([str(program), "60"]) as running:
@@ -235,9 +236,7 @@ def test_the_lock_of_a_pulumi_that_runs_stays(workspace: Workspace, tmp_path: Pa
         running.kill()
 
 
-def test_a_stack_that_has_been_removed_leaves_no_history_and_its_neighbours_stay(
-    workspace: Workspace, tmp_path: Path
-):
+def test_removing_a_stack_deletes_its_history_and_no_other(workspace: Workspace, tmp_path: Path):
     kept, gone = [], []
     for stack, into in (("pr-1", gone), ("pr-10", kept), ("local", kept)):
         for path in (

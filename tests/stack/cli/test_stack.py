@@ -1,4 +1,4 @@
-"""`stack` with everything up: the zip, the gateway, the database, the built pages, a real browser."""
+"""The commands of `stack` on a running stack: zip, gateway, database, built pages, a browser."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def sample_accounts(outputs: dict[str, Any]) -> int:
     return 20
 
 
-def test_outputs_are_those_of_the_program_with_secrets_masked_unless_asked(
+def test_outputs_are_those_of_the_program_with_secrets_masked_by_default(
     stack: Checkout, outputs: dict[str, Any]
 ) -> None:
     shown = json.loads(stack.run("outputs", "--json"))
@@ -64,19 +64,19 @@ def test_outputs_are_those_of_the_program_with_secrets_masked_unless_asked(
     assert "no output 'nonsense'" in stack.run("outputs", "nonsense", code=1)
 
 
-def test_files_that_hold_secrets_are_for_their_owner_only(stack: Checkout) -> None:
+def test_files_with_secrets_are_readable_by_their_owner_only(stack: Checkout) -> None:
     for name in ("outputs.json", "cloud.json", "stacks/local.json", "ports.json"):
         assert stat.S_IMODE((stack.root / ".local" / name).stat().st_mode) == 0o600, name
 
 
-def test_status_says_what_runs_and_where(stack: Checkout, outputs: dict[str, Any]) -> None:
+def test_status_shows_what_runs_and_its_addresses(stack: Checkout, outputs: dict[str, Any]) -> None:
     text = stack.run("status")
     assert "answers" in text
     assert outputs["api_url"] in text
     assert outputs["frontend_url"] in text
 
 
-def test_a_second_up_beside_a_running_one_is_refused(stack: Checkout) -> None:
+def test_a_second_up_is_refused_while_one_runs(stack: Checkout) -> None:
     text = stack.run("up", "--detach", "--no-frontend", code=4)
     assert f"process {stack.supervisor()}" in text
     assert "stack down" in text
@@ -103,7 +103,7 @@ def test_a_page_in_a_browser_shows_numbers_from_the_database(
     assert not errors
 
 
-def test_what_the_page_shows_was_written_by_the_zip_in_the_runtime_client(
+def test_requests_run_the_unpacked_zip_in_awss_runtime_client(
     stack: Checkout, outputs: dict[str, Any]
 ) -> None:
     clients = [
@@ -120,13 +120,13 @@ def test_what_the_page_shows_was_written_by_the_zip_in_the_runtime_client(
     link.close()
 
 
-def test_preflights_from_the_site_are_answered_with_its_origin_alone(
+def test_preflight_requests_are_allowed_for_the_sites_origin_only(
     outputs: dict[str, Any],
 ) -> None:
     origin = outputs["frontend_url"]
-    asked = {"Access-Control-Request-Method": "GET"}
+    preflight = {"Access-Control-Request-Method": "GET"}
     status, headers, _ = request(
-        outputs["api_url"] + "/accounts", "OPTIONS", headers={**asked, "Origin": origin}
+        outputs["api_url"] + "/accounts", "OPTIONS", headers={**preflight, "Origin": origin}
     )
     assert status == 200
     assert headers["access-control-allow-origin"] == origin
@@ -139,12 +139,12 @@ def test_preflights_from_the_site_are_answered_with_its_origin_alone(
         origin.upper(),
     ):
         _, headers, _ = request(
-            outputs["api_url"] + "/accounts", "OPTIONS", headers={**asked, "Origin": foreign}
+            outputs["api_url"] + "/accounts", "OPTIONS", headers={**preflight, "Origin": foreign}
         )
         assert "access-control-allow-origin" not in headers, foreign
 
 
-def test_the_site_opened_by_address_is_sent_to_the_name_that_the_api_admits(
+def test_the_site_redirects_from_the_ip_address_to_its_origin(
     outputs: dict[str, Any],
 ) -> None:
     port = outputs["frontend_url"].rpartition(":")[2]
@@ -153,7 +153,7 @@ def test_the_site_opened_by_address_is_sent_to_the_name_that_the_api_admits(
     assert headers["location"].startswith(outputs["frontend_url"])
 
 
-def test_logs_show_functions_and_gateway_in_their_own_formats(
+def test_logs_show_records_of_functions_and_gateway(
     stack: Checkout, outputs: dict[str, Any]
 ) -> None:
     request(outputs["api_url"] + "/accounts")
@@ -169,7 +169,7 @@ def test_logs_show_functions_and_gateway_in_their_own_formats(
     )
 
 
-def test_following_logs_shows_lines_as_they_come(stack: Checkout, outputs: dict[str, Any]) -> None:
+def test_following_logs_shows_new_lines(stack: Checkout, outputs: dict[str, Any]) -> None:
     follower = stack.start("logs", "-f")
     assert follower.stdout is not None
     try:
@@ -211,7 +211,7 @@ def test_the_database_shell_runs_a_statement(stack: Checkout) -> None:
     )
 
 
-def test_the_bundle_that_runs_is_left_unchanged_by_requests(
+def test_requests_do_not_change_the_unpacked_bundle(
     stack: Checkout, outputs: dict[str, Any], sample_accounts: int
 ) -> None:
     def content() -> str:

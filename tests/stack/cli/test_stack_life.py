@@ -1,4 +1,4 @@
-"""The life of a stack on one machine: starting, stopping, being killed, going on."""
+"""The life cycle of a local stack: start, update, failure, stop, kill and restart."""
 
 import contextlib
 import json
@@ -39,15 +39,15 @@ _served = handler
 
 
 def handler(event, context):
-    answer = _served(event, context)
-    answer["headers"]["x-saved"] = "yes"
-    return answer
+    response = _served(event, context)
+    response["headers"]["x-saved"] = "yes"
+    return response
 """
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A copy whose stack has been up once, so that what follows is warm."""
+    """A copy whose stack has been up once, so that its bundle and database exist."""
     copy = checkout.make(tmp_path_factory.mktemp("life") / "checkout")
     with copy.up("--no-frontend"):
         pass
@@ -90,7 +90,7 @@ def test_a_second_run_changes_nothing_and_keeps_addresses_and_data(stack: Checko
     assert get_json(first["api_url"] + "/accounts")["total"] == total
 
 
-def test_down_with_nothing_running_is_no_failure(stack: Checkout) -> None:
+def test_down_with_nothing_running_succeeds(stack: Checkout) -> None:
     assert "nothing runs" in stack.run("down")
     assert "stack up" in stack.run("status", code=4)
 
@@ -108,7 +108,9 @@ def test_ctrl_c_stops_everything(stack: Checkout) -> None:
     assert stack.gone(1) == []
 
 
-def test_ctrl_c_while_coming_up_stops_everything_and_the_next_run_goes_on(stack: Checkout) -> None:
+def test_ctrl_c_during_the_start_stops_everything_and_the_next_run_continues(
+    stack: Checkout,
+) -> None:
     process = stack.start("up", "--no-frontend")
     wait_for("the supervisor's lock", lambda: (stack.root / ".local/lock").read_text())
     process.send_signal(signal.SIGINT)
@@ -118,7 +120,7 @@ def test_ctrl_c_while_coming_up_stops_everything_and_the_next_run_goes_on(stack:
         assert request(outputs["api_url"])[0] == 200
 
 
-def test_a_killed_starter_takes_the_stack_with_it(stack: Checkout) -> None:
+def test_the_stack_stops_when_its_starter_is_killed(stack: Checkout) -> None:
     process = stack.start("up", "--no-frontend")
     assert process.stdout is not None
     for line in process.stdout:
@@ -129,7 +131,7 @@ def test_a_killed_starter_takes_the_stack_with_it(stack: Checkout) -> None:
     assert stack.gone(5) == []
 
 
-def test_kill_9_in_the_middle_of_writes_leaves_no_orphan_and_loses_no_acknowledged_write(
+def test_kill_9_during_writes_leaves_no_process_and_loses_no_acknowledged_write(
     stack: Checkout,
 ) -> None:
     stack.run("up", "--detach", "--no-frontend")
@@ -164,7 +166,7 @@ def test_kill_9_in_the_middle_of_writes_leaves_no_orphan_and_loses_no_acknowledg
     assert total >= 1 + sum(acknowledged), "every acknowledged write is there"
 
 
-def test_a_change_of_code_publishes_a_version_and_leaves_the_rest_alone(stack: Checkout) -> None:
+def test_a_change_of_code_publishes_a_version_and_changes_nothing_else(stack: Checkout) -> None:
     file = stack.root / "service/__init__.py"
     before = file.read_text()
     file.write_text(before + "\nCHANGED = True\n")
@@ -182,7 +184,7 @@ def test_a_change_of_code_publishes_a_version_and_leaves_the_rest_alone(stack: C
         file.write_text(before)
 
 
-def test_a_migration_that_fails_stops_the_update_and_the_next_one_runs_it_again(
+def test_a_failed_migration_stops_the_update_and_the_next_update_runs_it_again(
     stack: Checkout,
 ) -> None:
     with stack.up("--no-frontend") as outputs:
@@ -194,20 +196,20 @@ def test_a_migration_that_fails_stops_the_update_and_the_next_one_runs_it_again(
     )
     assert revision
     broken = versions / "9999_broken.py"
-    text = BROKEN_MIGRATION.format(head=revision[1])
-    broken.write_text(text)
+    migration = BROKEN_MIGRATION.format(head=revision[1])
+    broken.write_text(migration)
     try:
-        said = stack.run("up", "--detach", "--no-frontend", code=1)
-        assert "service-migration" in said
-        assert "42P01" in said, "the SQLSTATE is told"
-        assert "no_such_table" not in said, "and nothing of the statement"
-        assert "postgresql://" not in said
+        text = stack.run("up", "--detach", "--no-frontend", code=1)
+        assert "service-migration" in text
+        assert "42P01" in text, "the SQLSTATE is shown"
+        assert "no_such_table" not in text, "and nothing of the statement"
+        assert "postgresql://" not in text
         assert not [
             line
-            for line in said.splitlines()
+            for line in text.splitlines()
             if line.startswith("updated") and "service-api-function" in line
         ], "no version is published"
-        broken.write_text(text.replace("SELECT * FROM no_such_table", "SELECT 1"))
+        broken.write_text(migration.replace("SELECT * FROM no_such_table", "SELECT 1"))
         stack.run("up", "--detach", "--no-frontend")
         assert get_json(stack.outputs()["api_url"])["status"] == healthy["status"]
     finally:
@@ -219,7 +221,7 @@ def test_a_migration_that_fails_stops_the_update_and_the_next_one_runs_it_again(
     )
 
 
-def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_made_anew(
+def test_a_replaced_database_is_migrated_and_nothing_else_is_created(
     stack: Checkout,
 ) -> None:
     with stack.up("--no-frontend") as before:
@@ -230,13 +232,13 @@ def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_made_
         link.autocommit = True
         with contextlib.closing(link), link.cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{before["database_name"]}" WITH (FORCE)')
-    said = stack.run("up", "--detach", "--no-frontend")
-    made = sorted(
+    text = stack.run("up", "--detach", "--no-frontend")
+    changed = sorted(
         line.split()[-1]
-        for line in said.splitlines()
+        for line in text.splitlines()
         if re.match(r"(created|replaced|updated) ", line)
     )
-    assert made == [
+    assert changed == [
         "database-project",
         "service-api-function",
         "service-live",
@@ -249,7 +251,7 @@ def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_made_
     assert after["api_url"] == before["api_url"]
 
 
-def test_a_saved_file_is_served_and_one_that_does_not_import_is_not(stack: Checkout) -> None:
+def test_a_saved_file_is_served_unless_it_does_not_import(stack: Checkout) -> None:
     file = stack.root / "service/__init__.py"
     before = file.read_text()
     app = stack.root / "service/handler.py"
@@ -277,7 +279,7 @@ def test_a_saved_file_is_served_and_one_that_does_not_import_is_not(stack: Check
         process.communicate(timeout=30)
 
 
-def test_a_file_that_is_saved_while_the_stack_comes_up_is_served_too(stack: Checkout) -> None:
+def test_a_file_that_is_saved_during_the_start_is_served(stack: Checkout) -> None:
     app = stack.root / "service/handler.py"
     handler = app.read_text()
     process = stack.start("up", "--no-frontend", "--watch")
@@ -296,13 +298,13 @@ def test_a_file_that_is_saved_while_the_stack_comes_up_is_served_too(stack: Chec
         process.communicate(timeout=30)
 
 
-def test_a_port_that_is_taken_is_named_and_another_can_be_chosen(stack: Checkout) -> None:
+def test_the_error_names_a_port_in_use_and_another_can_be_chosen(stack: Checkout) -> None:
     with stack.up("--no-frontend") as outputs:
         port = int(outputs["api_url"].rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
-        said = stack.run("up", "--detach", "--no-frontend", code=1)
-        assert str(port) in said
-        assert "--port" in said
+        text = stack.run("up", "--detach", "--no-frontend", code=1)
+        assert str(port) in text
+        assert "--port" in text
         assert stack.gone(1) == []
         other = port + 10
         text = stack.run("up", "--detach", "--no-frontend", "--port", str(other))
@@ -312,7 +314,7 @@ def test_a_port_that_is_taken_is_named_and_another_can_be_chosen(stack: Checkout
         assert stack.outputs()["frontend_url"] == f"http://localhost:{other + 1}"
 
 
-def test_a_crashed_database_is_started_again(stack: Checkout) -> None:
+def test_a_crashed_database_is_restarted(stack: Checkout) -> None:
     with stack.up("--no-frontend") as outputs:
         server = next(
             process
@@ -321,27 +323,27 @@ def test_a_crashed_database_is_started_again(stack: Checkout) -> None:
         )
         server.kill()
         wait_for(
-            "the database to answer again",
+            "the database to respond again",
             lambda: request(outputs["api_url"] + "/health/ready")[0] == 200,
             30,
         )
         wait_for("the sentence about it", lambda: "had ended and was restarted" in stack.log(), 10)
 
 
-def test_a_damaged_state_file_is_named_with_the_way_out(stack: Checkout) -> None:
+def test_the_error_names_a_damaged_state_file_and_how_to_recover(stack: Checkout) -> None:
     state = stack.root / ".local/stacks/local.json"
     before = state.read_text()
     state.write_text("{")
     try:
-        said = stack.run("up", "--detach", "--no-frontend", code=1)
-        assert "local.json is damaged" in said
-        assert "stack reset" in said
+        text = stack.run("up", "--detach", "--no-frontend", code=1)
+        assert "local.json is damaged" in text
+        assert "stack reset" in text
         assert state.read_text() == "{", "nothing is overwritten"
     finally:
         state.write_text(before)
 
 
-def test_what_was_deleted_behind_its_back_is_made_again(stack: Checkout) -> None:
+def test_deleted_packages_are_unpacked_again(stack: Checkout) -> None:
     remove(stack.root / ".local/packages")
     with stack.up("--no-frontend") as outputs:
         assert request(outputs["api_url"])[0] == 200
@@ -370,22 +372,22 @@ def test_on_a_terminal_a_table_shows_each_resource_and_its_state(stack: Checkout
     assert "unchanged" in text
 
 
-def test_wrong_usage_is_told_with_exit_code_2(stack: Checkout) -> None:
+def test_wrong_usage_has_exit_code_2(stack: Checkout) -> None:
     assert "usage: stack" in stack.run("up", "--nonsense", code=2)
     assert "usage: stack" in stack.run(code=2)
 
 
-def test_reset_asks_and_then_leaves_nothing(tmp_path: Path) -> None:
+def test_reset_asks_and_deletes_everything(tmp_path: Path) -> None:
     copy = checkout.make(tmp_path / "checkout")
     with copy.up("--no-frontend"):
-        assert "--yes" in copy.run("reset", code=1), "without a terminal it does not guess"
+        assert "--yes" in copy.run("reset", code=1), "without a terminal it refuses"
         copy.run("reset", "--yes")
         assert not (copy.root / ".local").exists()
         assert copy.gone(1) == []
-    assert not [place for place in copy.data() if place.exists()]
+    assert not [directory for directory in copy.data() if directory.exists()]
 
 
-def test_a_checkout_below_a_private_directory_with_a_long_path_comes_up(tmp_path: Path) -> None:
+def test_a_checkout_with_a_long_path_below_a_private_directory_comes_up(tmp_path: Path) -> None:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     copy = checkout.make(private / ("long-" * 20) / "with blanks and ünïcode")

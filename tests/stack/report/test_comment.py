@@ -1,4 +1,4 @@
-"""The comment on a pull request: what is posted, where, and what a stranger's artifact cannot do."""
+"""The comment on a pull request: what is posted, where, and what an artifact cannot do."""
 
 import io
 import json
@@ -21,15 +21,15 @@ RUN = "/repos/o/r/actions/runs/7/artifacts"
 
 def archive(number: str = "5", text: str = "# Report", **more: str) -> bytes:
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as file:
         for name, content in {"number": number, "report.md": text, **more}.items():
-            made.writestr(name, content)
+            file.writestr(name, content)
     return data.getvalue()
 
 
 @dataclass
 class GitHub:
-    """What it has, and what was written to it."""
+    """The data of a fake GitHub, and what was written to it."""
 
     zip: bytes = field(default_factory=archive)
     artifacts: int = 1
@@ -46,7 +46,7 @@ class GitHub:
     authorized: dict[str, bool] = field(default_factory=dict)
     address: str = ""
 
-    def answer(self, method: str, path: str, body: Any) -> Any:
+    def response_body(self, method: str, path: str, body: Any) -> Any:
         route = path.partition("?")[0]
         if method != "GET":
             self.written.append((method, route, body["body"]))
@@ -72,7 +72,7 @@ class GitHub:
 
 @pytest.fixture
 def github() -> Iterator[GitHub]:
-    """A stand-in for GitHub's API, on loopback: the real one cannot be written to from a test."""
+    """A fake of GitHub's API on loopback: a test cannot write to the real one."""
     hub = GitHub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ def github() -> Iterator[GitHub]:
                 return self._send(302, b"", {"Location": f"{hub.address}/blob"})
             if self.path == "/blob":
                 return self._send(200, hub.zip, {})
-            found = hub.answer(self.command, self.path, body)
+            found = hub.response_body(self.command, self.path, body)
             return self._send(404 if found is None else 200, json.dumps(found).encode(), {})
 
         do_GET = do_POST = do_PATCH = _serve  # noqa: N815 - the protocol's names
@@ -109,16 +109,16 @@ def github() -> Iterator[GitHub]:
     server.server_close()
 
 
-def test_the_first_report_is_a_comment_and_later_ones_take_its_place(github: GitHub) -> None:
+def test_the_first_report_is_posted_and_later_ones_replace_it(github: GitHub) -> None:
     assert github.post() == 0
     ((method, route, body),) = github.written
     assert (method, route) == ("POST", "/repos/o/r/issues/5/comments")
     assert body.startswith(comment.MARKER)
     assert body.endswith("# Report")
-    assert "author's word" in body
+    assert "its author controls it" in body
     github.comments = [
-        *({"id": at, "body": "hello", "user": {"login": "somebody"}} for at in range(150)),
-        {"id": 200, "body": f"{comment.MARKER} spoofed", "user": {"login": "somebody"}},
+        *({"id": at, "body": "hello", "user": {"login": "another-user"}} for at in range(150)),
+        {"id": 200, "body": f"{comment.MARKER} spoofed", "user": {"login": "another-user"}},
         {"id": 201, "body": "of another workflow", "user": {"login": comment.BOT}},
         {"id": 202, "body": body, "user": {"login": comment.BOT}},
     ]
@@ -126,23 +126,23 @@ def test_the_first_report_is_a_comment_and_later_ones_take_its_place(github: Git
     assert github.written[-1][:2] == ("PATCH", "/repos/o/r/issues/comments/202")
 
 
-def test_the_token_stays_with_github(github: GitHub) -> None:
+def test_the_token_is_sent_to_github_only(github: GitHub) -> None:
     github.post()
     assert github.authorized["/repos/o/r/actions/artifacts/9/zip"]
     assert not github.authorized["/blob"]
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "reason"),
     [
         ({"artifacts": 0}, "0 artifacts"),
         ({"artifacts": 2}, "2 artifacts"),
         ({"size": 10**7}, "10000000 bytes"),
-        ({"zip": b"no zip"}, "no zip"),
-        ({"zip": archive(number="")}, "the number in the artifact is none"),
-        ({"zip": archive(number="5; rm")}, "the number in the artifact is none"),
-        ({"zip": archive(number="-5")}, "the number in the artifact is none"),
-        ({"zip": archive(number="5/../6")}, "the number in the artifact is none"),
+        ({"zip": b"no zip"}, "no readable zip"),
+        ({"zip": archive(number="")}, "the artifact's number is not a number"),
+        ({"zip": archive(number="5; rm")}, "the artifact's number is not a number"),
+        ({"zip": archive(number="-5")}, "the artifact's number is not a number"),
+        ({"zip": archive(number="5/../6")}, "the artifact's number is not a number"),
         ({"zip": archive(number="1" * 50)}, "more than 10 bytes"),
         ({"zip": archive(text="x" * 60_001)}, "more than 60000 bytes"),
         ({"zip": archive(**{"../evil": "x"})}, "other files"),
@@ -182,48 +182,64 @@ def test_the_token_stays_with_github(github: GitHub) -> None:
         ),
     ],
 )
-def test_an_artifact_that_is_not_what_the_report_makes_is_posted_nowhere(
-    github: GitHub, changed: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+def test_an_artifact_that_the_report_did_not_write_is_not_posted(
+    github: GitHub, changed: dict[str, Any], reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, value in changed.items():
         setattr(github, name, value)
     assert github.post() == 1
     assert github.written == []
-    assert said in capsys.readouterr().err
+    assert reason in capsys.readouterr().err
 
 
-def test_an_answer_of_github_that_is_an_error_is_told_by_its_status(
+def test_an_error_of_github_is_reported_with_its_status(
     github: GitHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.zip = archive(number="6")
     assert github.post() == 1
-    assert capsys.readouterr().err == f"GitHub answers 404 for {github.address}/repos/o/r/pulls/6\n"
+    assert (
+        capsys.readouterr().err == f"GitHub returned 404 for {github.address}/repos/o/r/pulls/6\n"
+    )
 
 
 @pytest.mark.parametrize(
     "active",
     [
-        "@everyone", "<img src=x>", "![x](https://e.example/x.png)", "[click](https://e.example)", "[click][1]\n\n[1]: //e.example",
-        "https://e.example", "HTTP://e.example", "www.e.example", "fixes #12", "o/r#12", "GH-12", "&#64;everyone", "\\@everyone",
+        "@everyone",
+        "<img src=x>",
+        "![x](https://e.example/x.png)",
+        "[click](https://e.example)",
+        "[click][1]\n\n[1]: //e.example",
+        "https://e.example",
+        "HTTP://e.example",
+        "www.e.example",
+        "fixes #12",
+        "o/r#12",
+        "GH-12",
+        "&#64;everyone",
+        "\\@everyone",
         "&lt;img>",
-        "<!-- hidden -->", "a@b.example",
+        "<!-- hidden -->",
+        "a@b.example",
     ],
-)  # fmt: skip
-def test_text_of_the_artifact_mentions_links_and_shows_nothing_of_elsewhere(active: str) -> None:
-    tamed = comment.neutralize_markdown(active)
-    assert tamed.replace(comment.JOINER, "").replace("\u2039", "<") == active, (
-        "it still reads the same"
+)
+def test_text_of_the_artifact_has_no_active_mentions_links_or_images(active: str) -> None:
+    neutralized = comment.neutralize_markdown(active)
+    assert neutralized.replace(comment.JOINER, "").replace("\u2039", "<") == active, (
+        "it still looks the same"
     )
-    assert tamed != active
-    assert not re.search(r"@\w|<|\]\(|\]:|\]\[|://|www\.|#\d|GH-\d|&[#\w]", tamed, re.IGNORECASE)
+    assert neutralized != active
+    assert not re.search(
+        r"@\w|<|\]\(|\]:|\]\[|://|www\.|#\d|GH-\d|&[#\w]", neutralized, re.IGNORECASE
+    )
 
 
-def test_the_form_of_the_report_stays() -> None:
+def test_headings_tables_and_code_blocks_are_unchanged() -> None:
     text = "# Head\n\n| a | b |\n| --- | ---: |\n| `x` | **1** |\n\n```diff\n+ a\n```\n"
     assert comment.neutralize_markdown(text) == text
 
 
-def test_it_needs_nothing_but_the_standard_library() -> None:
+def test_the_module_imports_the_standard_library_only() -> None:
     source = (ROOT / "stack/report/comment.py").read_text(encoding="utf-8")
     imported = set(re.findall(r"^(?:import|from) (\w+)", source, re.MULTILINE))
     assert imported <= {

@@ -1,4 +1,4 @@
-"""`stack report` on a real change of the program, in a repository of its own: built, migrated, compared, with nothing left behind."""
+"""`stack report` on a real change of the program, in a temporary repository."""
 
 import re
 import subprocess
@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundle import Target
-from bundle.api import DIRECTORY
-from stack.report.markdown import bytes_
+from stack.report.markdown import format_bytes
 from tests.support import repository
 from tests.support.repository import Repository
 
@@ -38,29 +37,31 @@ def downgrade() -> None:
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Another major version of Postgres, more memory, a wider policy, a renamed log group, an operation less, a column more."""
-    made = repository.make(tmp_path_factory.mktemp("report") / "checkout")
-    made.write(
+    """A repository with changes of every kind.
+
+    Another major version of Postgres, more memory, a wider policy, a renamed log group, a renamed
+    output and operation, and a new column.
+    """
+    copy = repository.make(tmp_path_factory.mktemp("report") / "checkout")
+    copy.write(
         "Pulumi.prod.yaml",
-        (made.root / "Pulumi.prod.yaml").read_text()
+        (copy.root / "Pulumi.prod.yaml").read_text()
         + "  ai-success-insights:postgresVersion: 18\n",
     )
-    made.replace(
+    copy.replace(
         "components/policies.py",
         '"logs:CreateLogStream", ',
         '"logs:CreateLogStream", "logs:DescribeLogStreams", ',
     )
-    made.replace("__main__.py", 'pulumi.export("function_name"', 'pulumi.export("lambda_name"')
-    made.replace("components/gateway.py", 'f"{name}-access-log"', 'f"{name}-requests|`@everyone`"')
-    made.replace(
+    copy.replace("__main__.py", 'pulumi.export("function_name"', 'pulumi.export("lambda_name"')
+    copy.replace("components/gateway.py", 'f"{name}-access-log"', 'f"{name}-requests|`@everyone`"')
+    copy.replace(
         "service/routes/portfolio.py", '    "/portfolio/summary"', '    "/portfolio/overview"'
     )
-    made.write("service/migrations/versions/0004_note.py", MIGRATION)
-    made.commit()
-    made.replace(
-        "Pulumi.yaml", "    default: 512\n", "    default: 1024\n"
-    )  # and this not even committed
-    return made
+    copy.write("service/migrations/versions/0004_note.py", MIGRATION)
+    copy.commit()
+    copy.replace("Pulumi.yaml", "    default: 512\n", "    default: 1024\n")  # not committed
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def row(section: str, *cells: str) -> str:
     return found[0]
 
 
-def test_what_is_lost_comes_first_and_with_what_it_takes_along(
+def test_losses_come_first_with_the_data_that_are_lost(
     report: str, sections: dict[str, str]
 ) -> None:
     assert next(iter(sections)) == "Replaced or lost"
@@ -93,18 +94,18 @@ def test_what_is_lost_comes_first_and_with_what_it_takes_along(
     assert "**is deleted**" in group
     assert "its logs" in group
     assert "protected" in sections["Replaced or lost"].splitlines()[4], (
-        "first what the engine will refuse"
+        "first the change that the engine refuses"
     )
     assert "lost" in report.splitlines()[2]
 
 
-def test_a_call_at_deployment_is_replaced_and_loses_nothing(sections: dict[str, str]) -> None:
+def test_a_replaced_invocation_loses_no_data(sections: dict[str, str]) -> None:
     migration = row(sections["Replaced or lost"], "`service-migration`")
     assert "| is replaced | nothing |" in migration
     assert "`triggers.migrations`" in migration
 
 
-def test_what_is_created_and_changed_is_told_with_old_and_new_values(
+def test_created_and_changed_resources_are_listed_with_old_and_new_values(
     sections: dict[str, str],
 ) -> None:
     assert "aws:cloudwatch/logGroup:LogGroup" in row(sections["Created"], "gateway-requests")
@@ -113,61 +114,63 @@ def test_what_is_created_and_changed_is_told_with_old_and_new_values(
     assert "`code`: `content " in function
 
 
-def test_an_output_that_goes_is_told_because_others_read_it(sections: dict[str, str]) -> None:
-    assert "**goes**" in row(sections["Stack outputs"], "`function_name`")
-    assert "appears" in row(sections["Stack outputs"], "`lambda_name`")
+def test_a_removed_stack_output_is_listed(sections: dict[str, str]) -> None:
+    assert "**removed**" in row(sections["Stack outputs"], "`function_name`")
+    assert "added" in row(sections["Stack outputs"], "`lambda_name`")
 
 
-def test_a_permission_that_appears_is_told_by_action_and_resource(sections: dict[str, str]) -> None:
-    appears = row(sections["Permissions"], "`service-api-policy`")
-    assert "**appears**" in appears
-    assert "`logs:DescribeLogStreams`" in appears
-    assert "`${service-api-log.arn}:*`" in appears
-    assert "logs:PutLogEvents" not in sections["Permissions"], "what stays is not told"
+def test_an_added_permission_is_listed_with_action_and_resource(sections: dict[str, str]) -> None:
+    added = row(sections["Permissions"], "`service-api-policy`")
+    assert "**added**" in added
+    assert "`logs:DescribeLogStreams`" in added
+    assert "`${service-api-log.arn}:*`" in added
+    assert "logs:PutLogEvents" not in sections["Permissions"], (
+        "unchanged permissions are not listed"
+    )
 
 
-def test_the_zips_and_the_import_have_figures_of_both_sides(
+def test_sizes_and_import_times_of_both_sides_are_shown(
     changed: Repository, sections: dict[str, str]
 ) -> None:
     section = sections["Bundle and init time"]
-    zips = changed.root / DIRECTORY / Target(architecture="arm64", python="3.13").name
+    zips = changed.root / Target(architecture="arm64", python="3.13").directory
     for name in ("code.zip", "layer.zip"):
-        size = bytes_((zips / name).stat().st_size)
+        size = format_bytes((zips / name).stat().st_size)
         assert row(section, f"`{name}`").split(" | ")[2] == size
     assert row(section, "`layer.zip`").split(" | ")[3] == "0 B"
     for side in ("base", "head"):
-        least, median = (
-            int(figure) for figure in re.findall(r"(\d+) ms", row(section, f"| {side} |", " ms "))
+        minimum, median = (
+            int(number) for number in re.findall(r"(\d+) ms", row(section, f"| {side} |", " ms "))
         )
-        assert 0 < least <= median
+        assert 0 < minimum <= median
 
 
-def test_an_operation_that_goes_may_break_clients_and_one_that_comes_may_not(
+def test_a_removed_operation_may_break_clients_and_an_added_one_may_not(
     sections: dict[str, str],
 ) -> None:
     assert "**may break clients**" in row(sections["API"], "`GET /portfolio/summary`")
     assert "may break" not in row(sections["API"], "`GET /portfolio/overview`")
 
 
-def test_migrations_are_run_from_nothing_and_from_the_bases_head_and_the_schemas_are_compared(
+def test_migrations_run_on_an_empty_database_and_on_the_bases_and_the_schemas_are_compared(
     sections: dict[str, str],
 ) -> None:
     section = sections["Database schema"]
-    assert "run: `0001`, `0002`" in row(section, "head from nothing")
+    assert "run: `0001`, `0002`" in row(section, "head on an empty database")
     assert row(section, "head on the base's database").endswith("run: `0004` |")
     assert "+    note character varying(80)" in section
     assert "another schema" not in section
 
 
-def test_the_cost_has_the_difference_that_the_change_makes(sections: dict[str, str]) -> None:
+def test_the_cost_shows_the_difference_of_the_change(sections: dict[str, str]) -> None:
     function = row(sections["Cost a month"], "`Lambda ai-success-insights-prod-api`")
     assert re.search(r"\| 0\.00 \| = \| [\d.]+ \| \+[\d.]+ \|$", function), (
-        "more memory costs only what is used"
+        "memory costs nothing at rest"
     )
     assert "Not in the table of prices" not in sections["Cost a month"]
 
 
-def test_text_of_the_program_renders_nothing(report: str) -> None:
+def test_text_of_the_program_is_shown_as_code_only(report: str) -> None:
     spans = re.sub(r"(`+).+?\1", "", report)
     assert "@everyone" in report
     assert "@everyone" not in spans
@@ -185,10 +188,8 @@ def test_the_report_leaves_the_repository_and_the_machine_as_they_were(
     assert changed.checkout.processes() == []
 
 
-def test_a_head_that_is_refused_fails_to_migrate_and_does_not_import_is_a_report_too(
-    changed: Repository, report: str
-) -> None:
-    assert report, "made before anything is spoilt"
+def test_a_broken_head_gives_a_report_with_its_errors(changed: Repository, report: str) -> None:
+    assert report, "the report is written before the checkout is broken"
     changed.replace("Pulumi.yaml", "    default: 1024\n", "    default: 64\n")
     changed.replace(
         "service/migrations/versions/0004_note.py", "ADD COLUMN note", "ADD COLUMN name"
@@ -203,39 +204,37 @@ def test_a_head_that_is_refused_fails_to_migrate_and_does_not_import_is_a_report
     assert re.search(
         r"head on the base's database \| \*\*fails\*\*: `.*DuplicateColumn 42701`", text
     )
-    assert text.count("This could not be found out") == 2, "the import, and the OpenAPI document"
+    assert text.count("This could not be determined") == 2, "the import, and the OpenAPI document"
     assert "No module named 'nowhere'" in text
     assert "The schemas could not be compared." in text
 
 
-def test_uncommitted_changes_are_part_of_the_head_and_the_report_says_so(report: str) -> None:
+def test_the_report_covers_uncommitted_changes_and_says_so(report: str) -> None:
     assert "with uncommitted changes" in report.splitlines()[0]
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "", "--help", "HEAD:service", "base..HEAD"])
-def test_a_revision_that_git_does_not_know_is_wrong_usage(
-    changed: Repository, revision: str
-) -> None:
-    said = changed.checkout.run("report", f"--base={revision}", code=2)
-    assert f"--base {revision}: git knows no such commit here" in said
-    assert "Traceback" not in said
+def test_an_unknown_revision_is_a_usage_error(changed: Repository, revision: str) -> None:
+    text = changed.checkout.run("report", f"--base={revision}", code=2)
+    assert f"--base {revision}: git knows no such commit here" in text
+    assert "Traceback" not in text
 
 
 def test_a_report_needs_a_base(changed: Repository) -> None:
     assert "--base" in changed.checkout.run("report", code=2)
 
 
-def test_outside_of_a_repository_the_error_is_gits_own(changed: Repository, tmp_path: Path) -> None:
+def test_outside_a_repository_the_error_is_that_of_git(changed: Repository, tmp_path: Path) -> None:
     command = changed.checkout.command("report", "--base", "main")
     command[command.index("--root") + 1] = str(tmp_path)
-    ended = subprocess.run(command, cwd=changed.root, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "not a git repository" in ended.stderr
-    assert ended.stdout == ""
+    process = subprocess.run(command, cwd=changed.root, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "not a git repository" in process.stderr
+    assert process.stdout == ""
 
 
-def test_a_file_that_cannot_be_written_is_named(changed: Repository) -> None:
-    said = changed.checkout.run(
+def test_the_error_names_an_output_file_that_cannot_be_written(changed: Repository) -> None:
+    text = changed.checkout.run(
         "report", "--base", "HEAD", "--output", "Pulumi.yaml/report.md", code=1
     )
-    assert "--output Pulumi.yaml/report.md" in said
+    assert "--output Pulumi.yaml/report.md" in text

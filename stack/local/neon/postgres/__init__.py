@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL server that stands in for Neon on one machine."""
+"""The embedded PostgreSQL server that runs locally instead of Neon."""

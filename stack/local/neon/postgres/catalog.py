@@ -1,4 +1,4 @@
-"""Roles and databases of the local server. All operations block, may be repeated, and may be called from several threads."""
+"""Creates, copies and drops the roles and databases of the local server."""
 
 import contextlib
 import hashlib
@@ -15,12 +15,18 @@ from stack.local.neon.postgres.cluster import SUPERUSER
 
 SYSTEM_DATABASES = ("postgres", "template0", "template1")
 NAME_BYTES = 63
-"""Postgres cuts longer names silently."""
+"""The maximum length of a name (NAMEDATALEN - 1). Postgres truncates longer ones silently."""
 
 
 class Catalog(ABC):
+    """The roles and databases of a server.
+
+    All methods block, are idempotent, and may be called from several threads. They raise UserError
+    for names that Postgres would truncate and for names of the server itself.
+    """
+
     def __init__(self) -> None:
-        self._changes = threading.RLock()
+        self._ddl_lock = threading.RLock()
 
     @abstractmethod
     def admin(self, database: str = "postgres") -> AbstractContextManager[connection]:
@@ -35,65 +41,73 @@ class Catalog(ABC):
             return _owner(admin, name) is not None
 
     def create_role(self, name: str, password: str) -> None:
-        """A role that may log in; one that exists gets the password. The server only ever sees the password's SCRAM verifier."""
+        """Create a role that may log in; one that exists gets the password."""
         _check(name, "role", (SUPERUSER,))
         if not password or "\0" in password:
-            raise UserError(f"The password of the database role {name!r} is empty or holds a NUL.")
-        with self._changing() as admin:
+            raise UserError(
+                f"The password of the database role {name!r} is empty or contains a NUL."
+            )
+        with self._exclusive_admin() as admin:
+            # The SCRAM verifier is computed here: a password in a statement would be in the
+            # server's log whenever that logs statements.
             verifier = encrypt_password(password, name, admin, "scram-sha-256")
             statement = (
                 "ALTER ROLE {} LOGIN PASSWORD {}"
                 if _role_exists(admin, name)
                 else "CREATE ROLE {} LOGIN PASSWORD {}"
             )
-            _run(admin, statement, sql.Identifier(name), sql.Literal(verifier))
+            _execute(admin, statement, sql.Identifier(name), sql.Literal(verifier))
 
     def drop_role(self, name: str) -> None:
-        """Raises UserError while the role owns something: its databases go first."""
+        """Drop a role if it exists. UserError while it owns something: drop its databases first."""
         _check(name, "role", (SUPERUSER,))
-        with self._changing() as admin:
+        with self._exclusive_admin() as admin:
             try:
-                _run(admin, "DROP ROLE IF EXISTS {}", sql.Identifier(name))
+                _execute(admin, "DROP ROLE IF EXISTS {}", sql.Identifier(name))
             except errors.DependentObjectsStillExist as error:
                 raise UserError(
                     f"The role {name!r} still owns something: {error.diag.message_detail}."
                 ) from None
 
     def create_database(self, name: str, owner: str) -> None:
-        """A database with nothing in it; one that exists keeps its content and gets the owner."""
+        """Create an empty database; one that exists keeps its content and gets the owner."""
         _check(name, "database", SYSTEM_DATABASES)
-        with self._changing() as admin:
+        with self._exclusive_admin() as admin:
             if _owner(admin, name) is None:
-                _run(
+                _execute(
                     admin,
                     "CREATE DATABASE {} OWNER {} TEMPLATE template0",
                     sql.Identifier(name),
                     sql.Identifier(owner),
                 )
             else:
-                _give(admin, name, owner)
+                _set_owner(admin, name, owner)
 
     def copy_database(self, source: str, target: str, owner: str) -> None:
-        """A copy of a database as it is now, whose connections are ended for it. A target that exists keeps its content and gets the owner.
+        """Copy a database; in the copy, what the source's owner owned belongs to `owner`.
 
-        What the source's owner owned in it belongs to the new owner in the copy.
+        The source's connections are ended, because Postgres copies no database that is in use. A
+        target that exists keeps its content and gets the owner. UserError if there is no source.
         """
         _check(target, "database", SYSTEM_DATABASES)
-        with self._changing() as admin:
+        with self._exclusive_admin() as admin:
             if _owner(admin, target) is not None:
-                _give(admin, target, owner)
+                _set_owner(admin, target, owner)
                 return
-            former = _owner(admin, source)
-            if former is None:
+            source_owner = _owner(admin, source)
+            if source_owner is None:
                 raise UserError(f"There is no database {source!r} to copy.")
+            # CREATE DATABASE cannot run in a transaction with what follows. So the copy gets its
+            # final name only when it is complete; one that was interrupted is dropped by the next
+            # call, which derives the same temporary name from the target's.
             unfinished = f"copy-{hashlib.sha256(target.encode()).hexdigest()[:16]}"
             _drop(admin, unfinished)
             _copy(admin, source, unfinished)
-            if former != owner:
-                self._hand_over(unfinished, former, owner)
+            if source_owner != owner:
+                self._reassign(unfinished, source_owner, owner)
             else:
-                _give(admin, unfinished, owner)
-            _run(
+                _set_owner(admin, unfinished, owner)
+            _execute(
                 admin,
                 "ALTER DATABASE {} RENAME TO {}",
                 sql.Identifier(unfinished),
@@ -101,28 +115,37 @@ class Catalog(ABC):
             )
 
     def drop_database(self, name: str) -> None:
-        """Ends the database's connections and deletes it."""
+        """Drop a database if it exists; its connections are ended."""
         _check(name, "database", SYSTEM_DATABASES)
-        with self._changing() as admin:
+        with self._exclusive_admin() as admin:
             _drop(admin, name)
 
     @contextlib.contextmanager
-    def _changing(self) -> Generator[connection]:
-        with self._changes, self.admin() as admin:
+    def _exclusive_admin(self) -> Generator[connection]:
+        # "Create if missing" is two statements: the lock makes them one step among our threads.
+        with self._ddl_lock, self.admin() as admin:
             yield admin
 
-    def _hand_over(self, database: str, former: str, owner: str) -> None:
-        """Gives a database and what is in it to another role. REASSIGN OWNED takes the former owner's other databases too: they go back."""
+    def _reassign(self, database: str, old_owner: str, new_owner: str) -> None:
+        """Give a database and what `old_owner` owns in it to `new_owner`."""
         with self.admin(database) as admin, admin.cursor() as cursor:
             admin.autocommit = False
+            # REASSIGN OWNED covers the objects in this database and, in addition, all databases
+            # that the old owner has on the server. In the same transaction these get their owner
+            # back, so no other session sees the change.
             cursor.execute(
-                "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %s", (former,)
+                "SELECT datname FROM pg_database WHERE pg_get_userbyid(datdba) = %s", (old_owner,)
             )
             owned = [str(row[0]) for row in cursor.fetchall()]
-            _run(admin, "REASSIGN OWNED BY {} TO {}", sql.Identifier(former), sql.Identifier(owner))
+            _execute(
+                admin,
+                "REASSIGN OWNED BY {} TO {}",
+                sql.Identifier(old_owner),
+                sql.Identifier(new_owner),
+            )
             for name in owned:
-                _give(admin, name, former)
-            _give(admin, database, owner)
+                _set_owner(admin, name, old_owner)
+            _set_owner(admin, database, new_owner)
             admin.commit()
 
 
@@ -133,7 +156,7 @@ def _check(name: str, kind: str, reserved: tuple[str, ...]) -> None:
         raise UserError(f"The {kind} {name!r} belongs to the server itself. Choose another name.")
 
 
-def _run(admin: connection, statement: str, *parts: sql.Composable) -> None:
+def _execute(admin: connection, statement: str, *parts: sql.Composable) -> None:
     with admin.cursor() as cursor:
         cursor.execute(sql.SQL(statement).format(*parts))
 
@@ -145,7 +168,7 @@ def _role_exists(admin: connection, name: str) -> bool:
 
 
 def _owner(admin: connection, database: str) -> str | None:
-    """The role that owns a database, None when there is no such database."""
+    """Return the role that owns a database, None when there is no such database."""
     with admin.cursor() as cursor:
         cursor.execute(
             "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (database,)
@@ -154,16 +177,19 @@ def _owner(admin: connection, database: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _give(admin: connection, database: str, owner: str) -> None:
-    _run(admin, "ALTER DATABASE {} OWNER TO {}", sql.Identifier(database), sql.Identifier(owner))
+def _set_owner(admin: connection, database: str, owner: str) -> None:
+    _execute(
+        admin, "ALTER DATABASE {} OWNER TO {}", sql.Identifier(database), sql.Identifier(owner)
+    )
 
 
 def _drop(admin: connection, database: str) -> None:
-    _run(admin, "DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(database))
+    _execute(admin, "DROP DATABASE IF EXISTS {} WITH (FORCE)", sql.Identifier(database))
 
 
 def _copy(admin: connection, source: str, target: str) -> None:
-    """Clients that connect between the two statements make the server give up after 5 s; then they are ended as well."""
+    # A client that connects between the two statements makes CREATE DATABASE fail, after it has
+    # waited 5 s for the client to leave. Then the clients are ended again.
     for attempts_left in (2, 1, 0):
         with admin.cursor() as cursor:
             cursor.execute(
@@ -171,7 +197,7 @@ def _copy(admin: connection, source: str, target: str) -> None:
                 (source,),
             )
         try:
-            _run(
+            _execute(
                 admin,
                 "CREATE DATABASE {} TEMPLATE {}",
                 sql.Identifier(target),
@@ -181,5 +207,6 @@ def _copy(admin: connection, source: str, target: str) -> None:
         except errors.ObjectInUse:
             if not attempts_left:
                 raise UserError(
-                    f"The database {source!r} could not be copied, because clients connect to it all the time."
+                    f"The database {source!r} could not be copied, because clients connect to it "
+                    f"all the time."
                 ) from None

@@ -1,4 +1,7 @@
-"""A data directory: made in one step, checked, and freed of what a dead supervisor left on it."""
+"""Creates, checks and frees the database cluster in a data directory.
+
+Cluster is PostgreSQL's term for the databases of one server. Called by `Postgres` (server.py).
+"""
 
 import contextlib
 import os
@@ -18,151 +21,181 @@ from stack.local.system.processes import AbandonedError, Guard
 
 SUPERUSER = "postgres"
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-ORPHAN_S = 2.0
-TICK_S = 0.005
+SIGNAL_TIMEOUT_S = 2.0
+"""Seconds that a leftover server may take to end before it gets the next signal."""
+POLL_S = 0.005
 
 
-def make(place: DataDirectory, guard: Guard, cancelled: threading.Event) -> None:
-    """Makes the cluster beside its final name, so that an end half-way leaves nothing that looks like one."""
-    for leftover in place.root.glob("cluster.*"):
+def create(directory: DataDirectory, guard: Guard, cancelled: threading.Event) -> None:
+    """Create the cluster with a random superuser password.
+
+    Raises UserError when `initdb` fails, AbandonedError once `cancelled` is set.
+    """
+    # Created under a temporary name and renamed at the end: a creation that was interrupted leaves
+    # no directory `cluster` that a later start would take for a complete one.
+    for leftover in directory.root.glob("cluster.*"):
         shutil.rmtree(leftover)
-    staging = place.root / f"cluster.{secrets.token_hex(4)}"
-    new = DataDirectory(root=staging, programs=place.programs, user=place.user)
+    staging = directory.root / f"cluster.{secrets.token_hex(4)}"
+    new = DataDirectory(root=staging, programs=directory.programs, user=directory.user)
     try:
         new.data.mkdir(parents=True)
-        for directory, mode in ((staging, 0o711), (new.cluster, 0o711), (new.data, 0o700)):
-            directory.chmod(mode)
+        for path, mode in ((staging, 0o711), (new.cluster, 0o711), (new.data, 0o700)):
+            path.chmod(mode)
         write_private(new.password, secrets.token_urlsafe(32), sync=False)
-        if place.user is not None:
+        # initdb runs as the server's user and reads the password; afterwards only the user of
+        # this process may.
+        if directory.user is not None:
             for path in (new.data, new.password):
-                os.chown(path, place.user.uid, place.user.gid)
-        _initdb(new, guard, cancelled)
-        if place.user is not None:
+                os.chown(path, directory.user.uid, directory.user.gid)
+        _run_initdb(new, guard, cancelled)
+        if directory.user is not None:
             os.chown(new.password, os.geteuid(), os.getegid())
-        new.cluster.rename(place.cluster)
+        new.cluster.rename(directory.cluster)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _initdb(place: DataDirectory, guard: Guard, cancelled: threading.Event) -> None:
-    said = ""
-    for locale in (
-        "C.UTF-8",
-        "C",
-    ):  # some systems lack the first; the built-in provider sorts alike with both
+def _run_initdb(directory: DataDirectory, guard: Guard, cancelled: threading.Event) -> None:
+    output = ""
+    # The second locale is for systems that lack the first. The order of texts is the same with
+    # both: it comes from the built-in provider, not from the system's locale.
+    for locale in ("C.UTF-8", "C"):
         command = [
-            *(
-                str(place.programs / "initdb"),
-                "-D",
-                str(place.data),
-                "-U",
-                SUPERUSER,
-                f"--pwfile={place.password}",
-            ),
-            *(
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-            ),
-            *(f"--locale={locale}", "--no-sync", "--no-instructions"),
+            str(directory.programs / "initdb"),
+            "-D",
+            str(directory.data),
+            "-U",
+            SUPERUSER,
+            f"--pwfile={directory.password}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            f"--locale={locale}",
+            "--no-sync",
+            "--no-instructions",
         ]
-        with (place.root / "initdb.log").open("w+b") as log:
+        with (directory.root / "initdb.log").open("w+b") as log:
             process = guard.spawn(
-                command, what="initdb", cwd=place.cluster, **output(log.fileno(), place)
+                command,
+                what="initdb",
+                cwd=directory.cluster,
+                **popen_options(log.fileno(), directory),
             )
             try:
                 while process.poll() is None:
-                    pause(cancelled)
+                    wait_briefly(cancelled)
             finally:
                 guard.end(process)
             log.seek(0)
-            said = log.read().decode(errors="replace")
+            output = log.read().decode(errors="replace")
         if process.returncode == 0:
             return
-        if "invalid locale name" not in said:
+        if "invalid locale name" not in output:
             break
-    raise explain("The local database could not be created", said, place.root.parent)
+    raise program_error("The local database could not be created", output, directory.root.parent)
 
 
-def output(log: int, place: DataDirectory) -> dict[str, Any]:
-    """How a program of the server is started: its log's descriptor, its environment, its user."""
+def popen_options(log: int, directory: DataDirectory) -> dict[str, Any]:
+    """Return the `Popen` arguments of the server's programs: output, environment and user.
+
+    log: file descriptor for standard output and error.
+    """
     return {
         "stdout": log,
         "stderr": log,
         "env": ENVIRONMENT,
-        **(place.user.popen() if place.user else {}),
+        **(directory.user.popen() if directory.user else {}),
     }
 
 
-def pause(cancelled: threading.Event) -> None:
-    if cancelled.wait(TICK_S):
-        raise AbandonedError("the start of the local database was given up")
+def wait_briefly(cancelled: threading.Event) -> None:
+    """Wait between two polls; raise AbandonedError once `cancelled` is set."""
+    if cancelled.wait(POLL_S):
+        raise AbandonedError("the start of the local database was cancelled")
 
 
-def check(place: DataDirectory) -> str:
-    """The superuser's password. Raises UserError for data that this server cannot run on."""
+def check(directory: DataDirectory) -> str:
+    """Check that this server can run on the data, and return the superuser's password.
+
+    Raises UserError for data that is damaged, another user's, or of another major version.
+    """
     try:
-        found = (place.data / "PG_VERSION").read_text(encoding="ascii").strip()
-        password = place.password.read_text(encoding="utf-8")
+        found = (directory.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        password = directory.password.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError(
-            f"The local database is damaged, {error.filename} is missing: `stack reset` deletes it, the next `up` makes a new one."
+            f"The local database is damaged, {error.filename} is missing: `stack reset` deletes "
+            f"it, the next `up` creates a new one."
         ) from None
     except PermissionError as error:
         raise UserError(
-            f"{error.filename} belongs to another user, who started the stack before. Start it or `stack reset` it as that user."
+            f"{error.filename} belongs to another user, who started the stack before. Start it or "
+            f"`stack reset` it as that user."
         ) from None
-    wanted = version().partition(".")[0]
-    if found != wanted:
+    expected = version().partition(".")[0]
+    if found != expected:
         raise UserError(
-            f"The local database in {place.data} is of PostgreSQL {found}, this checkout has {wanted}, which does not read it. "
-            f"`stack reset` deletes it, the next `up` makes a new one; to keep the data, dump it first with what made it."
+            f"The local database in {directory.data} is of PostgreSQL {found}, this checkout has "
+            f"{expected}, which does not read it. `stack reset` deletes it, the next `up` creates "
+            f"a new one; to keep the data, dump it first with the version that created it."
         )
     return password
 
 
-def explain(what: str, said: str, place: Path) -> UserError:
-    """The error for a server program that failed and said this."""
-    if "No space left on device" in said:
-        return UserError(f"{what}: the disk that holds {place} is full. Make room and try again.")
-    return UserError(f"{what}: " + "\n".join(said.strip().splitlines()[-8:]))
+def program_error(what: str, output: str, path: Path) -> UserError:
+    """Return the error for a program of the server that failed with this output.
+
+    path: a directory on the disk that the program writes to, named if that disk is full.
+    """
+    if "No space left on device" in output:
+        return UserError(f"{what}: the disk that holds {path} is full. Make room and try again.")
+    return UserError(f"{what}: " + "\n".join(output.strip().splitlines()[-8:]))
 
 
-def end_holders(data: Path) -> list[int]:
-    """Ends servers that a dead supervisor left on the data directory and removes their `postmaster.pid`; gives the pids.
+def end_leftover_servers(data: Path) -> list[int]:
+    """End servers that still run on the data, and remove their `postmaster.pid`.
 
-    Postgres itself would take any process of its user that got the file's pid for a server, and refuse to start.
+    Returns the pids of the servers that were ended. Raises UserError for another user's server.
+
+    A supervisor and its guard that were both killed leave a server. Postgres itself only checks
+    whether a process of its user has the file's pid: after a crash this may be any process, and
+    Postgres would refuse to start.
     """
     file = data / "postmaster.pid"
     ended: list[int] = []
     try:
         if not file.exists():
             return ended
-    except PermissionError:  # another user's data, of which `check` speaks
+    except PermissionError:  # another user's data: `check` raises the error
         return ended
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        holders = _holders(data)
-        servers = [holder for holder in holders if str(holder.pid) == pid_file(data)[0]]
+        processes = _processes_on(data)
+        servers = [process for process in processes if str(process.pid) == read_pid_file(data)[0]]
         ended += [server.pid for server in servers if server.pid not in ended]
-        for holder in holders if number == signal.SIGKILL or not servers else servers:
+        # A server ends its backends itself, in order. Backends get signals of their own only when
+        # their server has gone, or with SIGKILL, which a server cannot pass on.
+        for process in processes if number == signal.SIGKILL or not servers else servers:
             try:
-                holder.send_signal(number)
-                holder.resume()
+                process.send_signal(number)
+                process.resume()  # a stopped process does not handle the signal
             except psutil.AccessDenied:
                 raise UserError(
-                    f"Another user's Postgres (process {holder.pid}) runs on {data}. End it first."
+                    f"Another user's Postgres (process {process.pid}) runs on {data}. End it first."
                 ) from None
             except psutil.NoSuchProcess:
                 continue
-        if not psutil.wait_procs(holders, timeout=ORPHAN_S)[1]:
+        if not psutil.wait_procs(processes, timeout=SIGNAL_TIMEOUT_S)[1]:
             break
     file.unlink(missing_ok=True)
     return ended
 
 
-def pid_file(data: Path) -> list[str]:
-    """The lines of `postmaster.pid`: the pid first, the state eighth; one empty line when there is none."""
+def read_pid_file(data: Path) -> list[str]:
+    """Return the lines of `postmaster.pid`; one empty line when there is no such file.
+
+    The first is the pid, the eighth the state ("ready" when the server accepts connections).
+    """
     try:
         return (data / "postmaster.pid").read_text(
             encoding="utf-8", errors="replace"
@@ -171,8 +204,8 @@ def pid_file(data: Path) -> list[str]:
         return [""]
 
 
-def _holders(data: Path) -> list[psutil.Process]:
-    """The server and its backends: all of them work in the data directory."""
+def _processes_on(data: Path) -> list[psutil.Process]:
+    """Return the server and its backends: PGDATA is the working directory of all of them."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

@@ -1,4 +1,7 @@
-"""One embedded PostgreSQL server for a checkout, as a child of this process, with password login only."""
+"""Runs one embedded PostgreSQL server per checkout, as a child of this process.
+
+Clients log in by password only (SCRAM), over TCP on the loopback addresses.
+"""
 
 import contextlib
 import errno
@@ -20,30 +23,35 @@ from stack.local.neon.postgres.catalog import Catalog
 from stack.local.neon.postgres.data_directory import (
     DataDirectory,
     find_data_directory,
-    private,
+    private_directory,
     remove,
 )
-from stack.local.system.ports import check_free, loopback, taken
+from stack.local.system.ports import check_free, loopback, port_in_use
 from stack.local.system.processes import Guard
 
 SETTINGS = {
     "jit": "off",
-    "io_method": "sync",  # no processes for what a small database does not need
-    "max_wal_size": "128MB",  # bounds what a shutdown has to write and a recovery to replay
+    "io_method": "sync",  # no worker processes for the I/O of a small database
+    "max_wal_size": "128MB",  # limits what a shutdown has to write and a recovery to replay
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
-TAKEN = ("the local database", "start again: it gets another one")
-READY_S = 120.0
-"""How long the server may take to answer, crash recovery included."""
-STOP_S = 10.0
+PORT_ERROR = ("the local database", "start again: it gets another one")
+"""What uses the port, and the advice, in the error for a port that is in use (see `check_free`)."""
+
+READY_TIMEOUT_S = 120.0
+"""Seconds until the server has to be ready, crash recovery included."""
+STOP_TIMEOUT_S = 10.0
+"""Seconds for each of the two kinds of shutdown (see `Postgres.stop`)."""
 
 
 class Postgres(Catalog):
-    """A server whose data lies in `home`, or where `place` says, and outlives it. Blocking; for threads.
+    """A PostgreSQL server. Its methods block, and may be called from any thread.
 
-    `settings` are server settings on top of `SETTINGS`, such as `{"fsync": "off"}` for tests.
+    home: the directory of its data and log. The data remain after `stop`, and may be elsewhere if
+    this process is root (see data_directory.py).
+    settings: server settings that replace or extend `SETTINGS`, for example `{"fsync": "off"}`.
     """
 
     def __init__(
@@ -52,17 +60,17 @@ class Postgres(Catalog):
         super().__init__()
         self.port = port
         self.notes: list[str] = []
-        """Sentences on what the last start met: a server left over, a system user that could not be made."""
+        """Sentences on what the last start found: a leftover server, a missing system user."""
         self._home = home
         self._guard = guard
         self._settings = {**SETTINGS, **(settings or {})}
-        self._life = threading.RLock()
+        self._start_stop_lock = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._password = ""
 
     @property
     def log_file(self) -> Path:
-        """The log since the last start; the one before has `.1` at its end."""
+        """The log since the last start. The log before it has the suffix `.1`."""
         return self._home / "postgres.log"
 
     @property
@@ -71,15 +79,17 @@ class Postgres(Catalog):
 
     @property
     def admin_url(self) -> str:
+        """The superuser's URL, with the password."""
         return self.url(cluster.SUPERUSER, self._password, "postgres")
 
     def url(self, role: str, password: str, database: str) -> str:
+        """Return a connection URL, percent-encoded."""
         user, secret, name = (quote(part, safe="") for part in (role, password, database))
         return f"postgresql://{user}:{secret}@localhost:{self.port}/{name}"
 
     @contextlib.contextmanager
     def admin(self, database: str = "postgres") -> Generator[connection]:
-        """A superuser's connection in autocommit mode, closed at the end."""
+        """Yield a superuser's connection in autocommit mode, closed at the end."""
         link = psycopg2.connect(
             host="127.0.0.1",
             port=self.port,
@@ -95,63 +105,71 @@ class Postgres(Catalog):
             link.close()
 
     def start(self, cancelled: threading.Event | None = None) -> None:
-        """Returns when the server answers; makes the data directory first where there is none, recovers it where it was not shut down.
+        """Start the server, and return when it accepts connections; do nothing if it runs.
 
-        Raises UserError when it cannot (port taken, disk full, data of another major version), AbandonedError once `cancelled` is set.
+        Creates the cluster if there is none, and recovers one that was not shut down. Raises
+        UserError when the start fails (port in use, disk full, data of another major version),
+        AbandonedError once `cancelled` is set.
         """
-        with self._life:
+        with self._start_stop_lock:
             if self.running:
                 return
-            self._settle()
+            self._end_process()
             try:
                 self._start(cancelled or threading.Event())
             except BaseException as error:
                 self.stop()
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise UserError(
-                        f"The disk of the local database ({self._home}) is full. Make room and try again."
+                        f"The disk of the local database ({self._home}) is full. Make room and try "
+                        f"again."
                     ) from None
                 raise
 
     def _start(self, cancelled: threading.Event) -> None:
-        place = find_data_directory(self._home)
-        self.notes = [place.user.reason] if place.user and place.user.reason else []
+        directory = find_data_directory(self._home)
+        self.notes = [directory.user.reason] if directory.user and directory.user.reason else []
         self.notes += [
             f"Ended a Postgres (process {pid}) that still ran on the data."
-            for pid in cluster.end_holders(place.data)
+            for pid in cluster.end_leftover_servers(directory.data)
         ]
-        if not place.cluster.exists():
-            cluster.make(place, self._guard, cancelled)
-        self._password = cluster.check(place)
-        check_free(self.port, *TAKEN)
-        self._launch(place)
-        self._wait_until_ready(place, cancelled)
+        if not directory.cluster.exists():
+            cluster.create(directory, self._guard, cancelled)
+        self._password = cluster.check(directory)
+        check_free(self.port, *PORT_ERROR)
+        self._launch(directory)
+        self._wait_until_ready(directory, cancelled)
 
     def stop(self) -> None:
-        """Ends sessions and shuts the server down; where that takes too long nothing is lost either, the next start recovers."""
-        with self._life:
+        """Shut the server down; sessions are ended.
+
+        First fast (SIGINT: with a checkpoint), then immediately (SIGQUIT), finally by SIGKILL. No
+        committed transaction is lost: after the last two, the next start recovers from the WAL.
+        """
+        with self._start_stop_lock:
             if self._process is None:
                 return
             for number in (signal.SIGINT, signal.SIGQUIT):
                 if self._process.poll() is None:
                     self._process.send_signal(number)
                     with contextlib.suppress(subprocess.TimeoutExpired):
-                        self._process.wait(STOP_S)
-            self._settle()
+                        self._process.wait(STOP_TIMEOUT_S)
+            self._end_process()
 
     @staticmethod
     def remove(home: Path) -> None:
-        """Deletes the data, what lies below `/var/lib` included; a server that still runs on it is stopped first."""
-        for root in (home, private(home)):
-            cluster.end_holders(root / "cluster" / "data")
+        """Delete all data of the server with this home; a server that still runs is ended first."""
+        for root in (home, private_directory(home)):
+            cluster.end_leftover_servers(root / "cluster" / "data")
         remove(home)
 
-    def _settle(self) -> None:
+    def _end_process(self) -> None:
+        """End the process if it still runs, and take it off the guard's list in any case."""
         if self._process is not None:
             self._guard.end(self._process)
             self._process = None
 
-    def _launch(self, place: DataDirectory) -> None:
+    def _launch(self, directory: DataDirectory) -> None:
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_name("postgres.log.1"))
         settings = {
@@ -159,36 +177,42 @@ class Postgres(Catalog):
             "unix_socket_directories": "",
             **self._settings,
         }
-        command = [str(place.programs / "postgres"), "-D", str(place.data), "-p", str(self.port)]
+        command = [str(directory.programs / "postgres"), "-D", str(directory.data)]
+        command += ["-p", str(self.port)]
         command += [f"--{name}={value}" for name, value in settings.items()]
+        # Opened by this process, because the server's user may not be able to create files in
+        # the home.
         log = os.open(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._process = self._guard.spawn(
                 command,
                 what="Postgres",
                 stop=signal.SIGINT,
-                cwd=place.cluster,
-                **cluster.output(log, place),
+                cwd=directory.cluster,
+                **cluster.popen_options(log, directory),
             )
         finally:
             os.close(log)
 
-    def _wait_until_ready(self, place: DataDirectory, cancelled: threading.Event) -> None:
-        """Ready is what our own child says of itself in `postmaster.pid`: another server may answer on the port."""
+    def _wait_until_ready(self, directory: DataDirectory, cancelled: threading.Event) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + READY_S
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        # The state is read from `postmaster.pid` and not asked for on the port: between
+        # `check_free` and the server's bind, another server may have got the port. The file counts
+        # only when it has our child's pid, because an older one may be left.
         while (
-            (lines := cluster.pid_file(place.data))[0] != str(self._process.pid)
+            (lines := cluster.read_pid_file(directory.data))[0] != str(self._process.pid)
             or len(lines) < 8
             or lines[7].strip() != "ready"
         ):
             if self._process.poll() is not None:
-                raise self._failure(place)
+                raise self._start_error(directory)
             if time.monotonic() > deadline:
                 raise UserError(
-                    f"The local database did not answer within {READY_S:.0f} s. Its log: {self.log_file}"
+                    f"The local database was not ready within {READY_TIMEOUT_S:.0f} s. Its log: "
+                    f"{self.log_file}"
                 )
-            cluster.pause(cancelled)
+            cluster.wait_briefly(cancelled)
         try:
             with self.admin() as admin, admin.cursor() as cursor:
                 cursor.execute("SHOW data_directory")
@@ -197,13 +221,16 @@ class Postgres(Catalog):
             raise UserError(
                 f"The local database runs, but cannot be reached on port {self.port}: {error}"
             ) from None
-        if row is None or not place.data.samefile(row[0]):
-            raise taken(self.port, *TAKEN)
+        # Postgres starts if it could bind one of its addresses. On the other one, another server
+        # may listen, and this connection may have reached it.
+        if row is None or not directory.data.samefile(row[0]):
+            raise port_in_use(self.port, *PORT_ERROR)
 
-    def _failure(self, place: DataDirectory) -> UserError:
-        said = self.log_file.read_text(encoding="utf-8", errors="replace")
-        if "could not bind" in said:
-            return taken(self.port, *TAKEN)
-        return cluster.explain(
-            f"The local database did not start (log: {self.log_file})", said, place.root
+    def _start_error(self, directory: DataDirectory) -> UserError:
+        """Return the error for a server that has ended instead of becoming ready."""
+        log = self.log_file.read_text(encoding="utf-8", errors="replace")
+        if "could not bind" in log:
+            return port_in_use(self.port, *PORT_ERROR)
+        return cluster.program_error(
+            f"The local database did not start (log: {self.log_file})", log, directory.root
         )

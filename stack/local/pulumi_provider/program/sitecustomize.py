@@ -1,6 +1,7 @@
-"""Imported by the program's interpreter as it starts: an engine that stops the program after a failure interrupts it.
+"""Python imports this module when it starts the program under Pulumi's engine.
 
-Python would answer with two traces of its own insides, which hide the one sentence that says what failed.
+After a failure the engine interrupts the program. Python would print two tracebacks of the SDK,
+which hide the message that says what failed; the default action of SIGINT ends it without output.
 """
 
 import signal

@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import UserError
 from stack.local.apigateway.app import HttpApi
-from stack.local.system.http_server import Server
+from stack.local.system.http_server import HttpServer
 from stack.local.system.ports import is_free
 from tests.support.gateway import FakeIntegration, api_config
 from tests.support.lambdas import until
@@ -21,7 +21,7 @@ def test_a_taken_port_is_an_error_that_names_it_and_the_option(free_port: int) -
         socket.create_server(("127.0.0.1", free_port)),
         pytest.raises(UserError, match=rf"{free_port} .*--port"),
     ):
-        Server(HttpApi(), free_port)
+        HttpServer(HttpApi(), free_port)
 
 
 def test_a_server_leaves_signals_alone_and_its_port_is_free_when_it_has_stopped(
@@ -30,7 +30,7 @@ def test_a_server_leaves_signals_alone_and_its_port_is_free_when_it_has_stopped(
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     async def main() -> tuple[Any, ...]:
-        server = Server(HttpApi(), free_port)
+        server = HttpServer(HttpApi(), free_port)
         await server.start()
         during = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
         await server.stop()
@@ -49,7 +49,7 @@ def test_stopping_lets_a_request_finish() -> None:
     async def main() -> int:
         api = HttpApi()
         api.configure(api_config(integration))
-        server = Server(api, 0)
+        server = HttpServer(api, 0)
         await server.start()
         async with httpx.AsyncClient() as client:
             running = asyncio.create_task(client.get(f"http://127.0.0.1:{server.port}/"))

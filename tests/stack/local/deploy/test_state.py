@@ -1,4 +1,4 @@
-"""The two files of the local cloud: what a stack has made, and what exists."""
+"""The state file of a stack and the store of the local cloud."""
 
 import json
 import stat
@@ -16,38 +16,38 @@ from stack.local.resources.values import Archive
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
 
-def thing(name: str, **changed: Any) -> ResourceState:
+def resource(name: str, **changed: Any) -> ResourceState:
     urn = f"urn:pulumi:test::tiny::{GROUP}::{name}"
     return ResourceState(
         **{"urn": urn, "type": GROUP, "id": f"{name}-1", "inputs": {}, "outputs": {}, **changed}
     )
 
 
-def test_state_comes_back_as_it_was_put_in_the_order_in_which_it_was_made(tmp_path: Path):
+def test_a_state_is_loaded_as_it_was_saved_in_the_order_of_creation(tmp_path: Path):
     state = StackState(tmp_path / "stacks" / "s.json")
-    first = thing(
+    first = resource(
         "a",
         inputs={"code": Archive("a.zip", "ff"), "n": 1.5},
         outputs={"x": [None, True]},
         secrets=["x"],
         protect=True,
     )
-    for resource in (first, thing("b"), thing("c")):
-        state.put(resource)
-    state.put(thing("b", id="b-2"))
-    state.discard(thing("old"))
+    for item in (first, resource("b"), resource("c")):
+        state.put(item)
+    state.put(resource("b", id="b-2"))
+    state.add_pending_deletion(resource("old"))
     again = StackState(tmp_path / "stacks" / "s.json")
-    assert again.all() == [first, thing("b", id="b-2"), thing("c")]
+    assert again.all() == [first, resource("b", id="b-2"), resource("c")]
     assert again.get(first.urn) == first
-    assert again.discarded() == [thing("old")]
-    again.forget(thing("old"))
+    assert again.pending_deletions() == [resource("old")]
+    again.remove_pending_deletion(resource("old"))
     again.remove(first.urn)
     again.remove("urn of nothing")
-    assert [resource.id for resource in StackState(tmp_path / "stacks" / "s.json").all()] == [
+    assert [item.id for item in StackState(tmp_path / "stacks" / "s.json").all()] == [
         "b-2",
         "c-1",
     ]
-    assert again.discarded() == []
+    assert again.pending_deletions() == []
 
 
 @pytest.mark.parametrize(
@@ -61,31 +61,31 @@ def test_state_comes_back_as_it_was_put_in_the_order_in_which_it_was_made(tmp_pa
         '{"resources": 1, "discarded": []}',
     ],
 )
-def test_a_damaged_state_file_is_named_with_the_way_out_and_left_alone(tmp_path: Path, text: str):
+def test_a_damaged_state_file_is_reported_with_the_remedy_and_not_changed(
+    tmp_path: Path, text: str
+):
     path = tmp_path / "state.json"
     path.write_text(text)
     with pytest.raises(
         UserError,
-        match=r"state\.json is damaged \(.+\): `stack reset` starts anew and deletes the local data",
+        match=r"state\.json is damaged \(.+\): `stack reset` deletes the local data",
     ):
         StackState(path)
     assert path.read_text() == text
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"kind": []}'])
-def test_a_damaged_store_is_named_with_the_way_out(tmp_path: Path, text: str):
+def test_a_damaged_store_is_reported_with_the_remedy(tmp_path: Path, text: str):
     path = tmp_path / "cloud.json"
     path.write_text(text)
     with pytest.raises(UserError, match=r"cloud\.json is damaged \(.+\): `stack reset`"):
         Store(path)
 
 
-def test_a_write_that_is_cut_short_leaves_the_old_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_interrupted_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "state.json"
     state = StackState(path)
-    state.put(thing("a"))
+    state.put(resource("a"))
     before = path.read_text()
 
     def full(_descriptor: int) -> None:
@@ -94,20 +94,19 @@ def test_a_write_that_is_cut_short_leaves_the_old_state(
     with monkeypatch.context() as cut:
         cut.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            state.put(thing("b"))
+            state.put(resource("b"))
     assert path.read_text() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"], (
-        "nothing half-written stays"
-    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"], "no partial file remains"
 
 
-def test_a_reader_never_sees_half_a_state_while_threads_write(tmp_path: Path):
+def test_a_reader_never_sees_a_partial_state_while_threads_write(tmp_path: Path):
     path = tmp_path / "state.json"
     state = StackState(path)
-    state.put(thing("first"))
+    state.put(resource("first"))
     with ThreadPoolExecutor(4) as pool:
         written = [
-            pool.submit(state.put, thing(f"t{at}", inputs={"text": "x" * 2000})) for at in range(24)
+            pool.submit(state.put, resource(f"t{at}", inputs={"text": "x" * 2000}))
+            for at in range(24)
         ]
         while not all(future.done() for future in written):
             json.loads(path.read_text())
@@ -115,7 +114,7 @@ def test_a_reader_never_sees_half_a_state_while_threads_write(tmp_path: Path):
     assert [future.exception() for future in written] == [None] * 24
 
 
-def test_the_store_keeps_records_by_kind_and_finds_them_by_their_fields_the_oldest_first(
+def test_the_store_keeps_records_by_kind_and_finds_them_by_fields_the_oldest_first(
     tmp_path: Path,
 ):
     store = Store(tmp_path / "cloud.json")
@@ -140,7 +139,7 @@ def test_the_store_keeps_records_by_kind_and_finds_them_by_their_fields_the_olde
     assert stat.S_IMODE((tmp_path / "cloud.json").stat().st_mode) == 0o600
 
 
-def test_what_the_store_hands_out_is_a_snapshot_of_its_kinds(tmp_path: Path):
+def test_find_returns_a_snapshot(tmp_path: Path):
     store = Store(tmp_path / "cloud.json")
     store.put("apis", "a", {"owner": "x"})
     found = store.find("apis")
@@ -153,7 +152,7 @@ def test_the_stack_of_a_urn(stack: str):
     assert stack_of(f"urn:pulumi:{stack}::tiny::aws:x$aws:y::name") == stack
 
 
-def test_a_store_says_which_stacks_own_something(tmp_path: Path):
+def test_the_store_lists_the_stacks_that_own_records(tmp_path: Path):
     store = Store(tmp_path / "cloud.json")
     for stack in ("local", "pr-1"):
         store.put("apis", stack, {"owner": f"urn:pulumi:{stack}::tiny::aws:x::name"})

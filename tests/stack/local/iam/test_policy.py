@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.policies import ASSUMED_BY_LAMBDA
+from components.policies import LAMBDA_TRUST_POLICY
 from stack.local.iam.policy import policy_failures, trust_failures
 
 GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/api:*"
@@ -100,7 +100,7 @@ def test_each_failure_has_the_number_of_its_statement():
 @pytest.mark.parametrize(
     "text",
     [
-        ASSUMED_BY_LAMBDA,
+        LAMBDA_TRUST_POLICY,
         document(TRUSTED),
         document({**TRUSTED, "Principal": {"Service": ["lambda.amazonaws.com"]}}),
     ],

@@ -1,4 +1,4 @@
-"""A stack's database as a branch of another stack's on one machine: the real component, the real evaluation, a real server."""
+"""Tests a stack's database that is a branch of another stack's, on a real server."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ from stack.local.registry import FUNCTIONS, HANDLERS
 from stack.local.resources import values
 from stack.local.resources.base import Context
 from stack.local.resources.store import Store
-from tests.support.database_server import ask
+from tests.support.database_server import query
 from tests.support.program import write_program
 
 PROGRAM = """
@@ -31,9 +31,16 @@ from config.types import BranchOf, Compute
 database = Database(
     "database",
     DatabaseArgs(
-        name={name!r}, database={database!r}, organization="", region="aws-us-east-1", postgres_version=17, history_seconds=21600,
-        compute=Compute(min_cu=0.25, max_cu=0.25, suspend_seconds=0), ssl_mode="prefer", branch_protected={protected!r},
-        branch_of=BranchOf(project={parent!r}, name={name!r}, one_server=True) if {parent!r} else None,
+        name={name!r},
+        database={database!r},
+        organization="",
+        region="aws-us-east-1",
+        postgres_version=17,
+        history_seconds=21600,
+        compute=Compute(min_cu=0.25, max_cu=0.25, suspend_seconds=0),
+        ssl_mode="prefer",
+        branch_protected={protected!r},
+        branch_of={branch_of},
     ),
 )
 pulumi.export("url", database.direct_url)
@@ -42,7 +49,7 @@ pulumi.export("project", database.project_id)
 
 
 @dataclass
-class Machine:
+class LocalStacks:
     """Two stacks on one server, with one store."""
 
     root: Path
@@ -54,12 +61,14 @@ class Machine:
 
     def up(self, stack: str, *, parent: str = "", protected: bool = False) -> Mapping[str, Any]:
         name = f"{self.prefix}-{stack}"
-        return self.run(
-            stack,
-            PROGRAM.format(
-                name=name, database=name.replace("-", "_"), parent=parent, protected=protected
-            ),
+        branch_of = f"BranchOf(project={parent!r}, name={name!r}, one_server=True)"
+        source = PROGRAM.format(
+            name=name,
+            database=name.replace("-", "_"),
+            protected=protected,
+            branch_of=branch_of if parent else None,
         )
+        return self.run(stack, source)
 
     def destroy(self, stack: str) -> None:
         self.run(stack, "")
@@ -92,85 +101,87 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, postgres: Postgres) -> Iterator[Machine]:
-    machine = Machine(tmp_path, postgres, f"branch-{tmp_path.name[-12:].replace('_', '-')}".lower())
-    yield machine
+def stacks(tmp_path: Path, postgres: Postgres) -> Iterator[LocalStacks]:
+    stacks = LocalStacks(
+        tmp_path, postgres, f"branch-{tmp_path.name[-12:].replace('_', '-')}".lower()
+    )
+    yield stacks
     for stack in ("pr-1", "local"):
-        machine.destroy(stack)
-    assert machine.databases() == set()
+        stacks.destroy(stack)
+    assert stacks.databases() == set()
 
 
 @pytest.fixture
-def parent(machine: Machine) -> Mapping[str, Any]:
-    parent = machine.up("local", protected=True)
-    ask(parent["url"], "CREATE TABLE accounts (name text); INSERT INTO accounts VALUES ('Acme')")
+def parent(stacks: LocalStacks) -> Mapping[str, Any]:
+    parent = stacks.up("local", protected=True)
+    query(parent["url"], "CREATE TABLE accounts (name text); INSERT INTO accounts VALUES ('Acme')")
     return parent
 
 
-def test_a_branch_has_the_parents_data_and_what_is_changed_in_it_stays_in_it(
-    machine: Machine, parent: Mapping[str, Any]
+def test_a_branch_has_the_parents_data_and_its_changes_do_not_reach_the_parent(
+    stacks: LocalStacks, parent: Mapping[str, Any]
 ):
-    branch = machine.up("pr-1", parent=parent["project"])
-    assert ask(branch["url"], "SELECT name FROM accounts") == [("Acme",)]
-    ask(branch["url"], "ALTER TABLE accounts ADD size int; DELETE FROM accounts")
-    assert ask(parent["url"], "SELECT * FROM accounts") == [("Acme",)]
+    branch = stacks.up("pr-1", parent=parent["project"])
+    assert query(branch["url"], "SELECT name FROM accounts") == [("Acme",)]
+    query(branch["url"], "ALTER TABLE accounts ADD size int; DELETE FROM accounts")
+    assert query(parent["url"], "SELECT * FROM accounts") == [("Acme",)]
 
 
-def test_the_branchs_role_owns_what_it_inherits_and_cannot_enter_the_parent(
-    machine: Machine, parent: Mapping[str, Any]
+def test_the_branchs_role_owns_the_copied_tables_and_cannot_read_the_parent(
+    stacks: LocalStacks, parent: Mapping[str, Any]
 ):
-    branch = machine.up("pr-1", parent=parent["project"])
-    assert ask(
+    branch = stacks.up("pr-1", parent=parent["project"])
+    assert query(
         branch["url"],
         "SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'accounts'",
     ) == [(True,)]
-    stolen = (
+    branch_login = (
         parent["url"].partition("//")[0]
         + "//"
         + branch["url"].partition("//")[2].rpartition("/")[0]
     )
     database = parent["url"].rpartition("/")[2]
     with pytest.raises(psycopg2.Error, match="permission denied"):
-        ask(f"{stolen}/{database}", "SELECT name FROM accounts")
+        query(f"{branch_login}/{database}", "SELECT name FROM accounts")
 
 
-def test_a_second_evaluation_changes_nothing_and_a_destroyed_branch_leaves_no_trace(
-    machine: Machine, parent: Mapping[str, Any]
+def test_a_second_evaluation_changes_nothing_and_destroy_removes_the_branch(
+    stacks: LocalStacks, parent: Mapping[str, Any]
 ):
-    branch = machine.up("pr-1", parent=parent["project"])
-    ask(branch["url"], "INSERT INTO accounts VALUES ('Globex')")
-    before = (machine.root / "pr-1.json").read_text()
-    assert machine.up("pr-1", parent=parent["project"]) == branch
-    assert (machine.root / "pr-1.json").read_text() == before
-    assert ask(branch["url"], "SELECT count(*) FROM accounts") == [(2,)]
-    machine.destroy("pr-1")
-    assert not [name for name in machine.databases() if "pr-1" in name or "pr_1" in name]
-    assert "pr-1" not in (machine.root / "cloud.json").read_text()
-    assert json.loads((machine.root / "pr-1.json").read_text())["resources"] == []
-    assert ask(parent["url"], "SELECT name FROM accounts") == [("Acme",)]
+    branch = stacks.up("pr-1", parent=parent["project"])
+    query(branch["url"], "INSERT INTO accounts VALUES ('Globex')")
+    before = (stacks.root / "pr-1.json").read_text()
+    assert stacks.up("pr-1", parent=parent["project"]) == branch
+    assert (stacks.root / "pr-1.json").read_text() == before
+    assert query(branch["url"], "SELECT count(*) FROM accounts") == [(2,)]
+    stacks.destroy("pr-1")
+    assert not [name for name in stacks.databases() if "pr-1" in name or "pr_1" in name]
+    assert "pr-1" not in (stacks.root / "cloud.json").read_text()
+    assert json.loads((stacks.root / "pr-1.json").read_text())["resources"] == []
+    assert query(parent["url"], "SELECT name FROM accounts") == [("Acme",)]
 
 
-def test_an_unprotected_parent_is_refused_and_nothing_is_copied(machine: Machine):
-    parent = machine.up("local")
-    before = machine.databases()
+def test_an_unprotected_parent_is_refused_and_nothing_is_copied(stacks: LocalStacks):
+    parent = stacks.up("local")
+    before = stacks.databases()
     with pytest.raises(pulumi.RunError, match="not protected"):
-        machine.up("pr-1", parent=parent["project"])
-    assert machine.databases() == before
+        stacks.up("pr-1", parent=parent["project"])
+    assert stacks.databases() == before
 
 
-def test_a_parent_that_is_not_on_this_machine_is_refused_by_its_id(machine: Machine):
+def test_a_parent_that_does_not_exist_locally_is_an_error_with_its_id(stacks: LocalStacks):
     with pytest.raises(
         UserError, match="there is no Neon project 'quiet-forest-1' on this machine"
     ):
-        machine.up("pr-1", parent="quiet-forest-1")
-    assert machine.databases() == set()
+        stacks.up("pr-1", parent="quiet-forest-1")
+    assert stacks.databases() == set()
 
 
-def test_a_branch_whose_database_has_gone_is_copied_again(
-    machine: Machine, parent: Mapping[str, Any]
+def test_a_branch_whose_database_was_dropped_is_copied_again(
+    stacks: LocalStacks, parent: Mapping[str, Any]
 ):
-    branch = machine.up("pr-1", parent=parent["project"])
-    machine.postgres.drop_database(f"{machine.prefix}-pr-1")
-    again = machine.up("pr-1", parent=parent["project"])
-    assert ask(again["url"], "SELECT name FROM accounts") == [("Acme",)]
-    assert again == branch, "the role keeps its password"
+    branch = stacks.up("pr-1", parent=parent["project"])
+    stacks.postgres.drop_database(f"{stacks.prefix}-pr-1")
+    second = stacks.up("pr-1", parent=parent["project"])
+    assert query(second["url"], "SELECT name FROM accounts") == [("Acme",)]
+    assert second == branch, "the role keeps its password"

@@ -1,4 +1,4 @@
-"""The local database for its clients: login by password, and operations that may be repeated."""
+"""Tests the local database: login by password, and operations that are idempotent."""
 
 import contextlib
 import subprocess
@@ -13,11 +13,11 @@ from stack.local.neon.postgres import data_directory
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import loopback
 from tests.conftest import Database
-from tests.support.database_server import ask, connected
+from tests.support.database_server import connected, query
 
 
 def test_the_right_password_is_required(postgres: Postgres, database: Database) -> None:
-    assert ask(database.url, "SELECT current_user") == [(database.role,)]
+    assert query(database.url, "SELECT current_user") == [(database.role,)]
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         psycopg2.connect(postgres.url(database.role, "wrong", database.name))
     with pytest.raises(psycopg2.OperationalError, match="no password supplied"):
@@ -27,9 +27,9 @@ def test_the_right_password_is_required(postgres: Postgres, database: Database) 
 def test_the_server_listens_on_every_loopback_address_and_on_no_other(postgres: Postgres) -> None:
     pid = int(
         str(
-            ask(postgres.admin_url, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)")[
-                0
-            ][0]
+            query(
+                postgres.admin_url, "SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)"
+            )[0][0]
         )
     )
     listening = {
@@ -38,7 +38,7 @@ def test_the_server_listens_on_every_loopback_address_and_on_no_other(postgres: 
         if c.status == psutil.CONN_LISTEN
     }
     assert listening == set(loopback())
-    assert ask(postgres.admin_url, "SHOW unix_socket_directories") == [("",)]
+    assert query(postgres.admin_url, "SHOW unix_socket_directories") == [("",)]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,14 @@ def test_the_server_listens_on_every_loopback_address_and_on_no_other(postgres: 
         "+",
     ],
 )
-def test_awkward_names_and_passwords_come_through_the_url(postgres: Postgres, text: str) -> None:
+def test_names_and_passwords_with_special_characters_work_in_the_url(
+    postgres: Postgres, text: str
+) -> None:
     name, role = f"d{text}", f"r{text}"
     try:
         postgres.create_role(role, text)
         postgres.create_database(name, role)
-        assert ask(postgres.url(role, text, name), "SELECT current_user, current_database()") == [
+        assert query(postgres.url(role, text, name), "SELECT current_user, current_database()") == [
             (role, name)
         ]
         assert postgres.role_exists(role)
@@ -72,7 +74,7 @@ def test_awkward_names_and_passwords_come_through_the_url(postgres: Postgres, te
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b"])
-def test_names_that_postgres_would_change_are_refused(postgres: Postgres, name: str) -> None:
+def test_names_that_postgres_would_truncate_are_refused(postgres: Postgres, name: str) -> None:
     for refused in (
         lambda: postgres.create_role(name, "secret"),
         lambda: postgres.create_database(name, "postgres"),
@@ -82,7 +84,7 @@ def test_names_that_postgres_would_change_are_refused(postgres: Postgres, name: 
             refused()
 
 
-def test_the_servers_own_role_and_databases_are_out_of_reach(postgres: Postgres) -> None:
+def test_the_servers_own_role_and_databases_are_refused(postgres: Postgres) -> None:
     for refused in (
         lambda: postgres.create_role("postgres", "secret"),
         lambda: postgres.drop_role("postgres"),
@@ -94,7 +96,7 @@ def test_the_servers_own_role_and_databases_are_out_of_reach(postgres: Postgres)
 
 
 @pytest.mark.parametrize("password", ["", "a\0b"])
-def test_a_password_that_cannot_be_is_refused(postgres: Postgres, password: str) -> None:
+def test_an_empty_password_or_one_with_a_nul_is_refused(postgres: Postgres, password: str) -> None:
     with pytest.raises(UserError, match="password of the database role 'someone'"):
         postgres.create_role("someone", password)
     assert not postgres.role_exists("someone")
@@ -114,90 +116,95 @@ def test_no_password_reaches_the_servers_log(postgres: Postgres, database: Datab
     assert "a-very-secret-password" not in seen
 
 
-def test_operations_may_be_repeated(postgres: Postgres, database: Database) -> None:
-    ask(database.url, "CREATE TABLE kept AS SELECT 1 AS id")
+def test_operations_are_idempotent(postgres: Postgres, database: Database) -> None:
+    query(database.url, "CREATE TABLE existing AS SELECT 1 AS id")
     postgres.create_role(database.role, database.password)
     postgres.create_database(database.name, database.role)
-    assert ask(database.url, "SELECT id FROM kept") == [(1,)]
+    assert query(database.url, "SELECT id FROM existing") == [(1,)]
     for _ in range(2):
-        postgres.drop_database("never-was")
-        postgres.drop_role("never-was")
-    assert not postgres.database_exists("never-was")
-    assert not postgres.role_exists("never-was")
+        postgres.drop_database("missing")
+        postgres.drop_role("missing")
+    assert not postgres.database_exists("missing")
+    assert not postgres.role_exists("missing")
 
 
 def test_a_new_password_replaces_the_old_one(postgres: Postgres, database: Database) -> None:
     postgres.create_role(database.role, "another")
-    assert ask(postgres.url(database.role, "another", database.name), "SELECT 1") == [(1,)]
+    assert query(postgres.url(database.role, "another", database.name), "SELECT 1") == [(1,)]
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         psycopg2.connect(database.url)
 
 
-def test_an_owner_may_do_everything_in_its_database_and_nothing_to_others(
+def test_a_role_has_no_rights_in_the_database_of_another(
     postgres: Postgres, database: Database
 ) -> None:
     postgres.create_role("stranger", "secret")
     postgres.create_database("strange", "stranger")
     try:
-        ask(database.url, "CREATE TABLE mine AS SELECT 1 AS id")
+        query(database.url, "CREATE TABLE mine AS SELECT 1 AS id")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            ask(postgres.url("stranger", "secret", database.name), "SELECT * FROM mine")
+            query(postgres.url("stranger", "secret", database.name), "SELECT * FROM mine")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            ask(database.url, "CREATE ROLE other")
+            query(database.url, "CREATE ROLE other")
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-            ask(database.url, "ALTER ROLE stranger PASSWORD 'x'")
+            query(database.url, "ALTER ROLE stranger PASSWORD 'x'")
     finally:
         postgres.drop_database("strange")
         postgres.drop_role("stranger")
 
 
-def test_a_database_gets_its_new_owner(postgres: Postgres, database: Database) -> None:
-    postgres.create_role("heir", "secret")
+def test_creating_an_existing_database_changes_its_owner(
+    postgres: Postgres, database: Database
+) -> None:
+    postgres.create_role("new_owner", "secret")
     try:
-        postgres.create_database(database.name, "heir")
-        ask(postgres.url("heir", "secret", database.name), "CREATE TABLE now_mine (id int)")
+        postgres.create_database(database.name, "new_owner")
+        query(postgres.url("new_owner", "secret", database.name), "CREATE TABLE now_mine (id int)")
     finally:
         postgres.create_database(database.name, database.role)
         postgres.drop_database(database.name)
-        postgres.drop_role("heir")
+        postgres.drop_role("new_owner")
 
 
 def test_a_role_that_owns_a_database_is_not_dropped(postgres: Postgres, database: Database) -> None:
     with pytest.raises(UserError, match=f"still owns something: owner of database {database.name}"):
         postgres.drop_role(database.role)
-    assert ask(database.url, "SELECT 1") == [(1,)]
+    assert query(database.url, "SELECT 1") == [(1,)]
 
 
-def test_a_copy_has_the_content_and_lives_apart(postgres: Postgres, database: Database) -> None:
-    ask(database.url, "CREATE TABLE orders AS SELECT 1 AS id")
+def test_a_copy_has_the_content_and_is_independent(postgres: Postgres, database: Database) -> None:
+    query(database.url, "CREATE TABLE orders AS SELECT 1 AS id")
     copy = f"{database.name}-copy"
     try:
-        with connected(database.url) as busy:  # a client of the source does not stand in the way
+        with connected(database.url) as busy:  # a client of the source does not prevent it
             postgres.copy_database(database.name, copy, database.role)
             with pytest.raises(psycopg2.OperationalError):
                 busy.cursor().execute("SELECT 1")
         url = postgres.url(database.role, database.password, copy)
-        ask(url, "INSERT INTO orders VALUES (2)")
+        query(url, "INSERT INTO orders VALUES (2)")
         postgres.copy_database(database.name, copy, database.role)
-        assert ask(url, "SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
-        assert ask(database.url, "SELECT id FROM orders") == [(1,)]
+        assert query(url, "SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+        assert query(database.url, "SELECT id FROM orders") == [(1,)]
     finally:
         postgres.drop_database(copy)
 
 
-def test_a_copy_for_another_owner_belongs_to_it_and_takes_nothing_else_from_the_first(
+def test_a_copy_for_another_owner_changes_no_other_database_of_the_first_owner(
     postgres: Postgres, database: Database
 ) -> None:
-    ask(database.url, "CREATE TABLE orders AS SELECT 1 AS id")
+    query(database.url, "CREATE TABLE orders AS SELECT 1 AS id")
     postgres.create_role("tester", "secret")
     copy = f"{database.name}-copy"
     try:
         postgres.copy_database(database.name, copy, "tester")
         url = postgres.url("tester", "secret", copy)
-        ask(url, "ALTER TABLE orders ADD COLUMN note text")
-        ask(database.url, "ALTER TABLE orders ADD COLUMN other text")
-        owners = "SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname LIKE '{}%' ORDER BY datname"
-        assert ask(postgres.admin_url, owners.format(database.name)) == [
+        query(url, "ALTER TABLE orders ADD COLUMN note text")
+        query(database.url, "ALTER TABLE orders ADD COLUMN other text")
+        owners = (
+            "SELECT datname, pg_get_userbyid(datdba) FROM pg_database "
+            f"WHERE datname LIKE '{database.name}%' ORDER BY datname"
+        )
+        assert query(postgres.admin_url, owners) == [
             (database.name, database.role),
             (copy, "tester"),
         ]
@@ -206,33 +213,37 @@ def test_a_copy_for_another_owner_belongs_to_it_and_takes_nothing_else_from_the_
         postgres.drop_role("tester")
 
 
-def test_a_copy_succeeds_while_clients_come_and_go(postgres: Postgres, database: Database) -> None:
+def test_a_copy_succeeds_while_clients_connect_and_disconnect(
+    postgres: Postgres, database: Database
+) -> None:
     done = threading.Event()
 
-    def visit() -> None:
+    def connect_repeatedly() -> None:
         while not done.is_set():
             with contextlib.suppress(psycopg2.Error):
-                ask(database.url, "SELECT 1")
+                query(database.url, "SELECT 1")
 
-    visitors = [threading.Thread(target=visit) for _ in range(2)]
-    for visitor in visitors:
-        visitor.start()
+    clients = [threading.Thread(target=connect_repeatedly) for _ in range(2)]
+    for client in clients:
+        client.start()
     try:
         postgres.copy_database(database.name, f"{database.name}-copy", database.role)
         assert postgres.database_exists(f"{database.name}-copy")
     finally:
         done.set()
-        for visitor in visitors:
-            visitor.join()
+        for client in clients:
+            client.join()
         postgres.drop_database(f"{database.name}-copy")
 
 
-def test_a_copy_of_nothing_is_refused(postgres: Postgres, database: Database) -> None:
+def test_a_copy_of_a_database_that_does_not_exist_is_refused(
+    postgres: Postgres, database: Database
+) -> None:
     with pytest.raises(UserError, match="no database 'nothing' to copy"):
         postgres.copy_database("nothing", "copy", database.role)
 
 
-def test_threads_may_do_the_same_at_once(postgres: Postgres) -> None:
+def test_threads_may_call_the_same_operations_at_the_same_time(postgres: Postgres) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -250,19 +261,19 @@ def test_threads_may_do_the_same_at_once(postgres: Postgres) -> None:
         thread.join()
     try:
         assert failures == []
-        assert ask(postgres.url("shared", "secret", "shared-copy"), "SELECT 1") == [(1,)]
+        assert query(postgres.url("shared", "secret", "shared-copy"), "SELECT 1") == [(1,)]
     finally:
         postgres.drop_database("shared-copy")
         postgres.drop_database("shared")
         postgres.drop_role("shared")
 
 
-def test_psql_and_the_servers_other_programs_are_there() -> None:
+def test_the_wheel_contains_psql_and_the_servers_other_programs() -> None:
     for name in ("psql", "pg_dump", "postgres", "initdb"):
-        said = subprocess.run(
+        output = subprocess.run(
             [data_directory.programs() / name, "--version"],
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        assert f" {data_directory.version().rpartition('.')[0]}" in said
+        assert f" {data_directory.version().rpartition('.')[0]}" in output

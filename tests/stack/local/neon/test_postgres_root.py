@@ -1,4 +1,4 @@
-"""Root hands the local database server to a user of its own, wherever the checkout lies."""
+"""Tests that root runs the local database server as another user, in any checkout."""
 
 import os
 import pwd
@@ -13,16 +13,17 @@ import pytest
 from common.errors import UserError
 from stack.local.neon.postgres import data_directory
 from stack.local.neon.postgres.server import Postgres
-from tests.support.database_server import FAST, ask, fill, guarded, postmaster
+from tests.support.database_server import FAST, create_orders, query, server_process
+from tests.support.processes import guarded
 
 ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root hands the server to another user"
+    os.geteuid() != 0, reason="only root runs the server as another user"
 )
 
 
 @pytest.mark.parametrize("filled", [False, True])
-def test_a_full_disk_is_named_and_leaves_nothing_half_done(
+def test_the_error_for_a_full_disk_names_it_and_no_files_remain(
     postgres_home: Path, free_port: int, filled: bool
 ) -> None:
     postgres_home.mkdir()
@@ -42,32 +43,33 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_done(
         subprocess.run(["umount", postgres_home], check=True)
 
 
-def test_for_root_the_server_runs_as_a_system_user_that_cannot_log_in(
+def test_root_runs_the_server_as_a_system_user_that_cannot_log_in(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
-    user = pwd.getpwuid(postmaster(postgres_home / "cluster" / "data").uids().real)
+    user = pwd.getpwuid(server_process(postgres_home / "cluster" / "data").uids().real)
     assert user.pw_name in {data_directory.USER, "nobody"}
     assert user.pw_shell.endswith(("nologin", "false"))
-    assert postmaster(postgres_home / "cluster" / "data").uids().saved == user.pw_uid
+    assert server_process(postgres_home / "cluster" / "data").uids().saved == user.pw_uid
 
 
-def test_where_no_system_user_can_be_made_nobody_takes_its_place_and_the_reason_is_kept(
+def test_without_a_system_user_the_server_runs_as_nobody_and_the_notes_have_the_reason(
     own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_directory, "USER", "no-such-user-yet")
     monkeypatch.setenv("PATH", "")
     own_postgres.start()
     assert own_postgres.notes == [
-        "The system user no-such-user-yet could not be made (there is neither useradd nor adduser), so Postgres runs as nobody."
+        "The system user no-such-user-yet could not be created (there is neither useradd nor "
+        "adduser), so Postgres runs as nobody."
     ]
-    assert ask(own_postgres.admin_url, "SELECT 1") == [(1,)]
+    assert query(own_postgres.admin_url, "SELECT 1") == [(1,)]
     assert data_directory.find_data_directory(
         own_postgres.log_file.parent
     ).user == data_directory.OsUser(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 
 
-def test_below_a_directory_that_others_cannot_enter_programs_and_data_have_a_folder_of_their_own(
+def test_in_a_closed_checkout_programs_and_data_are_in_a_private_directory(
     tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = tmp_path / "closed"
@@ -84,40 +86,43 @@ def test_below_a_directory_that_others_cannot_enter_programs_and_data_have_a_fol
     closed = checkout / "venv" / data_directory.programs().relative_to(package.parent)
     monkeypatch.setattr(data_directory, "programs", lambda: closed)
     home = checkout / ".local" / "postgres"
-    folder = data_directory.private(home)
+    directory = data_directory.private_directory(home)
     try:
         with guarded(home.parent) as guard:
             server = Postgres(home, guard, port=free_port, settings=FAST)
             server.start()
-            url = fill(server)
-            process = postmaster(folder / "cluster" / "data")
-            assert Path(process.exe()).is_relative_to(folder)
-            assert (folder.stat().st_uid, stat.S_IMODE(folder.stat().st_mode)) == (0, 0o711)
-            assert (folder.parent.stat().st_uid, stat.S_IMODE(folder.parent.stat().st_mode)) == (
+            url = create_orders(server)
+            process = server_process(directory / "cluster" / "data")
+            assert Path(process.exe()).is_relative_to(directory)
+            assert (directory.stat().st_uid, stat.S_IMODE(directory.stat().st_mode)) == (0, 0o711)
+            assert (
+                directory.parent.stat().st_uid,
+                stat.S_IMODE(directory.parent.stat().st_mode),
+            ) == (
                 0,
                 0o711,
             )
-            assert (folder / "home").read_text() == f"{home}\n"
+            assert (directory / "home").read_text() == f"{home}\n"
             server.stop()
-            programs = folder / f"programs-{data_directory.version()}"
+            programs = directory / f"programs-{data_directory.version()}"
             copied = programs.stat().st_ctime_ns
             server.start()
             assert programs.stat().st_ctime_ns == copied
-            assert ask(url, "SELECT id FROM orders") == [(1,)]
+            assert query(url, "SELECT id FROM orders") == [(1,)]
             server.stop()
     finally:
         Postgres.remove(home)
-    assert not folder.exists()
+    assert not directory.exists()
     assert not home.exists()
 
 
-def test_data_that_root_copied_with_the_checkout_is_given_back_to_the_system_user(
+def test_data_that_root_copied_with_the_checkout_is_given_to_the_system_user(
     postgres_home: Path, free_port: int
 ) -> None:
     with guarded(postgres_home.parent) as guard:
         original = Postgres(postgres_home, guard, port=free_port, settings=FAST)
         original.start()
-        fill(original)
+        create_orders(original)
         original.stop()
         copy = postgres_home.with_name("copy")
         shutil.copytree(postgres_home, copy)
@@ -125,13 +130,13 @@ def test_data_that_root_copied_with_the_checkout_is_given_back_to_the_system_use
             assert (copy / "cluster" / "data").stat().st_uid == 0
             server = Postgres(copy, guard, port=free_port, settings=FAST)
             server.start()
-            assert ask(server.url("owner", "secret", "shop"), "SELECT id FROM orders") == [(1,)]
+            assert query(server.url("owner", "secret", "shop"), "SELECT id FROM orders") == [(1,)]
             server.stop()
         finally:
             Postgres.remove(copy)
 
 
-def test_a_server_that_can_no_longer_enter_its_home_is_an_error_that_says_what_to_do(
+def test_the_error_for_a_home_that_was_closed_says_what_to_do(
     own_postgres: Postgres, postgres_home: Path
 ) -> None:
     own_postgres.start()
@@ -157,12 +162,13 @@ def test_another_users_data_is_refused(postgres_home: Path, free_port: int) -> N
         from stack.local.neon.postgres import data_directory
         from stack.local.neon.postgres.server import Postgres
         from stack.local.system.processes import Guard
-        server = Postgres(Path({str(postgres_home)!r}), Guard(Path({str(postgres_home.parent / "run")!r})), port={free_port})
+        guard = Guard(Path({str(postgres_home.parent / "run")!r}))
+        server = Postgres(Path({str(postgres_home)!r}), guard, port={free_port})
         data_directory.programs()
         os.setuid(65534)
-        for act in (server.start, lambda: Postgres.remove(Path({str(postgres_home)!r}))):
+        for operation in (server.start, lambda: Postgres.remove(Path({str(postgres_home)!r}))):
             try:
-                act()
+                operation()
             except UserError as error:
                 print(error)
     """

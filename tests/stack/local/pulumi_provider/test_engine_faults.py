@@ -1,4 +1,4 @@
-"""Pulumi's own engine when something goes wrong: what has gone is seen, what failed or was killed is gone on with."""
+"""Pulumi's own engine after faults: deleted resources, failed and killed updates."""
 
 import contextlib
 import re
@@ -29,7 +29,7 @@ down_revision = "{head}"
 
 
 def upgrade() -> None:
-    {what}
+    {statement}
 '''
 OF_THE_DATABASE = {
     "database-project",
@@ -42,25 +42,25 @@ OF_THE_DATABASE = {
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with engine(tmp_path_factory.mktemp("faults")) as made:
-        made.up()
-        yield made
+    with engine(tmp_path_factory.mktemp("faults")) as deployed:
+        deployed.up()
+        yield deployed
 
 
 @pytest.fixture
 def stack(shared: Engine) -> Iterator[Engine]:
-    """The stack `local` as the program says, before and after."""
+    """The stack `local`, deployed from the unchanged program before and after the test."""
     yield shared
     shared.up()
 
 
-def migration(stack: Engine, what: str) -> contextlib.AbstractContextManager[None]:
-    """One migration more than the program has."""
+def migration(stack: Engine, statement: str) -> contextlib.AbstractContextManager[None]:
+    """Add a migration to the program."""
     head = max(
         path.name[:4] for path in (stack.root / "service/migrations/versions").glob("[0-9]*.py")
     )
     return stack.added(
-        "service/migrations/versions/9999_test.py", MIGRATION.format(head=head, what=what)
+        "service/migrations/versions/9999_test.py", MIGRATION.format(head=head, statement=statement)
     )
 
 
@@ -68,24 +68,24 @@ def accounts(stack: Engine) -> int:
     return get_json(stack.outputs()["api_url"] + "/accounts")["total"]
 
 
-def test_what_was_deleted_behind_its_back_is_seen_by_a_refresh_and_made_by_the_next_update(
+def test_deleted_resources_are_found_by_a_refresh_and_created_by_the_next_update(
     stack: Engine,
 ) -> None:
     remove(stack.root / ".local/packages")
-    gone = {
+    deleted = {
         "service-layer": "delete",
         "service-migrate-function": "delete",
         "service-api-function": "delete",
     }
-    assert stack.up("refresh") == gone
-    made = stack.up()
-    assert made.items() >= dict.fromkeys(gone, "create").items()
-    assert "database-project" not in made
+    assert stack.up("refresh") == deleted
+    done = stack.up()
+    assert done.items() >= dict.fromkeys(deleted, "create").items()
+    assert "database-project" not in done
     assert request(stack.outputs()["api_url"] + "/health/ready")[0] == 200
     assert stack.up("refresh") == {}
 
 
-def test_a_database_that_has_gone_is_made_and_migrated_again_and_nothing_else_is_published(
+def test_a_dropped_database_is_created_and_migrated_again(
     stack: Engine,
 ) -> None:
     before = stack.outputs()
@@ -93,9 +93,9 @@ def test_a_database_that_has_gone_is_made_and_migrated_again_and_nothing_else_is
         psycopg2.connect(
             before["database_url"].replace(f"/{before['database_name']}?", "/postgres?")
         )
-    ) as link:
-        link.autocommit = True
-        with link.cursor() as cursor:
+    ) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{before["database_name"]}" WITH (FORCE)')
     assert stack.up("refresh") == {"database-project": "delete"}
     assert stack.up().keys() == OF_THE_DATABASE
@@ -104,7 +104,7 @@ def test_a_database_that_has_gone_is_made_and_migrated_again_and_nothing_else_is
     assert accounts(stack) == 0, "it has been migrated"
 
 
-def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_published(
+def test_a_replaced_database_is_migrated_and_its_url_is_deployed(
     stack: Engine,
 ) -> None:
     before = stack.outputs()
@@ -123,30 +123,32 @@ def test_a_database_that_is_replaced_is_migrated_again_and_nothing_else_is_publi
         assert stack.preview() == {}
 
 
-def test_a_migration_that_fails_publishes_nothing_and_the_next_update_runs_it_again(
+def test_a_failed_migration_publishes_nothing_and_the_next_update_runs_it_again(
     stack: Engine,
 ) -> None:
     alias = stack.resources()["service-live"]["inputs"]["functionVersion"]
     with migration(stack, 'op.execute("SELECT * FROM no_such_table")'):
         text = stack.run("up", "--yes", "--skip-preview", code=1)
         assert "42P01" in text
-        assert "no_such_table" not in text, "nothing of the statement"
+        assert "no_such_table" not in text, "the statement is not shown"
         assert "KeyboardInterrupt" not in text
         assert stack.resources()["service-live"]["inputs"]["functionVersion"] == alias, (
             "no version is published"
         )
-        assert accounts(stack) >= 0, "the old one serves on"
-        assert "42P01" in stack.run("up", "--yes", "--skip-preview", code=1), "it is run again"
+        assert accounts(stack) >= 0, "the old version still serves requests"
+        assert "42P01" in stack.run("up", "--yes", "--skip-preview", code=1), (
+            "the migration runs again"
+        )
     with migration(stack, 'op.execute("SELECT 1")'):
         done = stack.up()
         assert done["service-api-function"] == done["service-live"] == "update"
         assert "create" in done["service-migration"]
     assert stack.up().keys() >= {"service-migration"}, (
-        "a database ahead of the bundle, as after a rollback, is no failure"
+        "a database ahead of the bundle, as after a rollback, is no error"
     )
 
 
-def test_an_update_that_is_killed_with_the_provider_is_gone_on_with(
+def test_an_update_that_was_killed_with_the_provider_is_continued(
     stack: Engine, tmp_path: Path
 ) -> None:
     fresh = Engine(stack.copy, "pr-3")
@@ -163,17 +165,17 @@ def test_an_update_that_is_killed_with_the_provider_is_gone_on_with(
         process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 1
         psutil.wait_procs(tree, timeout=PATIENCE_S)
-    made = fresh.records()
-    assert made, "what had been made is there"
+    before = fresh.records()
+    assert before, "the killed update has created resources"
     text = fresh.run("up", "--yes", "--skip-preview")
     assert re.search(r"The lock of process \d+, which was killed, has been removed", text)
     assert "pending operations" in text
     assert "service-migration" in text
     after = fresh.records()
-    assert all(after[kind] >= made[kind] for kind in made), "what was there has been adopted"
+    assert all(after[kind] >= before[kind] for kind in before), "they have been adopted"
     assert all(
         len(after[kind]) == 1 for kind in ("neon-projects", "apis", "layers", "vercel-projects")
-    ), "and not made twice"
+    ), "and not created twice"
     assert request(fresh.outputs()["api_url"] + "/health/ready")[0] == 200
     fresh.run("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
     assert not fresh.export().get("pending_operations")
@@ -185,5 +187,5 @@ def test_an_update_that_is_killed_with_the_provider_is_gone_on_with(
 def wait_for(marker: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not marker.exists():
-        assert time.monotonic() < deadline, "the migration has not begun"
+        assert time.monotonic() < deadline, "the migration has not started"
         time.sleep(0.05)

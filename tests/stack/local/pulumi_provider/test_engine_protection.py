@@ -1,4 +1,4 @@
-"""Pulumi's own engine: what is protected stays, what is not goes without a trace."""
+"""Pulumi's own engine: protection, destroy, and stacks of pull requests."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from tests.support.engine import Engine, engine, needs_pulumi
 
 pytestmark = [needs_pulumi, pytest.mark.xdist_group("engine-protection")]
 
-# What holds data or a name that others know
+# Resources that hold data, or a name that clients know
 PROTECTED = {"database-project", "gateway-api", "site-project", "site-domain"}
 KINDS = {"neon-projects", "apis", "vercel-projects", "vercel-domains"}
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with engine(tmp_path_factory.mktemp("protection")) as made:
-        made.up()
-        yield made
+    with engine(tmp_path_factory.mktemp("protection")) as deployed:
+        deployed.up()
+        yield deployed
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def protected(stack: Engine, **keys: object) -> Iterator[None]:
     stack.up()
 
 
-def test_protection_stands_in_the_way_of_a_replacement_before_anything_is_touched(
+def test_a_replacement_of_a_protected_resource_is_refused_before_anything_changes(
     stack: Engine,
 ) -> None:
     before = stack.records()
@@ -44,14 +44,14 @@ def test_protection_stands_in_the_way_of_a_replacement_before_anything_is_touche
         assert request(stack.outputs()["api_url"] + "/health/ready")[0] == 200
 
 
-def test_to_destroy_a_protected_stack_is_refused_by_its_preview(stack: Engine) -> None:
+def test_a_destroy_of_a_protected_stack_is_refused_by_its_preview(stack: Engine) -> None:
     before = stack.records()
     with protected(stack):
         assert "protected" in stack.run("destroy", "--yes", code=1)
         assert stack.records() == before
 
 
-def test_without_its_preview_a_destroy_leaves_what_is_protected_and_the_next_update_makes_the_rest(
+def test_a_destroy_without_preview_keeps_protected_resources_and_an_update_restores_the_rest(
     stack: Engine,
 ) -> None:
     before = stack.outputs()
@@ -61,21 +61,21 @@ def test_without_its_preview_a_destroy_leaves_what_is_protected_and_the_next_upd
         assert stack.records().keys() == KINDS
         assert stack.resources().keys() == PROTECTED
         stack.up()
-        assert stack.outputs() == before, "the addresses are the same"
-        assert get_json(before["api_url"] + "/accounts")["total"] == 4, "and the data"
+        assert stack.outputs() == before, "the addresses are unchanged"
+        assert get_json(before["api_url"] + "/accounts")["total"] == 4, "the data is unchanged"
 
 
-def test_what_is_protected_can_be_left_out_of_a_destroy(stack: Engine) -> None:
+def test_protected_resources_can_be_excluded_from_a_destroy(stack: Engine) -> None:
     with protected(stack):
         stack.run("destroy", "--yes", "--skip-preview", "--exclude-protected")
         assert stack.records().keys() == KINDS
 
 
-def test_a_pull_requests_stack_lives_beside_the_local_one_and_goes_without_a_trace(
+def test_a_pull_requests_stack_is_separate_from_the_local_one_and_is_removed_completely(
     stack: Engine,
 ) -> None:
     pull = Engine(stack.copy, "pr-1")
-    ours, ports = stack.records(), (stack.root / ".local/ports.json").read_text()
+    before, ports = stack.records(), (stack.root / ".local/ports.json").read_text()
     assert "create" in pull.up().values()
     mine, theirs = stack.outputs(), pull.outputs()
     assert (
@@ -100,12 +100,12 @@ def test_a_pull_requests_stack_lives_beside_the_local_one_and_goes_without_a_tra
     ]
     assert (stack.root / ".local/ports.json").read_text() == ports
     with contextlib.suppress(OSError):
-        assert not request(theirs["api_url"]), "nobody listens any more"
-    assert stack.records() == ours
+        assert not request(theirs["api_url"]), "the API is no longer served"
+    assert stack.records() == before
     assert stack.preview() == {}
 
 
-def test_a_pull_requests_database_may_be_a_branch_of_the_protected_one_with_a_copy_of_its_data(
+def test_a_pull_requests_database_can_be_a_branch_of_the_protected_one(
     stack: Engine,
 ) -> None:
     pull = Engine(stack.copy, "pr-2")
@@ -126,7 +126,9 @@ def test_a_pull_requests_database_may_be_a_branch_of_the_protected_one_with_a_co
                 request(theirs["api_url"] + "/ingest/generate-mock?count=3&seed=9", "POST")[0]
                 == 200
             )
-            assert get_json(outputs["api_url"] + "/accounts")["total"] == total, "which is its own"
+            assert get_json(outputs["api_url"] + "/accounts")["total"] == total, (
+                "the copy is separate"
+            )
             assert pull.preview() == {"database-parent": "read"}
             assert set(pull.up("refresh").values()) <= {"read"}, "nothing has drifted"
             pull.run("destroy", "--yes", "--skip-preview")
@@ -135,7 +137,7 @@ def test_a_pull_requests_database_may_be_a_branch_of_the_protected_one_with_a_co
     stack.up()
 
 
-def test_a_destroy_of_all_leaves_nothing(stack: Engine) -> None:
+def test_a_destroy_leaves_nothing(stack: Engine) -> None:
     stack.run("destroy", "--yes", "--skip-preview")
     assert stack.records() == {}
     assert stack.resources() == {}

@@ -1,8 +1,7 @@
-"""The provider as an engine meets it: over a real connection, with the handlers behind it and a cloud of records."""
+"""The gRPC provider over a real connection, with all handlers and stubs of the services."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -13,139 +12,68 @@ from common.errors import UserError
 from stack.local.cloud import Cloud
 from stack.local.pulumi_provider.server import ProviderServer
 from stack.local.registry import HANDLERS, PROVIDERS, VERSION
-from stack.local.resources import sdk, values
+from stack.local.resources import values
 from stack.local.resources.base import Context
 from stack.local.resources.values import UNKNOWN, Secret
-from tests.stack.local.test_resources import (
+from tests.support.handler_bench import (
     BRANCH,
     DEPLOYMENT,
     FUNCTION,
     INTEGRATION,
+    INVOCATION,
     LAYER,
     LOG_GROUP,
-    NEON,
+    NEON_PROJECT,
     PERMISSION,
     ROLE,
     TYPES,
     VARIABLE,
-    Bench,
+    HandlerBench,
 )
-
-protocol = sdk.provider_pb2
-INVOCATION_LEAVES_NOTHING = "aws:lambda/invocation:Invocation"
-
-
-class Caller:
-    """What an engine calls, with properties in Python's terms."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        own = [
-            ("grpc.use_local_subchannel_pool", 1)
-        ]  # a connection of its own, as of another process
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", own)
-        self.stub = sdk.provider_pb2_grpc.ResourceProviderStub(self.channel)
-
-    @staticmethod
-    def urn(type_: str, name: str = "it") -> str:
-        return (
-            f"urn:pulumi:local::ai-success-insights::ai:index:Part$ai:index:Inner${type_}::{name}"
-        )
-
-    def check(self, type_: str, inputs: Mapping[str, Any]) -> dict[str, str]:
-        answer = self.stub.Check(
-            protocol.CheckRequest(urn=self.urn(type_), news=values.encode(inputs))
-        )
-        assert values.decode(answer.inputs) == dict(inputs), (
-            "what the program wrote is what the state keeps"
-        )
-        return {failure.property: failure.reason for failure in answer.failures}
-
-    def diff(
-        self, type_: str, old: Mapping[str, Any], new: Mapping[str, Any], identity: str = ""
-    ) -> Any:
-        request = protocol.DiffRequest(
-            urn=self.urn(type_), id=identity, old_inputs=values.encode(old), news=values.encode(new)
-        )
-        return self.stub.Diff(request)
-
-    def create(
-        self, type_: str, inputs: Mapping[str, Any], *, preview: bool = False, name: str = "it"
-    ) -> tuple[str, dict[str, Any]]:
-        request = protocol.CreateRequest(
-            urn=self.urn(type_, name), properties=values.encode(inputs), preview=preview
-        )
-        answer = self.stub.Create(request)
-        return answer.id, values.decode(answer.properties)
-
-    def update(
-        self, type_: str, identity: str, outputs: Any, old: Any, new: Any, *, preview: bool = False
-    ) -> dict[str, Any]:
-        encoded = {
-            "olds": values.encode(values.reveal(outputs)),
-            "old_inputs": values.encode(old),
-            "news": values.encode(new),
-        }
-        answer = self.stub.Update(
-            protocol.UpdateRequest(urn=self.urn(type_), id=identity, preview=preview, **encoded)
-        )
-        return values.decode(answer.properties)
-
-    def read(self, type_: str, identity: str, inputs: Mapping[str, Any]) -> Any:
-        return self.stub.Read(
-            protocol.ReadRequest(urn=self.urn(type_), id=identity, inputs=values.encode(inputs))
-        )
-
-    def delete(self, type_: str, identity: str, inputs: Mapping[str, Any]) -> None:
-        self.stub.Delete(
-            protocol.DeleteRequest(
-                urn=self.urn(type_), id=identity, old_inputs=values.encode(inputs)
-            )
-        )
+from tests.support.provider_client import ProviderClient, protocol
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def engine(bench: Bench) -> Iterator[Caller]:
+def engine(bench: HandlerBench) -> Iterator[ProviderClient]:
     server = ProviderServer(cast("Cloud", bench.context().cloud), bench.root, lambda _line: None)
-    caller = Caller(server.port)
-    yield caller
-    caller.channel.close()
+    client = ProviderClient(server.port)
+    yield client
+    client.channel.close()
     server.stop()
 
 
-def refusal(call: Callable[[], object]) -> str:
+def error_of(call: Callable[[], object]) -> str:
     with pytest.raises(grpc.RpcError) as caught:
         call()
     return str(cast("grpc.Call", caught.value).details())
 
 
-def test_it_is_as_new_as_every_package_that_it_stands_in_for(engine: Caller):
-    answer = engine.stub.GetPluginInfo(empty_pb2.Empty())
-    assert answer.version == VERSION
+def test_the_provider_reports_the_newest_version_of_its_packages(engine: ProviderClient):
+    response = engine.stub.GetPluginInfo(empty_pb2.Empty())
+    assert response.version == VERSION
 
 
-def test_it_becomes_the_package_that_the_bridge_is_asked_for(engine: Caller):
+def test_parameterize_accepts_the_package_of_the_bridge(engine: ProviderClient):
     value = protocol.ParameterizeRequest.ParametersValue(name="neon", version="0.15.0", value=b"{}")
-    answer = engine.stub.Parameterize(protocol.ParameterizeRequest(value=value))
-    assert (answer.name, answer.version) == ("neon", "0.15.0")
+    response = engine.stub.Parameterize(protocol.ParameterizeRequest(value=value))
+    assert (response.name, response.version) == ("neon", "0.15.0")
 
 
 @pytest.mark.parametrize(("package", "near"), [("aws", "region"), ("vercel", "team")])
-def test_a_providers_input_that_there_is_not_is_refused(engine: Caller, package: str, near: str):
+def test_an_unknown_input_of_a_provider_resource_is_refused(
+    engine: ProviderClient, package: str, near: str
+):
     assert near in PROVIDERS[package]
     urn = f"urn:pulumi:local::p::pulumi:providers:{package}::default"
     news = values.encode({"misspelt": "x", near: "y", "version": "1"})
-    answer = engine.stub.CheckConfig(protocol.CheckRequest(urn=urn, news=news))
-    assert [failure.property for failure in answer.failures] == ["misspelt"]
-    assert near in answer.failures[0].reason
+    response = engine.stub.CheckConfig(protocol.CheckRequest(urn=urn, news=news))
+    assert [failure.property for failure in response.failures] == ["misspelt"]
+    assert near in response.failures[0].reason
 
 
-def test_another_region_replaces_what_the_provider_has_made_and_other_tags_do_not(engine: Caller):
+def test_another_region_replaces_the_providers_resources_and_other_tags_do_not(
+    engine: ProviderClient,
+):
     def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Any:
         return engine.stub.DiffConfig(
             protocol.DiffRequest(old_inputs=values.encode(old), news=values.encode(new))
@@ -161,7 +89,9 @@ def test_another_region_replaces_what_the_provider_has_made_and_other_tags_do_no
     )
 
 
-def test_the_region_is_that_of_the_stacks_provider(engine: Caller, bench: Bench):
+def test_a_resource_gets_the_region_of_its_stacks_provider(
+    engine: ProviderClient, bench: HandlerBench
+):
     urn = "urn:pulumi:local::p::pulumi:providers:aws::aws"
     engine.stub.Configure(
         protocol.ConfigureRequest(urn=urn, args=values.encode({"region": "sa-east-1"}))
@@ -171,13 +101,15 @@ def test_the_region_is_that_of_the_stacks_provider(engine: Caller, bench: Bench)
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_what_the_program_sends_passes(engine: Caller, bench: Bench, type_: str):
+def test_the_inputs_of_the_program_pass_the_check(
+    engine: ProviderClient, bench: HandlerBench, type_: str
+):
     assert engine.check(type_, bench.sample(type_)) == {}
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_a_name_that_there_is_not_is_refused_with_those_that_there_are(
-    engine: Caller, bench: Bench, type_: str
+def test_an_unknown_input_is_refused_with_the_known_ones(
+    engine: ProviderClient, bench: HandlerBench, type_: str
 ):
     failures = engine.check(type_, {**bench.sample(type_), "misspelt": "x"})
     assert failures.keys() == {"misspelt"}
@@ -195,56 +127,63 @@ def test_a_name_that_there_is_not_is_refused_with_those_that_there_are(
             "environment.variabels is unknown",
         ),
         (FUNCTION, {"memorySize": 64}, "", "allowed are 128 to 10240"),
-        (NEON, {"pgVersion": "17"}, "pgVersion", "expected a number"),
-        (NEON, {"branch": {"role_name": "x"}}, "branch", "branch.role_name is unknown"),
-        (NEON, {"branch": "main"}, "branch", "branch is not a map"),
+        (NEON_PROJECT, {"pgVersion": "17"}, "pgVersion", "expected a number"),
+        (NEON_PROJECT, {"branch": {"role_name": "x"}}, "branch", "branch.role_name is unknown"),
+        (NEON_PROJECT, {"branch": "main"}, "branch", "branch is not a map"),
         (VARIABLE, {"targets": "production"}, "targets", "targets is not a list"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused(
-    engine: Caller, bench: Bench, type_: str, changed: dict[str, Any], where: str, reason: str
+def test_a_value_of_another_type_or_out_of_range_is_refused(
+    engine: ProviderClient,
+    bench: HandlerBench,
+    type_: str,
+    changed: dict[str, Any],
+    where: str,
+    reason: str,
 ):
     failures = engine.check(type_, {**bench.sample(type_), **changed})
     assert list(failures) == [where]
     assert reason in failures[where]
 
 
-def test_several_failures_are_told_at_once(engine: Caller, bench: Bench):
+def test_several_failures_are_reported_together(engine: ProviderClient, bench: HandlerBench):
     assert engine.check(LOG_GROUP, {**bench.sample(LOG_GROUP), "a": 1, "b": 2}).keys() == {"a", "b"}
 
 
-def test_an_archive_that_is_not_there_is_refused(engine: Caller, bench: Bench):
+def test_a_missing_archive_is_refused(engine: ProviderClient, bench: HandlerBench):
     failures = engine.check(LAYER, {**bench.sample(LAYER), "code": values.Archive("nowhere.zip")})
     assert failures == {"code": "code: there is no file nowhere.zip"}
 
 
-def test_a_type_that_is_not_in_the_table_is_refused_by_name(engine: Caller):
-    said = refusal(lambda: engine.create("aws:sqs/queue:Queue", {}))
-    assert "aws:sqs/queue:Queue" in said
-    assert "'it'" in said
+def test_a_type_without_a_handler_is_refused_by_name(engine: ProviderClient):
+    message = error_of(lambda: engine.create("aws:sqs/queue:Queue", {}))
+    assert "aws:sqs/queue:Queue" in message
+    assert "'it'" in message
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_the_same_inputs_are_no_difference(engine: Caller, bench: Bench, type_: str):
+def test_the_same_inputs_are_no_difference(engine: ProviderClient, bench: HandlerBench, type_: str):
     sample = bench.sample(type_)
-    answer = engine.diff(type_, sample, sample)
-    assert answer.changes == protocol.DiffResponse.DIFF_NONE
-    assert (list(answer.diffs), list(answer.replaces)) == ([], [])
+    response = engine.diff(type_, sample, sample)
+    assert response.changes == protocol.DiffResponse.DIFF_NONE
+    assert (list(response.diffs), list(response.replaces)) == ([], [])
 
 
 @pytest.mark.parametrize(
     ("type_", "key"), [(type_, key) for type_ in TYPES for key in sorted(HANDLERS[type_].supported)]
 )
-def test_a_change_replaces_where_the_table_says_so_and_updates_elsewhere(
-    engine: Caller, bench: Bench, type_: str, key: str
+def test_a_change_of_an_input_replaces_or_updates_as_its_handler_says(
+    engine: ProviderClient, bench: HandlerBench, type_: str, key: str
 ):
     old = bench.sample(type_)
-    answer = engine.diff(type_, old, {**old, key: UNKNOWN})
-    assert list(answer.diffs) == [key]
-    assert list(answer.replaces) == ([key] if key in HANDLERS[type_].replaces else [])
+    response = engine.diff(type_, old, {**old, key: UNKNOWN})
+    assert list(response.diffs) == [key]
+    assert list(response.replaces) == ([key] if key in HANDLERS[type_].replaces else [])
 
 
-def test_an_archive_differs_by_its_content_and_not_by_its_path(engine: Caller, bench: Bench):
+def test_an_archive_differs_by_its_content_and_not_by_its_path(
+    engine: ProviderClient, bench: HandlerBench
+):
     old = bench.sample(LAYER)
     moved = {**old, "code": values.Archive("elsewhere.zip", old["code"].hash)}
     assert engine.diff(LAYER, old, moved).changes == protocol.DiffResponse.DIFF_NONE
@@ -253,9 +192,9 @@ def test_an_archive_differs_by_its_content_and_not_by_its_path(engine: Caller, b
     ]
 
 
-@pytest.mark.parametrize("type_", [type_ for type_ in TYPES if type_ != INVOCATION_LEAVES_NOTHING])
-def test_a_successor_that_could_not_stand_beside_the_old_one_comes_after_it(
-    engine: Caller, bench: Bench, type_: str
+@pytest.mark.parametrize("type_", [type_ for type_ in TYPES if type_ != INVOCATION])
+def test_a_replacement_with_the_same_id_deletes_the_old_resource_first(
+    engine: ProviderClient, bench: HandlerBench, type_: str
 ):
     sample = bench.sample(type_)
     if type_ == FUNCTION:
@@ -277,14 +216,14 @@ def test_a_successor_that_could_not_stand_beside_the_old_one_comes_after_it(
         (DEPLOYMENT, {"meta": {"config": "other"}}),
     ],
 )
-def test_a_replacement_is_made_before_the_old_one_goes_which_leaves_the_new_one(
-    engine: Caller, bench: Bench, type_: str, changed: dict[str, Any]
+def test_a_replacement_with_another_id_is_created_first_and_survives_the_deletion(
+    engine: ProviderClient, bench: HandlerBench, type_: str, changed: dict[str, Any]
 ):
     old, new = bench.sample(type_), {**bench.sample(type_), **changed}
     before, _ = engine.create(type_, old)
-    answer = engine.diff(type_, old, new, before)
-    assert answer.replaces
-    assert not answer.deleteBeforeReplace
+    response = engine.diff(type_, old, new, before)
+    assert response.replaces
+    assert not response.deleteBeforeReplace
     after, _ = engine.create(type_, new)
     assert after != before
     engine.delete(type_, before, old)
@@ -292,24 +231,24 @@ def test_a_replacement_is_made_before_the_old_one_goes_which_leaves_the_new_one(
     assert engine.read(type_, before, old).id == ""
 
 
-def test_a_database_of_the_same_name_is_dropped_before_its_successor_is_made(
-    engine: Caller, bench: Bench
+def test_a_database_of_the_same_name_is_dropped_before_its_replacement_is_created(
+    engine: ProviderClient, bench: HandlerBench
 ):
-    old = bench.sample(NEON)
-    before, _ = engine.create(NEON, old)
+    old = bench.sample(NEON_PROJECT)
+    before, _ = engine.create(NEON_PROJECT, old)
     new = {**old, "regionId": "aws-eu-central-1"}
-    answer = engine.diff(NEON, old, new, before)
-    assert list(answer.replaces) == ["regionId"]
-    assert answer.deleteBeforeReplace
-    engine.delete(NEON, before, old)
+    response = engine.diff(NEON_PROJECT, old, new, before)
+    assert list(response.replaces) == ["regionId"]
+    assert response.deleteBeforeReplace
+    engine.delete(NEON_PROJECT, before, old)
     assert old["branch"]["databaseName"] not in bench.postgres.databases
-    after, _ = engine.create(NEON, new)
+    after, _ = engine.create(NEON_PROJECT, new)
     assert after != before
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_a_preview_leaves_open_what_only_the_cloud_can_say_and_makes_nothing(
-    engine: Caller, bench: Bench, type_: str
+def test_a_preview_has_unknown_computed_outputs_and_creates_nothing(
+    engine: ProviderClient, bench: HandlerBench, type_: str
 ):
     sample = bench.sample(type_)
     before = bench.store.stacks(), dict(bench.postgres.databases)
@@ -324,8 +263,8 @@ def test_a_preview_leaves_open_what_only_the_cloud_can_say_and_makes_nothing(
     assert (bench.store.stacks(), dict(bench.postgres.databases)) == before
 
 
-def test_a_preview_of_an_update_keeps_what_stays_and_opens_what_will_change(
-    engine: Caller, bench: Bench
+def test_a_preview_of_an_update_has_only_recomputed_outputs_unknown(
+    engine: ProviderClient, bench: HandlerBench
 ):
     old = bench.sample(FUNCTION)
     identity, outputs = engine.create(FUNCTION, old)
@@ -338,12 +277,12 @@ def test_a_preview_of_an_update_keeps_what_stays_and_opens_what_will_change(
     )
     assert changed["version"] is UNKNOWN
     assert changed["arn"] == outputs["arn"]
-    assert bench.store.get("functions", identity)["memorySize"] == 512, "nothing has been touched"
+    assert bench.store.get("functions", identity)["memorySize"] == 512, "a preview changes nothing"
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_what_the_real_provider_marks_as_secret_is_secret_and_nothing_else(
-    engine: Caller, bench: Bench, type_: str
+def test_only_outputs_that_the_real_provider_marks_are_secret(
+    engine: ProviderClient, bench: HandlerBench, type_: str
 ):
     for preview in (True, False):
         _, outputs = engine.create(type_, bench.sample(type_), preview=preview)
@@ -352,62 +291,66 @@ def test_what_the_real_provider_marks_as_secret_is_secret_and_nothing_else(
         ].secrets
 
 
-def test_a_read_says_what_there_is_whatever_the_state_says(engine: Caller, bench: Bench):
+def test_a_read_returns_what_exists_whatever_the_state_says(
+    engine: ProviderClient, bench: HandlerBench
+):
     sample = bench.sample(LOG_GROUP)
     identity, _ = engine.create(LOG_GROUP, sample)
     bench.store.put(
         "log-groups", identity, {**bench.store.get("log-groups", identity), "retentionInDays": 30}
     )
-    answer = engine.read(LOG_GROUP, identity, sample)
-    assert values.decode(answer.inputs) == {**sample, "retentionInDays": 30}
-    assert values.decode(answer.properties)["retentionInDays"] == 30
+    response = engine.read(LOG_GROUP, identity, sample)
+    assert values.decode(response.inputs) == {**sample, "retentionInDays": 30}
+    assert values.decode(response.properties)["retentionInDays"] == 30
 
 
-def test_the_parent_of_a_branch_is_looked_up_by_the_id_of_an_import(engine: Caller, bench: Bench):
-    project, outputs = engine.create(NEON, {**bench.sample(NEON), "defaultBranchProtected": True})
-    answer = engine.read(BRANCH, f"{project}/{outputs['defaultBranchId']}", {})
-    assert answer.id == outputs["defaultBranchId"]
-    assert values.decode(answer.properties)["protected"] == "yes"
+def test_the_parent_of_a_branch_is_looked_up_by_the_id_of_an_import(
+    engine: ProviderClient, bench: HandlerBench
+):
+    project, outputs = engine.create(
+        NEON_PROJECT, {**bench.sample(NEON_PROJECT), "defaultBranchProtected": True}
+    )
+    response = engine.read(BRANCH, f"{project}/{outputs['defaultBranchId']}", {})
+    assert response.id == outputs["defaultBranchId"]
+    assert values.decode(response.properties)["protected"] == "yes"
     assert engine.read(BRANCH, f"{project}/another", {}).id == ""
     urn = engine.urn(BRANCH)
-    refresh = protocol.ReadRequest(urn=urn, id=answer.id, properties=answer.properties)
-    assert engine.stub.Read(refresh) == answer, (
-        "a refresh knows the id that it was told, and has no inputs"
+    refresh = protocol.ReadRequest(urn=urn, id=response.id, properties=response.properties)
+    assert engine.stub.Read(refresh) == response, (
+        "a refresh sends the id that it got, and no inputs"
     )
-    engine.delete(NEON, project, bench.sample(NEON))
+    engine.delete(NEON_PROJECT, project, bench.sample(NEON_PROJECT))
     assert engine.stub.Read(refresh).id == ""
 
 
-def test_what_only_the_program_makes_is_not_imported(engine: Caller, bench: Bench):
+def test_a_type_without_look_up_cannot_be_imported(engine: ProviderClient, bench: HandlerBench):
     identity, _ = engine.create(LOG_GROUP, bench.sample(LOG_GROUP))
-    assert "only what the program makes is known" in refusal(
-        lambda: engine.read(LOG_GROUP, identity, {})
-    )
+    assert "is not supported locally" in error_of(lambda: engine.read(LOG_GROUP, identity, {}))
 
 
-def test_a_function_answers_with_what_it_was_asked_and_marks_its_secrets(
-    engine: Caller, bench: Bench
+def test_a_function_returns_its_arguments_and_results_and_marks_its_secrets(
+    engine: ProviderClient, bench: HandlerBench
 ):
-    project, outputs = engine.create(NEON, bench.sample(NEON))
+    project, outputs = engine.create(NEON_PROJECT, bench.sample(NEON_PROJECT))
     request = protocol.InvokeRequest(
         tok="neon:index/getProject:getProject", args=values.encode({"id": project})
     )
-    answer = values.decode(getattr(engine.stub.Invoke(request), "return"))
-    assert answer["id"] == project
-    assert answer["databaseName"] == outputs["databaseName"]
-    assert answer["databasePassword"] == outputs["databasePassword"]
-    assert isinstance(answer["databasePassword"], Secret)
+    response = values.decode(getattr(engine.stub.Invoke(request), "return"))
+    assert response["id"] == project
+    assert response["databaseName"] == outputs["databaseName"]
+    assert response["databasePassword"] == outputs["databasePassword"]
+    assert isinstance(response["databasePassword"], Secret)
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_to_delete_twice_is_to_delete_once(engine: Caller, bench: Bench, type_: str):
+def test_a_second_delete_is_no_error(engine: ProviderClient, bench: HandlerBench, type_: str):
     sample = bench.sample(type_)
     identity, _ = engine.create(type_, sample)
     engine.delete(type_, identity, sample)
     engine.delete(type_, identity, sample)
 
 
-def hooked(monkeypatch: pytest.MonkeyPatch, hook: Callable[[Context], None]) -> None:
+def run_before_create(monkeypatch: pytest.MonkeyPatch, hook: Callable[[Context], None]) -> None:
     real = type(HANDLERS[LOG_GROUP]).create
 
     def create(self: Any, context: Context, inputs: Mapping[str, Any]) -> Any:
@@ -418,76 +361,80 @@ def hooked(monkeypatch: pytest.MonkeyPatch, hook: Callable[[Context], None]) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
-    [(UserError("out of paper"), "out of paper"), (KeyError("x"), "KeyError: 'x'")],
+    ("error", "message"),
+    [(UserError("disk full"), "disk full"), (KeyError("x"), "KeyError: 'x'")],
 )
-def test_a_failure_is_told_in_its_own_words(
-    engine: Caller, bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+def test_an_error_of_a_handler_is_the_details_of_the_call(
+    engine: ProviderClient,
+    bench: HandlerBench,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    message: str,
 ):
     def fail(_context: Context) -> None:
         raise error
 
-    hooked(monkeypatch, fail)
-    assert refusal(lambda: engine.create(LOG_GROUP, bench.sample(LOG_GROUP))) == said
+    run_before_create(monkeypatch, fail)
+    assert error_of(lambda: engine.create(LOG_GROUP, bench.sample(LOG_GROUP))) == message
 
 
-def test_a_function_that_nobody_serves_is_refused_by_name(engine: Caller):
-    assert "aws:lambda/getInvocation" in refusal(
+def test_an_unknown_function_is_refused_by_name(engine: ProviderClient):
+    assert "aws:lambda/getInvocation" in error_of(
         lambda: engine.stub.Invoke(protocol.InvokeRequest(tok="aws:lambda/getInvocation:x"))
     )
 
 
-def test_a_call_that_its_engine_gives_up_is_given_up_and_another_engines_is_not(
-    engine: Caller, bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_cancel_ends_the_calls_of_its_own_engine_only(
+    engine: ProviderClient, bench: HandlerBench, monkeypatch: pytest.MonkeyPatch
 ):
-    begun, seen = threading.Semaphore(0), dict[str, bool]()
+    started, seen = threading.Semaphore(0), dict[str, bool]()
 
     def wait(context: Context) -> None:
-        begun.release()
-        seen[context.urn] = context.cancelled.wait(0.5 if context.urn.endswith("theirs") else 30)
+        started.release()
+        seen[context.urn] = context.cancelled.wait(0.5 if context.urn.endswith("other") else 30)
 
-    hooked(monkeypatch, wait)
-    other = Caller(engine.port)
+    run_before_create(monkeypatch, wait)
+    other = ProviderClient(engine.port)
     calls = [
         threading.Thread(
-            target=caller.create,
+            target=client.create,
             args=(LOG_GROUP, {**bench.sample(LOG_GROUP), "name": f"/{name}"}),
             kwargs={"name": name},
         )
-        for caller, name in ((engine, "ours"), (other, "theirs"))
+        for client, name in ((engine, "own"), (other, "other"))
     ]
     for call in calls:
         call.start()
-        assert begun.acquire(timeout=30)
+        assert started.acquire(timeout=30)
     engine.stub.Cancel(empty_pb2.Empty())
     for call in calls:
         call.join(40)
     other.channel.close()
-    assert seen == {engine.urn(LOG_GROUP, "ours"): True, engine.urn(LOG_GROUP, "theirs"): False}
+    assert seen == {engine.urn(LOG_GROUP, "own"): True, engine.urn(LOG_GROUP, "other"): False}
 
 
-def test_the_next_engines_call_waits_for_the_one_that_a_killed_engine_left(
-    engine: Caller, bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_call_waits_for_the_call_of_a_killed_engine_for_the_same_resource(
+    engine: ProviderClient, bench: HandlerBench, monkeypatch: pytest.MonkeyPatch
 ):
-    begun, order = threading.Event(), list[str]()
+    started, order = threading.Event(), list[str]()
     lock = threading.Lock()
 
     def work(context: Context) -> None:
-        assert lock.acquire(blocking=False), "two calls at once for one resource"
-        first = not begun.is_set()
-        begun.set()
+        assert lock.acquire(blocking=False), "two calls for one resource at the same time"
+        first = not started.is_set()
+        started.set()
         if first:
-            assert context.cancelled.wait(30), "the connection has gone"
+            assert context.cancelled.wait(30), "the connection is closed"
         order.append("first" if first else "second")
         lock.release()
 
-    hooked(monkeypatch, work)
-    killed = Caller(engine.port)
+    run_before_create(monkeypatch, work)
+    killed = ProviderClient(engine.port)
     request = protocol.CreateRequest(
         urn=engine.urn(LOG_GROUP), properties=values.encode(bench.sample(LOG_GROUP))
     )
     call = killed.stub.Create.future(request)
-    assert begun.wait(30)
+    assert started.wait(30)
     killed.channel.close()
     engine.create(LOG_GROUP, bench.sample(LOG_GROUP))
     assert order == ["first", "second"]

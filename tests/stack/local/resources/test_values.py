@@ -1,4 +1,4 @@
-"""Property values between the wire, Python and our own files."""
+"""Conversion of property values between the wire, Python and JSON files."""
 
 import copy
 import hashlib
@@ -17,7 +17,7 @@ from stack.local.resources import values
 from stack.local.resources.values import UNKNOWN, Archive, Secret
 from tests.support.program import Recording, evaluate_source
 
-PATIENT = settings(deadline=None, database=None)
+NO_DEADLINE = settings(deadline=None, database=None)
 
 plain = st.recursive(
     st.none()
@@ -47,7 +47,7 @@ properties = st.dictionaries(st.text(), wired, max_size=4)
 
 
 def exact(value: Any) -> Any:
-    """The value with the type and path of each leaf, so that 1, 1.0 and True are three things."""
+    """Return the value with the type of each leaf, so that 1, 1.0 and True differ."""
     if isinstance(value, Secret):
         return ("secret", exact(value.value))
     if isinstance(value, dict):
@@ -57,9 +57,9 @@ def exact(value: Any) -> Any:
     return (value.path, value.hash) if isinstance(value, Archive) else (type(value).__name__, value)
 
 
-@PATIENT
+@NO_DEADLINE
 @given(properties)
-def test_what_is_sent_comes_back_as_it_was_but_for_whole_floats(sent: dict[str, Any]):
+def test_decode_inverts_encode_except_for_whole_floats(sent: dict[str, Any]):
     whole = values.transform(sent, _wholes)
     assert exact(values.decode(values.encode(sent))) == exact(whole)
 
@@ -70,15 +70,15 @@ def _wholes(leaf: Any) -> Any:
     return int(leaf) if isinstance(leaf, float) and leaf.is_integer() else leaf
 
 
-@PATIENT
+@NO_DEADLINE
 @given(plain)
-def test_our_own_files_give_back_what_was_written_whatever_its_keys_are_called(value: Any):
+def test_from_json_inverts_to_json_whatever_the_keys_are_called(value: Any):
     assert exact(values.from_json(json.loads(json.dumps(values.to_json(value))))) == exact(value)
 
 
-@PATIENT
+@NO_DEADLINE
 @given(wired)
-def test_revealed_values_hold_no_secret_and_redacted_ones_nothing_of_one(value: Any):
+def test_revealed_values_hold_no_wrapper_and_redacted_ones_no_secret(value: Any):
     assert not values.holds(values.reveal(value), Secret)
     shown = values.redact(value)
     assert not values.holds(shown, Secret)
@@ -86,7 +86,7 @@ def test_revealed_values_hold_no_secret_and_redacted_ones_nothing_of_one(value: 
     assert values.holds(values.reveal(value), values.Unknown) == values.holds(value, values.Unknown)
 
 
-def test_a_secret_and_its_place_are_told_but_not_its_value():
+def test_redact_shows_where_a_secret_is_but_not_its_value():
     value = {
         "url": Secret("postgres://user:pass@host"),
         "list": [1, Secret({"deep": "pass"})],
@@ -109,7 +109,7 @@ def test_holds_looks_into_maps_lists_and_secrets():
     assert not values.holds({"a": ["x", None, 1]}, Secret)
 
 
-def test_unknown_is_one_thing_even_when_copied():
+def test_a_copy_of_unknown_is_the_same_object():
     assert copy.deepcopy({"a": UNKNOWN})["a"] is UNKNOWN
     assert repr(UNKNOWN) == "UNKNOWN"
 
@@ -128,7 +128,7 @@ def test_archives_are_equal_by_their_bytes_not_by_their_path(tmp_path: Path):
         Archive("none.zip").hashed(tmp_path)
 
 
-def test_the_signatures_are_the_sdks_own():
+def test_the_signatures_are_those_of_the_sdk():
     assert rpc._special_sig_key == values._SIGNATURE
     assert rpc._special_secret_sig == values._SECRET
     assert rpc._special_asset_sig == values._ASSET
@@ -145,7 +145,11 @@ import pulumi_aws as aws
 secret = pulumi.Output.secret("hidden")
 unknown = pulumi.Output(asyncio.sleep(0, set()), asyncio.sleep(0, None), asyncio.sleep(0, False))
 aws.cloudwatch.LogGroup(
-    "group", name=secret, retention_in_days=7, tags={"plain": "a", "secret": secret, "later": unknown}, skip_destroy=True
+    "group",
+    name=secret,
+    retention_in_days=7,
+    tags={"plain": "a", "secret": secret, "later": unknown},
+    skip_destroy=True,
 )
 aws.cloudwatch.LogGroup("other", tags=pulumi.Output.all(plain="a", secret=secret))
 aws.lambda_.LayerVersion("layer", layer_name="l", code=pulumi.FileArchive("a.zip"))
@@ -159,7 +163,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     return evaluate_source(directory, PROGRAM, preview=True)
 
 
-def test_what_the_sdk_really_sends_is_read_as_secrets_unknowns_archives_and_whole_numbers(
+def test_what_the_sdk_sends_is_decoded_to_secrets_unknowns_archives_and_integers(
     recording: Recording,
 ):
     sent = recording["group"].inputs
@@ -171,7 +175,7 @@ def test_what_the_sdk_really_sends_is_read_as_secrets_unknowns_archives_and_whol
     assert isinstance(recording["layer"].inputs["code"], Archive)
 
 
-def test_a_secret_stays_where_it_stands_in_a_map_and_an_output_of_a_map_with_one_is_one_secret(
+def test_a_secret_keeps_its_key_in_a_map_and_an_output_of_such_a_map_is_one_secret(
     recording: Recording,
 ):
     assert recording["group"].inputs["tags"] == {
@@ -187,7 +191,7 @@ def wire(value: Any) -> struct_pb2.Struct:
 
 
 @pytest.mark.parametrize(
-    ("value", "meant"),
+    ("value", "expected"),
     [
         ({"value": 1, "secret": True}, Secret(1)),
         ({"value": 1}, 1),
@@ -195,9 +199,9 @@ def wire(value: Any) -> struct_pb2.Struct:
         ({"secret": True, "dependencies": ["urn"]}, Secret(UNKNOWN)),
     ],
 )
-def test_output_values_are_read_for_what_they_hold(value: dict[str, Any], meant: Any):
+def test_output_values_are_decoded_to_their_content(value: dict[str, Any], expected: Any):
     assert values.decode(wire({rpc._special_sig_key: rpc._special_output_value_sig, **value})) == {
-        "property": meant
+        "property": expected
     }
 
 
@@ -209,7 +213,7 @@ def test_output_values_are_read_for_what_they_hold(value: dict[str, Any], meant:
         ({rpc._special_sig_key: rpc._special_resource_sig, "urn": "u"}, rpc._special_resource_sig),
     ],
 )
-def test_what_cannot_be_made_real_is_refused_with_what_can(value: dict[str, Any], message: str):
+def test_unsupported_signatures_are_refused(value: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         values.decode(wire(value))
 
@@ -217,18 +221,21 @@ def test_what_cannot_be_made_real_is_refused_with_what_can(value: dict[str, Any]
 @pytest.mark.parametrize(
     "code", ['pulumi.AssetArchive({"a": pulumi.StringAsset("x")})', 'pulumi.StringAsset("x")']
 )
-def test_an_archive_that_is_not_a_zip_is_refused_from_a_program_too(tmp_path: Path, code: str):
-    source = f'import pulumi\nimport pulumi_aws as aws\naws.lambda_.LayerVersion("layer", layer_name="l", code={code})\n'
+def test_an_archive_that_is_not_a_zip_file_is_refused(tmp_path: Path, code: str):
+    source = (
+        "import pulumi\nimport pulumi_aws as aws\n"
+        f'aws.lambda_.LayerVersion("layer", layer_name="l", code={code})\n'
+    )
     with pytest.raises(ValueError, match=r"only pulumi\.FileArchive"):
         evaluate_source(tmp_path, source)
 
 
-def test_a_number_too_large_for_the_wire_is_what_the_wire_makes_of_it():
+def test_a_number_beyond_double_precision_is_rounded_by_the_wire():
     assert values.decode(values.encode({"n": 2**53 + 1})) == {"n": 2**53}
     assert values.decode(values.encode({"n": 0.25})) == {"n": 0.25}
 
 
-def test_pulumi_itself_reads_what_is_encoded():
+def test_the_sdk_decodes_what_is_encoded():
     read = rpc.deserialize_properties(
         values.encode({"secret": Secret("x"), "list": [1, {"a": True}], "zip": Archive("a.zip")})
     )

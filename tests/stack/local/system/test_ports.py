@@ -1,4 +1,4 @@
-"""Ports are chosen once, kept, and never taken from another program."""
+"""Tests that ports are chosen once and stored, and that they are free."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def test_ports_are_chosen_free_and_kept_for_the_next_run(tmp_path: Path) -> None:
+def test_chosen_ports_are_free_and_stored_for_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     first = Ports(path).choose("local")
     assert first.site == first.api + 1
@@ -32,14 +32,14 @@ def test_ports_are_chosen_free_and_kept_for_the_next_run(tmp_path: Path) -> None
     assert Ports(path).choose("local") == first
 
 
-def test_the_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ports.json"
     Ports(path).choose("local")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["ports.json"]
 
 
-def test_stacks_share_postgres_and_nothing_else(tmp_path: Path) -> None:
+def test_stacks_share_only_the_port_of_postgres(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     local, preview = Ports(path).choose("local"), Ports(path).choose("pr-1")
     assert local.postgres == preview.postgres
@@ -47,7 +47,7 @@ def test_stacks_share_postgres_and_nothing_else(tmp_path: Path) -> None:
     assert Ports(path).choose("local") == local
 
 
-def test_a_stack_that_joins_while_postgres_runs_gets_the_same_postgres(tmp_path: Path) -> None:
+def test_a_second_stack_gets_the_port_of_the_postgres_that_runs(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports.json")
     local = ports.choose("local")
     with socket.socket() as running:
@@ -56,7 +56,7 @@ def test_a_stack_that_joins_while_postgres_runs_gets_the_same_postgres(tmp_path:
         assert ports.choose("pr-1").postgres == local.postgres
 
 
-def test_a_given_port_overrides_the_kept_one_and_is_remembered(tmp_path: Path) -> None:
+def test_a_given_port_replaces_the_stored_one(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     Ports(path).choose("local")
     other = Ports(tmp_path / "other.json").choose("local").api
@@ -64,7 +64,7 @@ def test_a_given_port_overrides_the_kept_one_and_is_remembered(tmp_path: Path) -
     assert Ports(path).choose("local").api == other
 
 
-def test_a_given_port_that_was_postgres_own_moves_postgres(tmp_path: Path) -> None:
+def test_a_given_port_that_was_the_port_of_postgres_gives_postgres_another(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     before = Ports(path).choose("local")
     after = Ports(path).choose("local", port=before.postgres)
@@ -73,14 +73,14 @@ def test_a_given_port_that_was_postgres_own_moves_postgres(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("port", [-1, 0, 65_535, 70_000])
-def test_a_given_port_out_of_range_is_refused_and_not_remembered(tmp_path: Path, port: int) -> None:
+def test_a_given_port_out_of_range_is_refused_and_not_stored(tmp_path: Path, port: int) -> None:
     with pytest.raises(UserError, match=f"--port {port}"):
         Ports(tmp_path / "ports.json").choose("local", port=port)
     assert not (tmp_path / "ports.json").exists()
 
 
 @pytest.mark.parametrize(("offset", "what"), [(0, "the API"), (1, "the site")])
-def test_a_taken_port_is_an_error_that_names_port_use_process_and_the_way_out(
+def test_the_error_for_a_port_in_use_names_port_server_process_and_flag(
     tmp_path: Path, listener: socket.socket, offset: int, what: str
 ) -> None:
     taken = int(listener.getsockname()[1])
@@ -91,29 +91,29 @@ def test_a_taken_port_is_an_error_that_names_port_use_process_and_the_way_out(
     assert "--port" in str(error.value)
 
 
-def test_a_kept_port_that_another_program_took_stays_kept(tmp_path: Path) -> None:
+def test_a_stored_port_that_another_program_uses_stays_stored(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
-    kept = Ports(path).choose("local")
-    with socket.socket() as thief:
-        thief.bind(("127.0.0.1", kept.api))
-        thief.listen()
-        with pytest.raises(UserError, match=f"Port {kept.api} for the API"):
+    stored = Ports(path).choose("local")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", stored.api))
+        other.listen()
+        with pytest.raises(UserError, match=f"Port {stored.api} for the API"):
             Ports(path).choose("local")
-    assert Ports(path).choose("local") == kept
+    assert Ports(path).choose("local") == stored
 
 
-def test_a_taken_port_of_postgres_is_replaced(tmp_path: Path) -> None:
+def test_a_port_of_postgres_that_is_in_use_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
-    kept = Ports(path).choose("local")
-    with socket.socket() as thief:
-        thief.bind(("127.0.0.1", kept.postgres))
-        thief.listen()
+    stored = Ports(path).choose("local")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", stored.postgres))
+        other.listen()
         moved = Ports(path).choose("local")
         assert is_free(moved.postgres)
-    assert (moved.api, moved.site) == (kept.api, kept.site)
+    assert (moved.api, moved.site) == (stored.api, stored.site)
 
 
-def test_a_port_taken_on_ipv6_alone_counts_as_taken() -> None:
+def test_a_port_in_use_on_ipv6_only_is_not_free() -> None:
     if "::1" not in loopback():
         pytest.skip("this machine has no ::1")
     with socket.socket(socket.AF_INET6) as server:
@@ -122,7 +122,7 @@ def test_a_port_taken_on_ipv6_alone_counts_as_taken() -> None:
         assert not is_free(server.getsockname()[1])
 
 
-def test_a_port_whose_last_connections_linger_is_free() -> None:
+def test_a_port_with_connections_in_time_wait_is_free() -> None:
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind(("127.0.0.1", 0))
@@ -130,12 +130,12 @@ def test_a_port_whose_last_connections_linger_is_free() -> None:
         port = int(server.getsockname()[1])
         client = socket.create_connection(("127.0.0.1", port))
         accepted, _ = server.accept()
-        accepted.close()  # the side that closes first is the one that lingers
+        accepted.close()  # the side that closes first is in TIME_WAIT
         client.close()
     assert is_free(port)
 
 
-def test_a_port_for_root_is_refused_with_the_reason() -> None:
+def test_the_error_for_a_port_that_needs_root_gives_the_reason() -> None:
     if (
         os.geteuid() != 0
         or int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()) <= 80
@@ -173,7 +173,9 @@ def test_a_port_for_root_is_refused_with_the_reason() -> None:
         '{"stacks": 3, "postgres": 1}',
     ],
 )
-def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+def test_the_error_for_a_damaged_file_names_it_and_the_file_is_not_changed(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "ports.json"
     path.write_text(content)
     with pytest.raises(UserError, match=r"damaged.*Delete it") as error:
@@ -182,7 +184,7 @@ def test_a_damaged_file_is_named_and_left_as_it_is(tmp_path: Path, content: str)
     assert path.read_text() == content
 
 
-def test_the_file_says_what_it_holds(tmp_path: Path) -> None:
+def test_the_file_contains_the_ports_of_the_stacks_and_of_postgres(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     chosen = Ports(path).choose("local")
     assert json.loads(path.read_text()) == {
@@ -191,11 +193,11 @@ def test_the_file_says_what_it_holds(tmp_path: Path) -> None:
     }
 
 
-def test_the_ports_of_a_stack_that_is_forgotten_are_free_for_another(tmp_path: Path) -> None:
+def test_the_ports_of_a_forgotten_stack_may_be_used_by_another(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
-    local, gone = Ports(path).choose("local"), Ports(path).choose("pr-1")
+    local, removed = Ports(path).choose("local"), Ports(path).choose("pr-1")
     Ports(path).forget("pr-1")
-    Ports(path).forget("never there")
+    Ports(path).forget("missing")
     assert set(json.loads(path.read_text())["stacks"]) == {"local"}
-    assert Ports(path).choose("pr-2", port=gone.api).api == gone.api
+    assert Ports(path).choose("pr-2", port=removed.api).api == removed.api
     assert Ports(path).choose("local") == local

@@ -1,4 +1,4 @@
-"""No child outlives the supervisor, however that ends, and nothing else is ever ended."""
+"""Tests that children end with the supervisor, however it ends, and that nothing else is ended."""
 
 import asyncio
 import json
@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from stack.local.system.processes import Guard, Record, sweep
+from tests.support.processes import becomes_true, is_gone
 
 ROOT = Path(__file__).parents[4]
 SLEEP = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)")
@@ -30,25 +31,8 @@ def guard(tmp_path: Path) -> Iterator[Guard]:
     guard.close()
 
 
-def is_gone(pid: int) -> bool:
-    """A zombie is gone: only its parent has not asked for it yet."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def guard_process(run: Path) -> psutil.Process:
-    """The guard is the one child of this process that no record names."""
+    """Return the guard: the one child of this process without a record."""
     known = {int(path.stem) for path in run.glob("*.json")}
     return next(
         child
@@ -57,8 +41,8 @@ def guard_process(run: Path) -> psutil.Process:
     )
 
 
-class Holder:
-    """A supervisor of its own with children, which prints their pids and then waits."""
+class Supervisor:
+    """A process that starts children, prints their pids, and then waits."""
 
     def __init__(self, run: Path, body: str) -> None:
         code = f"""if True:
@@ -87,58 +71,62 @@ class Holder:
 
 
 def test_children_end_within_a_second_of_a_killed_supervisor(tmp_path: Path) -> None:
-    holder = Holder(tmp_path, "pids = [guard.spawn(SLEEP, what='a child').pid for _ in range(3)]")
-    assert not any(is_gone(pid) for pid in holder.pids)
-    holder.kill()
-    assert eventually(lambda: all(is_gone(pid) for pid in holder.pids), seconds=1)
+    supervisor = Supervisor(
+        tmp_path, "pids = [guard.spawn(SLEEP, what='a child').pid for _ in range(3)]"
+    )
+    assert not any(is_gone(pid) for pid in supervisor.pids)
+    supervisor.kill()
+    assert becomes_true(lambda: all(is_gone(pid) for pid in supervisor.pids), seconds=1)
 
 
-def test_a_frozen_child_and_one_that_ignores_its_signal_end_as_well(tmp_path: Path) -> None:
-    holder = Holder(
+def test_a_stopped_child_and_one_that_ignores_its_signal_end_as_well(tmp_path: Path) -> None:
+    supervisor = Supervisor(
         tmp_path,
         """
             frozen = guard.spawn(SLEEP, what='frozen', stop=signal.SIGTERM)
             frozen.send_signal(signal.SIGSTOP)
-            stubborn = guard.spawn(STUBBORN, what='stubborn', stop=signal.SIGTERM, stdout=subprocess.PIPE)
+            options = {'stop': signal.SIGTERM, 'stdout': subprocess.PIPE}
+            stubborn = guard.spawn(STUBBORN, what='stubborn', **options)
             stubborn.stdout.readline()
             pids = [frozen.pid, stubborn.pid]
         """.strip(),
     )
-    holder.kill()
-    assert eventually(lambda: all(is_gone(pid) for pid in holder.pids), seconds=2)
+    supervisor.kill()
+    assert becomes_true(lambda: all(is_gone(pid) for pid in supervisor.pids), seconds=2)
 
 
 def test_grandchildren_end_with_the_group_even_when_their_parent_has_ended(tmp_path: Path) -> None:
-    holder = Holder(
+    supervisor = Supervisor(
         tmp_path,
         """
-            child = guard.spawn(['/bin/sh', '-c', 'sleep 60 & echo $!'], what='a shell', stdout=subprocess.PIPE)
+            command = ['/bin/sh', '-c', 'sleep 60 & echo $!']
+            child = guard.spawn(command, what='a shell', stdout=subprocess.PIPE)
             pids = [int(child.stdout.readline())]
         """.strip(),
     )
-    assert not is_gone(holder.pids[0])
-    holder.kill()
-    assert eventually(lambda: is_gone(holder.pids[0]), seconds=1)
+    assert not is_gone(supervisor.pids[0])
+    supervisor.kill()
+    assert becomes_true(lambda: is_gone(supervisor.pids[0]), seconds=1)
 
 
-def test_a_child_that_has_been_forgotten_is_left_alone(tmp_path: Path) -> None:
-    holder = Holder(
+def test_a_forgotten_child_is_left_alone(tmp_path: Path) -> None:
+    supervisor = Supervisor(
         tmp_path,
         """
-            pids = [guard.spawn(SLEEP, what=what).pid for what in ('kept', 'forgotten')]
+            pids = [guard.spawn(SLEEP, what=what).pid for what in ('registered', 'forgotten')]
             guard.forget(pids[1])
         """.strip(),
     )
     try:
-        holder.kill()
-        assert eventually(lambda: is_gone(holder.pids[0]))
-        assert not is_gone(holder.pids[1])
+        supervisor.kill()
+        assert becomes_true(lambda: is_gone(supervisor.pids[0]))
+        assert not is_gone(supervisor.pids[1])
     finally:
-        os.kill(holder.pids[1], signal.SIGKILL)
+        os.kill(supervisor.pids[1], signal.SIGKILL)
 
 
 def test_a_supervisor_killed_while_it_starts_children_leaves_none(tmp_path: Path) -> None:
-    """Whatever the moment: a child does not run before the guard knows it."""
+    # A child does not run before the guard knows it, so it does not matter when.
     marker = f"time.sleep(61.{os.getpid()})"
     code = f"""if True:
         import sys, threading
@@ -147,9 +135,10 @@ def test_a_supervisor_killed_while_it_starts_children_leaves_none(tmp_path: Path
         guard = Guard(Path({str(tmp_path)!r}))
         guard.start()
         print("ready", flush=True)
+        command = [sys.executable, "-I", "-S", "-c", "import time; {marker}"]
         def start():
             for _ in range(20):
-                guard.spawn([sys.executable, "-I", "-S", "-c", "import time; {marker}"], what="a child")
+                guard.spawn(command, what="a child")
         for _ in range(2):
             threading.Thread(target=start).start()
     """
@@ -171,10 +160,10 @@ def test_a_supervisor_killed_while_it_starts_children_leaves_none(tmp_path: Path
             if any(marker in word for word in process.info["cmdline"] or ())
         ]
 
-    assert eventually(lambda: not left(), seconds=2), left()
+    assert becomes_true(lambda: not left(), seconds=2), left()
 
 
-def test_closing_the_guard_ends_what_is_left(tmp_path: Path) -> None:
+def test_closing_the_guard_ends_the_remaining_children(tmp_path: Path) -> None:
     guard = Guard(tmp_path)
     guard.start()
     child = guard.spawn(SLEEP, what="a child")
@@ -185,13 +174,13 @@ def test_closing_the_guard_ends_what_is_left(tmp_path: Path) -> None:
         guard.spawn(SLEEP, what="a child")
 
 
-def test_a_guard_that_was_killed_is_replaced_and_told_of_all_children(
+def test_a_guard_process_that_was_killed_is_replaced_and_gets_all_children(
     tmp_path: Path, guard: Guard
 ) -> None:
     first = guard.spawn(SLEEP, what="first")
     killed = guard_process(tmp_path / "run")
     killed.kill()
-    assert eventually(lambda: is_gone(killed.pid))
+    assert becomes_true(lambda: is_gone(killed.pid))
     second = guard.spawn(SLEEP, what="second")
     guard.close()
     assert (first.wait(timeout=5), second.wait(timeout=5)) == (-signal.SIGKILL, -signal.SIGKILL)
@@ -202,7 +191,9 @@ def test_a_child_gets_its_arguments_environment_directory_and_no_input(
 ) -> None:
     code = """if True:
         import json, os, sys
-        print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd(), sys.stdin.read(), os.getsid(0) == os.getpid()]))
+        leads_session = os.getsid(0) == os.getpid()
+        found = [sys.argv[1:], dict(os.environ), os.getcwd(), sys.stdin.read(), leads_session]
+        print(json.dumps(found))
     """
     arguments = ["a b", "", "$HOME `x` '\"\n"]
     command = [sys.executable, "-I", "-S", "-c", code, *arguments]
@@ -213,22 +204,22 @@ def test_a_child_gets_its_arguments_environment_directory_and_no_input(
         cwd=tmp_path,
         stdout=subprocess.PIPE,
     )
-    said, _ = child.communicate(timeout=10)
+    output, _ = child.communicate(timeout=10)
     guard.forget(child.pid)
-    got, environment, directory, read, leads_session = json.loads(said)
+    got, environment, directory, read, leads_session = json.loads(output)
     assert (got, directory, read, leads_session) == (arguments, str(tmp_path), "", True)
-    # some shells leave a mark of their own, as Lambda's does; Python may say which locale it took
+    # some shells set a variable of their own, as Lambda's does; Python may set its locale
     assert {
         name: environment[name] for name in environment.keys() - {"_", "SHLVL", "LC_CTYPE"}
     } == {"ONE": "1", "LC_ALL": "C"}
 
 
-def test_a_missing_program_is_an_error_of_the_caller(guard: Guard) -> None:
+def test_a_missing_program_raises_an_error(guard: Guard) -> None:
     with pytest.raises(FileNotFoundError, match="/no/such/program"):
         guard.spawn(["/no/such/program"], what="nothing")
 
 
-def test_a_child_of_an_event_loop_is_known_to_the_guard_too(tmp_path: Path) -> None:
+def test_a_child_of_an_event_loop_is_registered_with_the_guard(tmp_path: Path) -> None:
     guard = Guard(tmp_path)
     guard.start()
 
@@ -240,7 +231,9 @@ def test_a_child_of_an_event_loop_is_known_to_the_guard_too(tmp_path: Path) -> N
     assert asyncio.run(run()) == -signal.SIGKILL
 
 
-def test_ending_a_child_asks_first_then_kills_its_whole_group(guard: Guard, tmp_path: Path) -> None:
+def test_a_child_gets_its_signal_first_and_then_its_group_is_killed(
+    guard: Guard, tmp_path: Path
+) -> None:
     code = "trap 'echo asked; exit 3' TERM; sleep 60 & echo $!; while :; do sleep 0.05; done"
     child = guard.spawn(
         ["/bin/sh", "-c", code], what="a shell", stop=signal.SIGTERM, stdout=subprocess.PIPE
@@ -251,12 +244,12 @@ def test_ending_a_child_asks_first_then_kills_its_whole_group(guard: Guard, tmp_
     assert child.returncode == 3
     assert child.stdout.read() == b"asked\n"
     child.stdout.close()
-    assert eventually(lambda: is_gone(grandchild))
+    assert becomes_true(lambda: is_gone(grandchild))
     assert list((tmp_path / "run").iterdir()) == []
-    guard.end(child)  # once more is no error
+    guard.end(child)  # a second call is no error
 
 
-def test_ending_a_child_that_has_ended_by_itself_ends_what_it_left_behind(guard: Guard) -> None:
+def test_ending_a_child_that_has_exited_ends_its_own_children(guard: Guard) -> None:
     child = guard.spawn(
         ["/bin/sh", "-c", "sleep 60 & echo $!"], what="a shell", stdout=subprocess.PIPE
     )
@@ -266,10 +259,10 @@ def test_ending_a_child_that_has_ended_by_itself_ends_what_it_left_behind(guard:
     child.wait()
     assert not is_gone(grandchild)
     guard.end(child)
-    assert eventually(lambda: is_gone(grandchild))
+    assert becomes_true(lambda: is_gone(grandchild))
 
 
-def test_a_child_that_does_not_end_when_asked_is_killed(guard: Guard) -> None:
+def test_a_child_that_ignores_its_signal_is_killed(guard: Guard) -> None:
     child = guard.spawn(STUBBORN, what="stubborn", stop=signal.SIGTERM, stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
@@ -278,7 +271,7 @@ def test_a_child_that_does_not_end_when_asked_is_killed(guard: Guard) -> None:
     assert child.returncode == -signal.SIGKILL
 
 
-def test_children_may_be_started_and_ended_by_many_threads(guard: Guard, tmp_path: Path) -> None:
+def test_threads_may_start_and_end_children_at_the_same_time(guard: Guard, tmp_path: Path) -> None:
     failures: list[BaseException] = []
 
     def work() -> None:
@@ -297,26 +290,26 @@ def test_children_may_be_started_and_ended_by_many_threads(guard: Guard, tmp_pat
     assert list((tmp_path / "run").iterdir()) == []
 
 
-def test_the_sweep_ends_what_a_killed_guard_left_and_says_so(tmp_path: Path) -> None:
+def test_the_sweep_ends_and_reports_children_of_a_killed_guard(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    holder = Holder(
+    supervisor = Supervisor(
         run, "pids = [guard.spawn(SLEEP, what='an environment').pid, guard._process.pid]"
     )
-    child, guard_pid = holder.pids
+    child, guard_pid = supervisor.pids
     assert stat.S_IMODE((run / f"{child}.json").stat().st_mode) == 0o600
     os.kill(guard_pid, signal.SIGKILL)
-    holder.kill()
+    supervisor.kill()
     assert not is_gone(child)
-    said = sweep(run)
-    assert said == [
+    output = sweep(run)
+    assert output == [
         f"Ended an environment (process {child}), left over from a run that was killed."
     ]
-    assert eventually(lambda: is_gone(child))
+    assert becomes_true(lambda: is_gone(child))
     assert list(run.iterdir()) == []
     assert sweep(run) == []
 
 
-def test_the_sweep_leaves_a_process_alone_that_got_the_pid_later(tmp_path: Path) -> None:
+def test_the_sweep_leaves_a_process_with_a_reused_pid_alone(tmp_path: Path) -> None:
     bystander = subprocess.Popen(SLEEP, start_new_session=True)
     try:
         started = psutil.Process(bystander.pid).create_time()
@@ -331,22 +324,22 @@ def test_the_sweep_leaves_a_process_alone_that_got_the_pid_later(tmp_path: Path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', "null"])
-def test_the_sweep_removes_records_that_are_damaged(tmp_path: Path, content: str) -> None:
+def test_the_sweep_removes_damaged_records(tmp_path: Path, content: str) -> None:
     (tmp_path / "1.json").write_text(content)
     assert sweep(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_sweep_of_a_first_run_finds_nothing(tmp_path: Path) -> None:
+def test_the_sweep_of_a_missing_directory_ends_nothing(tmp_path: Path) -> None:
     assert sweep(tmp_path / "none") == []
 
 
-def test_the_guard_leaves_a_process_alone_that_got_the_pid_of_a_child_later() -> None:
+def test_the_guard_leaves_a_process_with_a_reused_pid_alone() -> None:
     from stack.local.system import guard as program
 
     bystander = subprocess.Popen(SLEEP, start_new_session=True)
     try:
-        program.end({bystander.pid: program.Child(signal.SIGKILL, "another mark")})
+        program.end({bystander.pid: program.Child(signal.SIGKILL, "another start")})
         assert bystander.poll() is None
     finally:
         bystander.kill()

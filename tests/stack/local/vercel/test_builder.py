@@ -1,4 +1,4 @@
-"""How the site is built: the logic with a stand-in for Node, then the real thing once."""
+"""Tests how sites are built: the steps with a fake Node, then the dashboard with the real one."""
 
 import gzip
 import json
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from common.errors import UserError
@@ -18,14 +17,15 @@ from stack.local.system.processes import AbandonedError, Guard
 from stack.local.vercel.builder import SiteBuilder
 from stack.local.vercel.node import find_node
 from tests.support.built_site import FRONTEND, HOME, VARIABLES, built_site
-from tests.support.database_server import guarded
+from tests.support.processes import guarded, is_gone
 
 NODE = """#!/bin/sh
-# a stand-in: `npm ci` makes node_modules, `next build` makes out/ of the sources and the variable
+# a fake Node: `npm ci` creates node_modules, `next build` writes sources and variable to out/
 case "$*" in
   *process.versions*) echo '["22.1.0", "'"$0"'"]' ;;
   *npm-cli.js\\ ci*) echo ci >> "$HOME/runs"; . "$HOME/npm" ;;
-  *next/dist/bin/next\\ build*) echo build >> "$HOME/runs"; env > "$HOME/environment"; . "$HOME/next" ;;
+  *next/dist/bin/next\\ build*)
+    echo build >> "$HOME/runs"; env > "$HOME/environment"; . "$HOME/next" ;;
 esac
 """
 INSTALL = "rm -rf node_modules; mkdir node_modules"
@@ -34,7 +34,7 @@ API = {"NEXT_PUBLIC_API_URL": "http://localhost:8000"}
 
 
 class Checkout:
-    """A small site with a stand-in for Node; `home/npm` and `home/next` say in shell what the two commands do."""
+    """A small site with a fake Node, which runs the shell scripts `home/npm` and `home/next`."""
 
     def __init__(self, root: Path, children: Guard) -> None:
         self.home, self.frontend = root / "home", root / "frontend"
@@ -45,7 +45,7 @@ class Checkout:
         node.chmod(0o755)
         npm.touch()
         self.path = str(node.parent)
-        self.says(npm=INSTALL, next=BUILD)
+        self.scripts(npm=INSTALL, next=BUILD)
         for name, text in {
             "package-lock.json": "{}",
             "page.txt": "one\n",
@@ -55,7 +55,7 @@ class Checkout:
         self.builder = SiteBuilder(root / "built", children)
         self.progress: list[str] = []
 
-    def says(self, **scripts: str) -> None:
+    def scripts(self, **scripts: str) -> None:
         for name, script in scripts.items():
             (self.home / name).write_text(script, encoding="utf-8")
 
@@ -85,7 +85,7 @@ def checkout(tmp_path: Path, children: Guard, monkeypatch: pytest.MonkeyPatch) -
     return checkout
 
 
-def test_a_build_installs_the_packages_builds_and_keeps_the_pages(checkout: Checkout) -> None:
+def test_a_build_installs_the_packages_and_stores_the_site(checkout: Checkout) -> None:
     site = checkout.build()
     assert (site / "index.html").read_text() == "one\nhttp://localhost:8000\n"
     assert checkout.runs() == ["ci", "build"]
@@ -105,7 +105,9 @@ def test_the_same_content_is_not_built_again_and_starts_no_process(
     assert checkout.runs() == ["ci", "build"]
 
 
-def test_a_changed_file_or_variable_is_built_and_going_back_is_not(checkout: Checkout) -> None:
+def test_a_changed_file_or_variable_is_built_and_an_earlier_state_is_not(
+    checkout: Checkout,
+) -> None:
     first = checkout.build()
     (checkout.frontend / "page.txt").write_text("two\n", encoding="utf-8")
     second = checkout.build()
@@ -117,7 +119,7 @@ def test_a_changed_file_or_variable_is_built_and_going_back_is_not(checkout: Che
     assert checkout.runs() == ["ci", "build", "build", "build"]
 
 
-def test_packages_are_installed_again_when_the_lock_changes_or_they_are_gone(
+def test_packages_are_installed_again_when_the_lock_changes_or_they_are_missing(
     checkout: Checkout,
 ) -> None:
     checkout.build()
@@ -130,7 +132,7 @@ def test_packages_are_installed_again_when_the_lock_changes_or_they_are_gone(
     assert checkout.runs() == ["ci", "build", "ci", "build", "ci", "build"]
 
 
-def test_the_last_three_builds_are_kept(checkout: Checkout) -> None:
+def test_the_last_three_builds_are_stored(checkout: Checkout) -> None:
     sites: list[Path] = []
     for number in range(4):
         sites.append(checkout.build({"NEXT_PUBLIC_API_URL": f"http://localhost:{number}"}))
@@ -139,7 +141,7 @@ def test_the_last_three_builds_are_kept(checkout: Checkout) -> None:
     assert [site.is_dir() for site in sites] == [True, False, True, True]
 
 
-def test_the_build_sees_the_variables_and_nothing_else_of_the_callers(
+def test_the_build_gets_the_variables_and_no_others_of_the_caller(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in (
@@ -170,21 +172,21 @@ def test_the_build_sees_the_variables_and_nothing_else_of_the_callers(
 
 
 @pytest.mark.parametrize(("step", "name"), [("npm", "npm ci"), ("next", "next build")])
-def test_a_step_that_fails_shows_its_last_lines_and_is_tried_again_next_time(
+def test_the_error_of_a_command_has_its_last_lines_and_the_next_build_repeats_it(
     checkout: Checkout, step: str, name: str
 ) -> None:
-    checkout.says(**{step: "seq 1 100; printf '\\033[31mno such module\\033[0m\\n' >&2; exit 7"})
+    checkout.scripts(**{step: "seq 1 100; printf '\\033[31mno such module\\033[0m\\n' >&2; exit 7"})
     with pytest.raises(UserError) as failed:
         checkout.build()
     lines = str(failed.value).splitlines()
     assert lines[0] == f"`{name}` in {checkout.frontend} ended with 7:"
     assert lines[1:3] + lines[-2:] == ["  72", "  73", "  100", "  no such module"]
-    checkout.says(npm=INSTALL, next=BUILD)
+    checkout.scripts(npm=INSTALL, next=BUILD)
     assert (checkout.build() / "index.html").is_file()
 
 
 def test_a_build_without_pages_is_an_error(checkout: Checkout) -> None:
-    checkout.says(next="true")
+    checkout.scripts(next="true")
     with pytest.raises(
         UserError,
         match=r"left no frontend/out/index\.html: next\.config\.ts must say output: 'export'",
@@ -192,17 +194,17 @@ def test_a_build_without_pages_is_an_error(checkout: Checkout) -> None:
         checkout.build()
 
 
-def test_a_build_that_is_given_up_ends_its_processes(checkout: Checkout) -> None:
-    checkout.says(next='sleep 60 & echo $! > "$HOME/pid"; wait')
+def test_a_build_that_is_cancelled_ends_its_processes(checkout: Checkout) -> None:
+    checkout.scripts(next='sleep 60 & echo $! > "$HOME/pid"; wait')
     cancelled = threading.Event()
     threading.Thread(target=lambda: (wait_for(checkout.home / "pid"), cancelled.set())).start()
-    with pytest.raises(AbandonedError, match="`next build` was given up"):
+    with pytest.raises(AbandonedError, match="`next build` was cancelled"):
         checkout.build(cancelled=cancelled)
-    assert not alive(int((checkout.home / "pid").read_text()))
+    assert is_gone(int((checkout.home / "pid").read_text()))
 
 
-def test_two_builds_of_one_checkout_wait_for_each_other(checkout: Checkout) -> None:
-    checkout.says(next=f'while [ ! -e "$HOME/go" ]; do sleep 0.01; done; {BUILD}')
+def test_a_second_build_of_a_checkout_waits_for_the_first(checkout: Checkout) -> None:
+    checkout.scripts(next=f'while [ ! -e "$HOME/go" ]; do sleep 0.01; done; {BUILD}')
     sites: list[Path] = []
     threads = [threading.Thread(target=lambda: sites.append(checkout.build())) for _ in range(2)]
     for thread in threads:
@@ -221,8 +223,8 @@ def test_two_builds_of_one_checkout_wait_for_each_other(checkout: Checkout) -> N
     assert checkout.runs() == ["ci", "build"]
 
 
-def test_waiting_for_another_build_can_be_given_up(checkout: Checkout) -> None:
-    checkout.says(next='while [ ! -e "$HOME/go" ]; do sleep 0.01; done; ' + BUILD)
+def test_waiting_for_another_build_can_be_cancelled(checkout: Checkout) -> None:
+    checkout.scripts(next='while [ ! -e "$HOME/go" ]; do sleep 0.01; done; ' + BUILD)
     first = threading.Thread(target=checkout.build)
     first.start()
     wait_for(checkout.home / "environment")
@@ -234,26 +236,26 @@ def test_waiting_for_another_build_can_be_given_up(checkout: Checkout) -> None:
     first.join()
 
 
-def test_a_file_that_changes_during_the_build_is_in_what_is_kept(checkout: Checkout) -> None:
-    checkout.says(next=f"{BUILD}; echo two > page.txt")
+def test_a_file_that_changes_during_the_build_is_in_the_stored_site(checkout: Checkout) -> None:
+    checkout.scripts(next=f"{BUILD}; echo two > page.txt")
     site = checkout.build()
     assert (site / "index.html").read_text() == "two\nhttp://localhost:8000\n"
     assert "frontend/ changed while it was built: building again" in checkout.progress
 
 
-def test_files_that_change_all_the_time_are_an_error(checkout: Checkout) -> None:
-    checkout.says(next=f"{BUILD}; echo more >> page.txt")
+def test_files_that_change_during_every_build_are_an_error(checkout: Checkout) -> None:
+    checkout.scripts(next=f"{BUILD}; echo more >> page.txt")
     with pytest.raises(UserError, match="changed during each of 3 builds"):
         checkout.build()
 
 
-def test_a_site_without_a_lock_is_refused(checkout: Checkout) -> None:
+def test_a_site_without_a_lock_file_is_refused(checkout: Checkout) -> None:
     (checkout.frontend / "package-lock.json").unlink()
     with pytest.raises(UserError, match=r"there is no .*package-lock\.json"):
         checkout.build()
 
 
-def test_a_file_of_variables_that_the_build_would_read_is_refused(checkout: Checkout) -> None:
+def test_an_env_file_that_the_build_would_read_is_refused(checkout: Checkout) -> None:
     (checkout.frontend / ".env.development.local").touch()
     checkout.build()
     (checkout.frontend / ".env.local").touch()
@@ -263,18 +265,13 @@ def test_a_file_of_variables_that_the_build_would_read_is_refused(checkout: Chec
         checkout.build()
 
 
-def test_a_vercel_json_that_cannot_be_honoured_is_refused_before_anything_runs(
+def test_an_unsupported_vercel_json_is_refused_before_any_command_runs(
     checkout: Checkout,
 ) -> None:
     (checkout.frontend / "vercel.json").write_text('{"rewrites": []}', encoding="utf-8")
-    with pytest.raises(UserError, match="rewrites is not honoured on this machine"):
+    with pytest.raises(UserError, match="rewrites is not supported locally"):
         checkout.build()
     assert checkout.runs() == []
-
-
-def alive(pid: int) -> bool:
-    """A zombie waits for whoever inherited it; it does nothing any more."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def wait_for(file: Path) -> None:
@@ -284,9 +281,7 @@ def wait_for(file: Path) -> None:
         time.sleep(0.01)
 
 
-def test_the_real_dashboard_is_built_with_its_variables_and_leaves_what_is_deployed_as_it_was() -> (
-    None
-):
+def test_building_the_dashboard_uses_its_variables_and_changes_no_deployed_file() -> None:
     before = site_files(FRONTEND, FRONTEND.parent)
     site = built_site()
     scripts = "".join(file.read_text(encoding="utf-8") for file in site.rglob("*.js"))
@@ -296,7 +291,7 @@ def test_the_real_dashboard_is_built_with_its_variables_and_leaves_what_is_deplo
     assert site_files(FRONTEND, FRONTEND.parent) == before
 
 
-def test_what_the_first_page_loads_stays_small() -> None:
+def test_the_scripts_and_styles_of_the_first_page_are_small() -> None:
     site = built_site()
     page = (site / "index.html").read_text(encoding="utf-8")
     scripts = [
@@ -310,7 +305,7 @@ def test_what_the_first_page_loads_stays_small() -> None:
     assert sum(len(gzip.compress((site / name).read_bytes())) for name in styles) < 10_000
 
 
-def test_the_first_page_asks_nobody_but_the_site_and_the_api() -> None:
+def test_the_first_page_loads_from_the_site_and_the_api_only() -> None:
     page = (built_site() / "index.html").read_text(encoding="utf-8")
     sources = [
         source
@@ -333,7 +328,7 @@ def test_the_first_page_asks_nobody_but_the_site_and_the_api() -> None:
         ("http://localhost:8000/", "leave out the slash at its end"),
     ],
 )
-def test_the_real_build_refuses_an_address_that_is_none(
+def test_the_dashboards_build_refuses_an_invalid_api_url(
     children: Guard, url: str, sentence: str
 ) -> None:
     with pytest.raises(UserError) as refused:
@@ -341,7 +336,7 @@ def test_the_real_build_refuses_an_address_that_is_none(
     assert sentence in str(refused.value)
 
 
-def test_the_lock_names_every_platforms_packages_and_no_addresses() -> None:
+def test_the_lock_file_has_every_platforms_packages_and_no_urls() -> None:
     packages: dict[str, dict[str, Any]] = json.loads(
         (FRONTEND / "package-lock.json").read_text(encoding="utf-8")
     )["packages"]
@@ -357,7 +352,7 @@ def test_the_lock_names_every_platforms_packages_and_no_addresses() -> None:
     assert [path for path, entry in packages.items() if path and "integrity" not in entry] == []
 
 
-def test_versions_are_exact_so_that_the_lock_and_the_manifest_agree() -> None:
+def test_package_versions_are_exact() -> None:
     manifest = json.loads((FRONTEND / "package.json").read_text(encoding="utf-8"))
     versions = {**manifest["dependencies"], **manifest["devDependencies"]}
     assert versions["next"] == "16.4.5"
@@ -366,5 +361,5 @@ def test_versions_are_exact_so_that_the_lock_and_the_manifest_agree() -> None:
     ] == []
 
 
-def test_this_machine_has_a_node_that_can_build(tmp_path: Path) -> None:
-    assert find_node(tmp_path / "memory").npm_cli.is_file()
+def test_this_machine_has_a_node_with_npm(tmp_path: Path) -> None:
+    assert find_node(tmp_path / "node.json").npm_cli.is_file()

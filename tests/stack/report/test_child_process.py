@@ -1,0 +1,34 @@
+"""Child processes of the report: what they inherit, and how they fail."""
+
+from pathlib import Path
+
+import pytest
+
+from stack.report import child_process
+
+
+def test_a_child_process_inherits_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "AWS_SECRET_ACCESS_KEY",
+        "NEON_API_KEY",
+        "GITHUB_TOKEN",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+    ):
+        monkeypatch.setenv(name, "never-used-here")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://example.com")
+    inherited = child_process.environment(MORE="1")
+    assert "never-used-here" not in inherited.values()
+    assert inherited.keys() >= {"PATH", "UV_DEFAULT_INDEX", "MORE"}
+
+
+def test_the_error_of_a_failed_child_process_is_the_end_of_its_output(tmp_path: Path) -> None:
+    with pytest.raises(child_process.ChildFailedError, match="line 99") as failed:
+        child_process.run(
+            [
+                "-c",
+                "import sys\nfor at in range(100): print('line', at, file=sys.stderr)\nsys.exit(3)",
+            ],
+            tmp_path,
+        )
+    assert "line 1\n" not in str(failed.value)

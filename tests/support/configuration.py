@@ -1,0 +1,90 @@
+"""Loads the configuration of a stack without the program, so that no provider SDK is imported."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pulumi
+import pytest
+
+from config.stack_config import LOCAL_CLOUD_VARIABLE, ConfigError, StackConfig
+from stack.local.deploy import stack_config
+from stack.local.deploy.stack_config import StackSettings
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "ai-success-insights"
+SITE_DOMAIN = "insights.example.com"
+
+
+def stack_settings(
+    root: Path,
+    stack: str,
+    config: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> StackSettings:
+    """Return what the engine would send to the program of `root`.
+
+    config: short keys over the defaults of `Pulumi.yaml` and the stack's file, values as texts.
+        `siteDomain` has a value already.
+    secrets: the same, stored as `pulumi config set --secret` stores them.
+    """
+    secrets = secrets or {}
+    settings = stack_config.load(
+        root,
+        stack,
+        config_overrides={"siteDomain": SITE_DOMAIN, **(config or {}), **secrets},
+    )
+    return StackSettings(
+        project=settings.project,
+        config=settings.config,
+        secret_keys=tuple(f"{settings.project}:{key}" for key in secrets),
+    )
+
+
+@contextlib.contextmanager
+def environment(*, local: bool) -> Generator[None]:
+    """Set the environment variables of a cloud or of a local deployment."""
+    variables = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("PULUMI_") and name != LOCAL_CLOUD_VARIABLE
+    }
+    variables |= {LOCAL_CLOUD_VARIABLE: "/tmp/control.sock"} if local else {}
+    with mock.patch.dict(os.environ, variables, clear=True):
+        yield
+
+
+def load(
+    *,
+    stack: str = "prod",
+    local: bool = False,
+    config: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> StackConfig:
+    """Return the configuration of a stack of this project; the arguments are `stack_settings`'s."""
+    with tempfile.TemporaryDirectory() as directory:  # without a `.local/config.yaml`
+        for path in ROOT.glob("Pulumi*.yaml"):
+            (Path(directory) / path.name).symlink_to(path)
+        settings = stack_settings(Path(directory), stack, config, secrets)
+
+    async def in_event_loop() -> StackConfig:  # which secrets need
+        pulumi.runtime.settings.configure(
+            pulumi.runtime.Settings(project=settings.project, stack=stack)
+        )
+        pulumi.runtime.config.set_all_config(dict(settings.config), list(settings.secret_keys))
+        return StackConfig.load()
+
+    with environment(local=local):
+        return asyncio.run(in_event_loop())
+
+
+def refusal(**arguments: Any) -> str:
+    """Return the error of a configuration that is refused."""
+    with pytest.raises(ConfigError) as refused:
+        load(**arguments)
+    return str(refused.value)
