@@ -1,1 +1,1 @@
-"""The service that runs on Lambda: accounts, their health score, and what makes it up, over HTTP."""
+"""The service that runs on Lambda: accounts and their health scores over HTTP."""

@@ -1,4 +1,4 @@
-"""The application: what a request passes, outermost first, and where it arrives."""
+"""Creates the application: middleware, outermost first, and routes."""
 
 from typing import Any
 
@@ -11,17 +11,20 @@ from service.database.connection import Database
 from service.errors import ServiceError
 from service.http.api_keys import ApiKeyMiddleware
 from service.http.compression import CompressionMiddleware
-from service.http.cors import Cors
-from service.http.exception_handlers import ExceptionMiddleware, handle
+from service.http.cors import CorsMiddleware
+from service.http.exception_handlers import ExceptionMiddleware, handle_exception
 from service.http.request_middleware import RequestContextMiddleware
 from service.routes import ROUTES
 from service.settings import Settings
 
-DESCRIPTION = "Accounts of a customer-success team: how healthy each is, why, and what to do next."
+DESCRIPTION = (
+    "Accounts of a customer-success team: the health of each account, the reasons for it, and what "
+    "to do next."
+)
 
 
 class Application(FastAPI):
-    """FastAPI, whose OpenAPI document takes its schemas and its keys from elsewhere, when it is asked for."""
+    """FastAPI with an OpenAPI document that is completed when it is requested."""
 
     def openapi(self) -> dict[str, Any]:
         from service.http.openapi import with_keys, with_schemas
@@ -30,14 +33,13 @@ class Application(FastAPI):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Connects to nothing yet. `app.state` holds `settings` and `database`."""
+    """Return the application, not yet connected. `app.state` has `settings` and `database`."""
     app = Application(
         title="AI Success Insights",
         description=DESCRIPTION,
         version=settings.version,
-        routes=list(
-            ROUTES
-        ),  # not included routers: those are built a second time, at the first request
+        # Not include_router, which builds every route a second time, at the first request.
+        routes=list(ROUTES),
         redirect_slashes=False,
         docs_url=None,  # `routes/documentation.py` serves the page without a CDN
         openapi_url=None,
@@ -45,14 +47,14 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(RequestContextMiddleware),
             Middleware(CompressionMiddleware),
-            Middleware(Cors, settings),
+            Middleware(CorsMiddleware, settings),
             Middleware(ExceptionMiddleware),
             Middleware(ApiKeyMiddleware, settings),
         ],
         exception_handlers={
-            ServiceError: handle,
-            RequestValidationError: handle,
-            HTTPException: handle,
+            ServiceError: handle_exception,
+            RequestValidationError: handle_exception,
+            HTTPException: handle_exception,
         },
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )

@@ -1,4 +1,4 @@
-"""What day it is: in UTC, wherever the function or the database runs."""
+"""The current time, in UTC whatever the time zone of the function and the database."""
 
 from datetime import UTC, date, datetime
 
@@ -8,10 +8,10 @@ def today() -> date:
 
 
 def now() -> str:
-    """ISO 8601 with `Z`."""
+    """Return the current time as ISO 8601 with `Z`."""
     return iso_utc(datetime.now(UTC))
 
 
 def iso_utc(time: datetime) -> str:
-    """An aware time as ISO 8601 with `Z`, to the microsecond."""
+    """Return an aware time as ISO 8601 in UTC, with microseconds and `Z`."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""How long a request may still take.
+"""The deadline of a request.
 
-The gateway gives up 30 s after it took the request, and a cold start is inside of that: so time counts from the event, not from the
-handler's start.
+The gateway times out 30 s after it accepted a request, and a cold start is part of that time. So
+the deadline counts from the event's timestamp, not from the start of the handler.
 """
 
 import time
@@ -12,47 +12,51 @@ from contextvars import ContextVar
 from service.errors import UnavailableError
 
 REQUEST_SECONDS = 25.0
-"""Below the function's 29 s and the gateway's 30 s, so that the service itself says what happened."""
+"""Less than the function's 29 s and the gateway's 30 s, so that the service can send an error."""
 
-ANSWER_SECONDS = 0.5
-"""Of the function's own time, kept to say that there is no more."""
+RESPONSE_SECONDS = 0.5
+"""Of the function's remaining time, reserved for sending the error."""
 
-_ends: ContextVar[float | None] = ContextVar("deadline", default=None)
+_GATEWAY_SECONDS = 30
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def deadline(
-    accepted: float | None = None, function_seconds: float | None = None
+def request_deadline(
+    accepted_at: float | None = None, function_seconds: float | None = None
 ) -> Generator[None]:
-    """Sets the deadline of the work inside. `accepted`: seconds since the epoch at which the gateway took the request.
-    `function_seconds`: what is left until Lambda ends the function, which can be set to less.
+    """Set the deadline of the block.
 
-    An event from the future, or older than any gateway waits, is a replayed one: it gets the full time.
+    accepted_at: when the gateway accepted the request, in seconds since the epoch.
+    function_seconds: the time until Lambda ends the invocation, which a stack can set to less.
+
+    An event from the future, or older than the gateway's timeout, is a replay: it gets full time.
     """
-    age = 0.0 if accepted is None else time.time() - accepted
-    seconds = REQUEST_SECONDS - (age if 0 <= age < 30 else 0.0)
+    age = 0.0 if accepted_at is None else time.time() - accepted_at
+    seconds = REQUEST_SECONDS - (age if 0 <= age < _GATEWAY_SECONDS else 0.0)
     if function_seconds is not None:
-        seconds = min(seconds, function_seconds - ANSWER_SECONDS)
-    token = _ends.set(time.monotonic() + seconds)
+        seconds = min(seconds, function_seconds - RESPONSE_SECONDS)
+    token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
     finally:
-        _ends.reset(token)
+        _deadline.reset(token)
 
 
 def remaining() -> float:
-    """Seconds left; work outside of a request has a request's full time."""
-    ends = _ends.get()
+    """Return the seconds until the deadline; outside a request, those of a full request."""
+    ends = _deadline.get()
     return REQUEST_SECONDS if ends is None else ends - time.monotonic()
 
 
 def check() -> None:
-    """Between the steps of long work: raises `UnavailableError` when no time is left."""
+    """Raise `UnavailableError` when the deadline has passed. Call it between steps of long work."""
     if remaining() <= 0:
-        raise out_of_time()
+        raise deadline_exceeded()
 
 
-def out_of_time() -> UnavailableError:
+def deadline_exceeded() -> UnavailableError:
     return UnavailableError(
-        "The request took longer than it may. Ask for less at once, or try again."
+        "The request took longer than the limit. Request less at once, or try again."
     )

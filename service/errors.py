@@ -8,7 +8,10 @@ RETRY_AFTER_SECONDS = 2
 
 
 class ServiceError(Exception):
-    """`detail` is a sentence for the client that says what to do; `code` names the kind for programs."""
+    """An error that a client gets as problem details.
+
+    `detail` says in a sentence what is wrong and what to do; `code` identifies the kind of error.
+    """
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     code = "internal"
@@ -28,20 +31,20 @@ class ServiceError(Exception):
 
     @property
     def members(self) -> Mapping[str, Any]:
-        """What the problem details have beyond those of RFC 9457."""
+        """Members of the problem details that RFC 9457 does not define."""
         return {} if self.errors is None else {"errors": self.errors}
 
 
 class UnauthorizedError(ServiceError):
-    """One answer for a missing, a wrong and an unknown key."""
+    """The same response for a missing key, a wrong secret and an unknown key id."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
-    title = "API key needed"
+    title = "API key required"
 
     def __init__(self) -> None:
         super().__init__(
-            "This needs a valid API key, sent as X-API-Key: id.secret.",
+            "This request needs a valid API key, sent as X-API-Key: id.secret.",
             headers={"WWW-Authenticate": "ApiKey"},
         )
 
@@ -49,10 +52,10 @@ class UnauthorizedError(ServiceError):
 class ForbiddenError(ServiceError):
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
-    title = "Scope does not suffice"
+    title = "Insufficient scope"
 
     def __init__(self) -> None:
-        super().__init__("This API key may read only; use one with the scope write.")
+        super().__init__("This API key has the scope read; use one with the scope write.")
 
 
 class NotFoundError(ServiceError):
@@ -74,7 +77,7 @@ class CorsRefusedError(ServiceError):
 
 
 class InvalidRequestError(ServiceError):
-    """`errors`: `{loc, code, message}` each, without the offending value."""
+    """`errors` are `{loc, code, message}` each, without the invalid value."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     code = "invalid"
@@ -82,7 +85,10 @@ class InvalidRequestError(ServiceError):
 
 
 class InvalidRowsError(InvalidRequestError):
-    """A file that was refused as a whole. `errors`: `{row, column, code, message}` each, the first ones of `total`."""
+    """A file that was rejected as a whole.
+
+    `errors` are `{row, column, code, message}` each, the first of `total`.
+    """
 
     code = "invalid-rows"
     title = "Invalid file"
@@ -109,7 +115,7 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 class ConflictError(ServiceError):
-    """`retry`: the same request can succeed in a moment, as it is."""
+    """retry: the same request, unchanged, can succeed in a few seconds."""
 
     status = HTTPStatus.CONFLICT
     code = "conflict"
@@ -144,12 +150,12 @@ class UnavailableError(ServiceError):
 class InternalError(ServiceError):
     def __init__(self) -> None:
         super().__init__(
-            "Something went wrong on our side. Try again, and quote the request id if it stays."
+            "The service has an internal error. Try again; if it persists, report the request id."
         )
 
 
 class HttpError(ServiceError):
-    """What the framework refuses on its own, by status."""
+    """An HTTP status that the framework raises and no other class has."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail, headers=headers)

@@ -1,4 +1,4 @@
-"""Lambda's entry: a dispatcher in front of the HTTP adapter, so that only HTTP events reach the application."""
+"""The Lambda handler: dispatches events, and passes HTTP events to the application."""
 
 import os
 from collections.abc import Callable
@@ -26,12 +26,12 @@ _loop = asyncio.new_event_loop()
 
 
 def make_handler(app: FastAPI) -> Handler:
-    """Return the function for `app`.
+    """Return the Lambda handler for `app`.
 
-    It takes payload-2.0 events of an HTTP API; `{"source": "keep-warm"}`, which opens no connection;
-    and `{"source": "health"}`, by which a deployment checks a version before it gets requests (see
-    `service.health`). Any other event raises ValueError, so that its sender sees that nothing was
-    done.
+    It accepts payload-2.0 events of an HTTP API; `{"source": "keep-warm"}`, which opens no
+    connection; and `{"source": "health"}`, by which a deployment checks a version before it gets
+    requests (see `service.health`). Any other event raises ValueError, so that the invocation
+    fails and the sender sees that nothing was done.
     """
     logs.configure()
     asyncio.set_event_loop(_loop)
@@ -39,7 +39,8 @@ def make_handler(app: FastAPI) -> Handler:
 
     def handle(event: Any, context: Any) -> dict[str, Any]:
         if is_http(event):
-            asyncio.set_event_loop(_loop)  # whatever else ran in this thread may have set its own
+            # Mangum uses the thread's event loop, and other code may have set another one.
+            asyncio.set_event_loop(_loop)
             return http(sanitize_event(event), context)
         source = event.get("source") if isinstance(event, dict) else None
         if source == "keep-warm":
@@ -54,7 +55,7 @@ def make_handler(app: FastAPI) -> Handler:
 
 
 def _description(event: object) -> str:
-    """Return what an event is, without its values."""
+    """Return a description of an event, without its values."""
     if isinstance(event, dict):
         keys = sorted(map(str, cast("dict[object, object]", event)))
         return f"an object with the keys {', '.join(keys)[:500] or '(none)'}"

@@ -22,7 +22,7 @@ _ASSIGNMENT: Final = re.compile(
 
 
 class HealthCheckError(Exception):
-    """The version must not get requests. The text says why and holds no secret."""
+    """The version must not get requests. The message says why and holds no secret."""
 
 
 def check(database: Database, settings: Settings) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def migrations(directory: Path = VERSIONS) -> dict[str, str | None]:
 
 
 def head(revisions: Mapping[str, str | None]) -> str | None:
-    """Return the revision that no other one builds on; None where there is none, or several."""
+    """Return the revision that is no other's down revision; None unless there is exactly one."""
     heads = revisions.keys() - set(revisions.values())
     return heads.pop() if len(heads) == 1 else None
 

@@ -1,4 +1,7 @@
-"""One JSON object a line on standard output, which is what the log group keeps. No bodies, no names, no keys."""
+"""Logs JSON lines to standard output, from where Lambda sends them to the log group.
+
+Never log bodies, names of customers, or keys.
+"""
 
 import json
 import logging
@@ -11,17 +14,17 @@ logger: Final = logging.getLogger("service")
 _FIELDS: Final = "fields"
 
 
-class _Lines(logging.Handler):
-    """Looks standard output up at each line, because the runtime client replaces it."""
+class _StdoutHandler(logging.Handler):
+    """Looks up `sys.stdout` for each line, because the runtime client replaces it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             sys.stdout.write(self.format(record) + "\n")
-        except Exception:  # noqa: BLE001 - a log line that cannot be written must not fail the request
+        except Exception:  # noqa: BLE001 - a failure to log must not fail the request
             self.handleError(record)
 
 
-class _Json(logging.Formatter):
+class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC)
@@ -37,7 +40,7 @@ class _Json(logging.Formatter):
 
 
 def _trace(error: BaseException) -> list[str]:
-    """Classes and places, without the messages: those can hold what a client sent."""
+    """Return classes, files and lines, without messages: those can hold what a client sent."""
     lines: list[str] = []
     current: BaseException | None = error
     while current is not None and len(lines) < 100:
@@ -54,10 +57,10 @@ def _trace(error: BaseException) -> list[str]:
 
 
 def configure() -> None:
-    """Safe to call again."""
+    """Set the logger up, once."""
     if not logger.handlers:
-        handler = _Lines()
-        handler.setFormatter(_Json())
+        handler = _StdoutHandler()
+        handler.setFormatter(_JsonFormatter())
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False

@@ -1,7 +1,8 @@
-"""The migration function: brings the database at DATABASE_URL (the direct one) to the head of this bundle.
+"""The migration function: migrates the database at DATABASE_URL to the head of this bundle.
 
-Called once an update and possibly twice at the same time. Its answer and its errors are printed by the command line of whoever deploys, so
-they hold revisions, an error's class and its SQLSTATE, and nothing else.
+A deployment invokes it once, but Lambda can deliver an invocation twice, at the same time. The
+Pulumi CLI prints the result and the error, so these hold revisions, the class of an error and its
+SQLSTATE, and nothing else. DATABASE_URL is the direct one, not the pooler's.
 """
 
 import json
@@ -24,17 +25,23 @@ from service import logs
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 CONNECT_SECONDS: Final = 10
 LOCK_SECONDS: Final = 4
-"""A statement that waits longer for a table gives up, so that requests do not queue up behind it."""
+"""How long DDL waits for a table lock. Requests queue behind a waiting ACCESS EXCLUSIVE lock."""
 ATTEMPTS: Final = 3
-QUEUE_SECONDS: Final = 240
-"""Another migration of the same database may take this long."""
+ADVISORY_LOCK_SECONDS: Final = 240
+"""How long this migration waits for another one of the same database."""
 STATEMENT_SECONDS: Final = 300
-ADVISORY_KEY: Final = 0x61_73_69  # any number of our own: "asi"
+ADVISORY_KEY: Final = 0x61_73_69  # "asi"; any number that no other application uses
 LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class Result(TypedDict):
-    """`revision` is the database's afterwards, `applied` what was run, `ahead` true for a database that a newer release has migrated."""
+    """The outcome of a migration.
+
+    revision: of the database afterwards.
+    applied: the revisions that were applied.
+    ahead: whether a newer release has migrated the database, so that this bundle does not know
+    its revision.
+    """
 
     revision: str | None
     applied: list[str]
@@ -42,11 +49,14 @@ class Result(TypedDict):
 
 
 class MigrationFailedError(Exception):
-    """Class and SQLSTATE of what went wrong; the function's log has its place and the server's message."""
+    """The class and SQLSTATE of an error; the function's log has the traceback and the message."""
 
 
 def handler(event: object, context: object) -> Result:
-    """Migrates. Raises `MigrationFailedError`, with the database at the last revision that went through."""
+    """Migrate the database at DATABASE_URL.
+
+    Raises `MigrationFailedError`; the database is then at the last revision that succeeded.
+    """
     logs.configure()
     failure: MigrationFailedError
     try:
@@ -63,30 +73,35 @@ def handler(event: object, context: object) -> Result:
         failure = MigrationFailedError(
             f"{type(error.orig).__name__} {_sqlstate(error) or 'without SQLSTATE'}"
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the URL
+    except Exception as error:  # noqa: BLE001 - the message of any error can hold the URL
         logs.log("the migration failed", level=logging.ERROR, error=error)
         failure = MigrationFailedError(type(error).__name__)
-    raise failure  # outside of the handlers, so that the original does not come along as its context
+    # Raised outside the except blocks: inside, the original error, whose message can hold the URL,
+    # would become its __context__ and be printed with it.
+    raise failure
 
 
 def migrate(url: str) -> Result:
-    """One transaction a migration, so that a failure leaves the schema of the one before."""
+    """Apply the missing migrations, each in a transaction of its own.
+
+    So a failure keeps what succeeded before, and another attempt continues there.
+    """
     scripts, database = ScriptDirectory(str(SCRIPTS)), engine(url)
     applied: list[str] = []
     while True:
-        before, after = _with_patience(scripts, database)
+        before, after = _step_with_retries(scripts, database)
         if after is None or after == before:
             return {
                 "revision": after,
                 "applied": applied,
-                "ahead": after is not None and not _known(scripts, after),
+                "ahead": after is not None and not _is_known(scripts, after),
             }
         logs.log("migrated", revision=after)
         applied.append(after)
 
 
 def engine(url: str) -> Engine:
-    """For SQLAlchemy, whose plain `postgresql://` means another driver."""
+    """Return an engine for psycopg2, whatever driver the URL names, without a connection pool."""
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg2"),
         poolclass=NullPool,
@@ -94,8 +109,11 @@ def engine(url: str) -> Engine:
     )
 
 
-def _with_patience(scripts: ScriptDirectory, database: Engine) -> tuple[str | None, str | None]:
-    """A step that found a table in use is tried again, a little later each time."""
+def _step_with_retries(scripts: ScriptDirectory, database: Engine) -> tuple[str | None, str | None]:
+    """Run a step again when a table was locked for longer than `LOCK_SECONDS`.
+
+    In the pauses, requests that queued behind the lock request are served.
+    """
     for attempt in range(1, ATTEMPTS):
         try:
             return _step(scripts, database)
@@ -108,24 +126,28 @@ def _with_patience(scripts: ScriptDirectory, database: Engine) -> tuple[str | No
 
 
 def _step(scripts: ScriptDirectory, database: Engine) -> tuple[str | None, str | None]:
-    """The revision before and after one migration, or twice the same when there was none to run.
+    """Apply one migration; return the revision before and after, which are equal at the head.
 
-    Everything happens in one transaction, under a lock that ends with it: who comes second finds the work done.
+    The advisory lock is held until the transaction ends, so that of two concurrent invocations the
+    second reads the revision that the first has written, and does not apply it again.
     """
     with database.begin() as connection:
-        _limit(connection, lock_seconds=QUEUE_SECONDS)
+        # lock_timeout also applies to the advisory lock, where a longer wait blocks no request.
+        _set_timeouts(connection, lock_seconds=ADVISORY_LOCK_SECONDS)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_KEY})
-        _limit(connection, lock_seconds=LOCK_SECONDS)
+        _set_timeouts(connection, lock_seconds=LOCK_SECONDS)
         before = _revision(connection)
-        if before != scripts.get_current_head() and (before is None or _known(scripts, before)):
+        # An unknown revision belongs to a newer release: after a rollback, its schema is kept.
+        if before != scripts.get_current_head() and (before is None or _is_known(scripts, before)):
             command.upgrade(_config(connection), "+1")
         return before, _revision(connection)
 
 
-def _limit(connection: Connection, *, lock_seconds: int) -> None:
+def _set_timeouts(connection: Connection, *, lock_seconds: int) -> None:
     connection.execute(
         text(
-            f"SET LOCAL lock_timeout = '{lock_seconds}s'; SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
+            f"SET LOCAL lock_timeout = '{lock_seconds}s'; "
+            f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'"
         )
     )
 
@@ -134,15 +156,14 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _known(scripts: ScriptDirectory, revision: str) -> bool:
+def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
     return any(script.revision == revision for script in scripts.walk_revisions())
 
 
 def _config(connection: Connection) -> Config:
     config = Config()
-    config.set_main_option(
-        "script_location", str(SCRIPTS).replace("%", "%%")
-    )  # the option is interpolated
+    # Alembic's options interpolate "%".
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
 
@@ -152,7 +173,7 @@ def _sqlstate(error: DBAPIError) -> str | None:
 
 
 def main() -> int:
-    """For a terminal: migrates DATABASE_URL and prints the result."""
+    """Migrate DATABASE_URL from a terminal, and print the result."""
     result: dict[str, Any] = {**handler({}, None)}
     sys.stdout.write(json.dumps(result) + "\n")
     return 0

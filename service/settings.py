@@ -1,4 +1,7 @@
-"""The function's environment, read once at its start. Names are those of the contract with the stack's program."""
+"""Reads the function's environment variables, once, when the function starts.
+
+The stack's program sets the same names.
+"""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +30,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKey:
-    """What is kept of a key: `scope` read or write (which includes read), `digest` the SHA-256 of its secret."""
+    """A key's scope, read or write (which includes read), and the SHA-256 of its secret."""
 
     scope: str
     digest: bytes = field(repr=False)
@@ -35,10 +38,16 @@ class ApiKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """database_url: for requests, empty when there is none (then only what needs no database answers).
-    cors_origins: exact origins that may call from a browser. cors_origin_regex: matched against the whole origin.
-    api_keys: by id; without any, everything is open. api_keys_protect_reads: reads need a key too.
-    openai_api_key: without it no model is asked. openai_base_url: empty for OpenAI's own. openai_seconds: for one answer, all in all.
+    """The function's settings.
+
+    database_url: of the pooler; when empty, routes that need the database return 503.
+    cors_origins: exact origins that may call the service from a browser.
+    cors_origin_regex: matched against the whole origin.
+    api_keys: by id; without keys, every path is open.
+    api_keys_protect_reads: whether reads need a key too.
+    openai_api_key: without it, insights are written by rules.
+    openai_base_url: empty for OpenAI's API.
+    openai_seconds: the limit of one response of the model, in total.
     """
 
     database_url: str = field(default="", repr=False)  # holds a password
@@ -87,8 +96,8 @@ def _origins(text: str) -> frozenset[str]:
         if not _ORIGIN.fullmatch(origin):
             raise SettingsError(
                 "CORS_ORIGINS",
-                f"holds {origin!r}: an origin is scheme://host or scheme://host:port in lower case, "
-                "without a path",
+                f"holds {origin!r}: an origin is scheme://host or scheme://host:port in lower "
+                "case, without a path",
             )
     return origins
 
@@ -96,8 +105,8 @@ def _origins(text: str) -> frozenset[str]:
 def _keys(text: str) -> dict[str, ApiKey]:
     """Parse `id:scope:sha256hex`, comma-separated.
 
-    An error names an entry by its position, because it may hold a secret by mistake. A text that
-    is not empty has to hold a key: whoever wrote it expects the API to be protected.
+    An error names an entry by its position, because the entry may hold a secret by mistake. A text
+    that is not empty has to hold a key: its author expects the API to be protected.
     """
     keys: dict[str, ApiKey] = {}
     for position, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
@@ -141,7 +150,7 @@ def _model(text: str) -> str:
 
 
 def _endpoint(text: str) -> str:
-    """Check the URL of a model API. Its value is not part of the error: it might hold a password."""
+    """Check the URL of a model API. The error does not repeat it: it might hold a password."""
     if text and not re.fullmatch(r"https?://[^\s?#@]{1,2000}", text):
         raise SettingsError(
             "OPENAI_BASE_URL",

@@ -13,7 +13,7 @@ from benchmarks.function import ROOT, Function, unpacked
 from benchmarks.service import figures, fill, meter, reads, together, writes
 from benchmarks.service.bench import Bench
 from benchmarks.service.cases import LARGE, SMALL
-from service.routes.recompute import MOST
+from service.routes.recompute import MAX_ACCOUNTS
 from stack.local.lambda_.function_version import install_runtime_client
 
 SIZES = (1000, SMALL, 100_000, LARGE)
@@ -58,7 +58,7 @@ def _of_size(bench: Bench, group: str) -> None:
     sizes = [
         size
         for size in bench.names
-        if size == SMALL or (group == "recompute" and SMALL < size <= MOST)
+        if size == SMALL or (group == "recompute" and SMALL < size <= MAX_ACCOUNTS)
     ]
     if not sizes:
         print(f"\n{group}: skipped, it is measured at {SMALL:,} accounts")

@@ -1,1 +1,1 @@
-"""HTTP around the routes: middleware, problem details, conditional requests, request bodies, the OpenAPI document."""
+"""HTTP around the routes: middleware, problem details, request bodies, the OpenAPI document."""

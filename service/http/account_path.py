@@ -1,4 +1,4 @@
-"""The account that a path names."""
+"""The path parameter that identifies an account."""
 
 from typing import Annotated
 

@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 THRESHOLD_BYTES: Final = 1_000
 """A smaller body fits into one TCP segment anyway."""
 LEVEL: Final = 1
-"""zlib's fastest: a page of 100 accounts (125 kB) takes 0.8 ms and 12 % of its size; level 6 takes
-2 ms for 10 %, and the function's time is what AWS bills."""
+"""zlib's fastest: a page of 100 accounts (125 kB) takes 0.8 ms and 12 % of its size. Level 6 takes
+2 ms for 10 %, and AWS bills the function's time."""
 SUFFIX: Final = "-gzip"
-"""At the end of a strong ETag's opaque tag, because the compressed body is another representation."""
+"""Ends the opaque tag of a strong ETag: a compressed body is another representation."""
 
 _COMPRESSIBLE: Final = re.compile(r"(application/(problem\+)?json|text/)")
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -21,7 +21,7 @@ _WEIGHT_ZERO: Final = re.compile(r"q=0(\.0{0,3})?")
 
 
 class CompressionMiddleware:
-    """ASGI middleware. It compresses bodies that are sent in one message; each has a `Vary`."""
+    """ASGI middleware: compresses bodies that are sent in one message, and sets `Vary`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -84,7 +84,7 @@ def _compress(body: bytes, headers: MutableHeaders) -> bytes:
 
 
 def _name_known_representation(headers: MutableHeaders, if_none_match: str) -> None:
-    """Give a 304 the ETag under which the client has the representation."""
+    """Give a 304 the ETag under which the client has stored the representation."""
     headers.add_vary_header("Accept-Encoding")
     etag = headers.get("etag", "")
     compressed = f'{etag[:-1]}{SUFFIX}"'

@@ -1,4 +1,7 @@
-"""Which sites may call from a browser. The gateway has no say in it; this is not authorisation either."""
+"""Cross-origin resource sharing: which sites may call the service from a browser.
+
+The gateway has no CORS configuration. CORS is not authorization: other clients ignore it.
+"""
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -6,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import CorsRefusedError
-from service.http.problems import problem
+from service.http.problems import problem_response
 from service.settings import Settings
 
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST")
@@ -28,8 +31,8 @@ RESPONSE_HEADERS = (
 )
 
 
-class Cors(CORSMiddleware):
-    """Starlette's, whose refusals are problem details as all errors are."""
+class CorsMiddleware(CORSMiddleware):
+    """Starlette's middleware, with problem details for a refused preflight request."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         super().__init__(
@@ -43,22 +46,26 @@ class Cors(CORSMiddleware):
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)
-        return response if response.status_code == 200 else _Refusal(response)
+        return response if response.status_code == 200 else _RefusedPreflight(response)
 
 
-class _Refusal(Response):
+class _RefusedPreflight(Response):
+    """Renders the error when it is sent, because only then the path and request id are known."""
+
     def __init__(self, refused: Response) -> None:
         super().__init__()
-        kept = {
+        headers = {
             name: value
             for name, value in refused.headers.items()
             if not name.startswith("content-")
         }
         self._error = CorsRefusedError(
             "This origin, or this method or header, is not allowed to call from a browser.",
-            headers=kept,
+            headers=headers,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = problem(self._error, path=scope["path"], request_id=scope["state"]["request_id"])
+        response = problem_response(
+            self._error, path=scope["path"], request_id=scope["state"]["request_id"]
+        )
         await response(scope, receive, send)

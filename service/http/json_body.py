@@ -1,11 +1,14 @@
-"""JSON bodies, read by the request that has one: the framework would build each body's model at the start, and need more for it."""
+"""Reads JSON request bodies on demand.
+
+FastAPI would build the model of each body when the function starts, and import more for it.
+"""
 
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from service.http.problems import invalid
+from service.http.problems import validation_error
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -13,16 +16,19 @@ MAX_ERRORS: Final = 100
 
 
 async def read(request: Request, model: type[M]) -> M:
-    """The body as `model`, without conversions that JSON has no need of. Raises `InvalidRequestError`, which repeats no value."""
+    """Return the body as `model`, validated strictly: "5" is not a number.
+
+    Raises `InvalidRequestError` with at most `MAX_ERRORS` errors, which never hold a value.
+    """
     try:
         return model.model_validate_json(await request.body(), strict=True)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
-    raise invalid([{**each, "loc": ("body", *each["loc"])} for each in found])
+    raise validation_error([{**each, "loc": ("body", *each["loc"])} for each in found])
 
 
 def request_body(schema: str, *, required: bool) -> dict[str, Any]:
-    """For a route's `openapi_extra`: its body, with a schema of `service.schema.requests`."""
+    """Return the `openapi_extra` of a route whose body is a model of `service.schema.requests`."""
     return {
         "requestBody": {
             "required": required,

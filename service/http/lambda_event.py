@@ -1,4 +1,8 @@
-"""The gateway's events, made safe for the adapter: what it cannot take would fail the whole invocation."""
+"""Validates and sanitizes API Gateway events before Mangum sees them.
+
+Mangum raises for some odd events that API Gateway lets through, and a raised exception fails the
+whole invocation with a 502 or 500 of the gateway, without CORS headers.
+"""
 
 import re
 from collections.abc import Mapping
@@ -27,7 +31,11 @@ def is_http(event: object) -> TypeGuard[Mapping[str, Any]]:
 
 
 def sanitize_event(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event with text that can be encoded and a host that can be taken apart; header names in lower case, cookies left out."""
+    """Return a copy of the event that Mangum can convert.
+
+    Text can be encoded as UTF-8, header names are in lower case, `host` and `x-forwarded-port` can
+    be parsed, and cookies, which the service never reads, are left out.
+    """
     headers = {
         _encodable(name).lower(): _encodable(value)
         for name, value in (event.get("headers") or {}).items()
@@ -46,5 +54,5 @@ def sanitize_event(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encodable(text: str) -> str:
-    """JSON may hold halves of surrogate pairs, UTF-8 may not. What is ASCII, as every body in base64 is, is not copied."""
+    """Replace lone surrogates, which JSON allows and UTF-8 does not. ASCII text is not copied."""
     return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""A file in a multipart request."""
+"""Reads the uploaded file of a multipart/form-data request (RFC 7578)."""
 
 import hashlib
 from collections.abc import AsyncGenerator
@@ -14,11 +14,11 @@ from service.errors import InvalidRequestError, TooLargeError, UnsupportedMediaT
 PART: Final = "file"
 MULTIPART: Final = "multipart/form-data"
 MAX_BYTES: Final = 4 * 2**20
-"""Of the file: more would not fit into what Lambda takes, in base64 and with all that comes along."""
+"""Of the file: in base64, with the rest of the event, it fits into Lambda's 6 MB of a request."""
 
-PIECE: Final = 2**18
+CHUNK_BYTES: Final = 2**18
 
-_ASKED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
+_EXPECTED: Final = f"Send one part of {MULTIPART} named {PART}, with a filename"
 
 REQUEST_BODY: Final[dict[str, Any]] = {
     "required": True,
@@ -40,20 +40,24 @@ REQUEST_BODY: Final[dict[str, Any]] = {
 
 @asynccontextmanager
 async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
-    """The request's one part as an open file. Raises `ServiceError`s that say what to send."""
+    """Open the file of the request's one part.
+
+    Raises `UnsupportedMediaTypeError`, `InvalidRequestError` or `TooLargeError`.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MULTIPART:
-        raise UnsupportedMediaTypeError(f"{_ASKED}.")
+        raise UnsupportedMediaTypeError(f"{_EXPECTED}.")
     try:
         form = await _Parser(request).parse()
-    except (MultiPartException, ValueError):  # the latter of a charset that is none for text
+    except (MultiPartException, ValueError):  # ValueError: the charset is not one of text
         raise _invalid(
-            "multipart_invalid", "The body is none, has too many parts, or ends too early"
+            "multipart_invalid", "The body is not multipart, has too many parts, or ends too early"
         ) from None
     try:
-        file = _the_file(form)
+        file = _file_part(form)
         if (file.size or 0) > MAX_BYTES:
             raise TooLargeError(
-                f"The file has {file.size} bytes; at most {MAX_BYTES} are taken. Split it, with the header in each part."
+                f"The file has {file.size} bytes; the limit is {MAX_BYTES}. Split it, with the "
+                "header in each part."
             )
         yield file.file
     finally:
@@ -61,35 +65,38 @@ async def uploaded_file(request: Request) -> AsyncGenerator[IO[bytes]]:
 
 
 def fingerprint(file: IO[bytes]) -> bytes:
-    """The SHA-256 of a file, which is then at its beginning again."""
+    """Return the SHA-256 of a file, and rewind it."""
     digest = hashlib.sha256()
-    for piece in iter(lambda: file.read(PIECE), b""):
-        digest.update(piece)
+    for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+        digest.update(chunk)
     file.seek(0)
     return digest.digest()
 
 
 class _Parser(MultiPartParser):
-    """Starlette's, which is fed in pieces that it may copy, and which minds when a body breaks off."""
+    """Starlette's parser, which also refuses a body that ends before its last boundary.
+
+    It is fed in chunks, because it copies what it is given, and Lambda passes the body as one.
+    """
 
     def __init__(self, request: Request) -> None:
         super().__init__(
-            request.headers, self._pieces(request), max_files=2, max_fields=1, max_part_size=2**10
+            request.headers, self._chunks(request), max_files=2, max_fields=1, max_part_size=2**10
         )
         self._ended = False
 
     def on_end(self) -> None:
         self._ended = True
 
-    async def _pieces(self, request: Request) -> AsyncGenerator[bytes]:
-        async for body in request.stream():  # Lambda hands over all of it as one
-            for start in range(0, len(body), PIECE):
-                yield body[start : start + PIECE]
+    async def _chunks(self, request: Request) -> AsyncGenerator[bytes]:
+        async for body in request.stream():
+            for start in range(0, len(body), CHUNK_BYTES):
+                yield body[start : start + CHUNK_BYTES]
         if not self._ended:
             raise MultiPartException("The body ends too early")
 
 
-def _the_file(form: FormData) -> UploadFile:
+def _file_part(form: FormData) -> UploadFile:
     parts = form.multi_items()
     if not parts:
         raise _invalid("missing", "There is no part")
@@ -102,7 +109,7 @@ def _the_file(form: FormData) -> UploadFile:
 
 
 def _invalid(code: str, found: str) -> InvalidRequestError:
-    message = f"{found}. {_ASKED}."
+    message = f"{found}. {_EXPECTED}."
     return InvalidRequestError(
         message, errors=[{"loc": ["body", PART], "code": code, "message": message}]
     )

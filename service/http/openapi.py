@@ -1,11 +1,14 @@
-"""The OpenAPI document's schemas. `scripts/openapi.py` writes docs/openapi.json."""
+"""Completes the OpenAPI document: schemas, tags, API keys and the columns of an uploaded file.
+
+Imported when the document is requested. `scripts/openapi.py` writes docs/openapi.json.
+"""
 
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.http.api_keys import HEADER, needed_scope
+from service.http.api_keys import HEADER, required_scope
 from service.http.multipart import MAX_BYTES, MULTIPART, PART
 from service.importing.cells import expected
 from service.schema import responses
@@ -22,31 +25,58 @@ RESPONSE_MODELS: Final = (
     *playbooks.RESPONSE_MODELS,
     *insights.RESPONSE_MODELS,
 )
-_REFERENCE = "#/components/schemas/{model}"
-_KEY: Final = {
+TAGS: Final = {
+    "accounts": "Accounts: read, filter, update and export them, and read their history.",
+    "portfolio": "Key figures of all accounts together, and lists of accounts that need attention.",
+    "data": "Import accounts and daily metrics from CSV files, or generate sample accounts.",
+    "scoring": "How the health score is computed, what an account would score, and rescoring.",
+    "playbooks": "Playbooks, and which of them to follow for an account or for risk factors.",
+    "insights": "Summaries and recommended actions, written by a language model or by rules.",
+    "health": "Whether the service and its database are available.",
+}
+"""Descriptions of the tags that the routers have, in the order of the documentation."""
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_SECURITY_SCHEME: Final = {
     "type": "apiKey",
     "in": "header",
     "name": HEADER,
-    "description": "`id.secret`. Where the service has no keys, none is needed; where it has, writes need one that may write.",
+    "description": "`id.secret`. Optional while the service has no keys configured; otherwise "
+    "writes need a key with the scope write.",
 }
 
 
 def with_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with the schemas that routes name, and a file's columns. Adding them again changes nothing."""
+    """Add the schemas that routes refer to, the tags, and the columns of an uploaded file.
+
+    FastAPI caches the document, so that this runs again on the same one: it is idempotent.
+    """
     models: list[tuple[type[BaseModel], Literal["serialization", "validation"]]] = [
         *((model, "serialization") for model in RESPONSE_MODELS),
         *((model, "validation") for model in REQUEST_MODELS),
     ]
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
-    uploaded = document["paths"]["/ingest/csv"]["post"]["requestBody"]["content"][MULTIPART][
-        "schema"
-    ]
-    uploaded["properties"][PART]["description"] = _columns()
+    document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items()]
+    upload = document["paths"]["/ingest/csv"]["post"]["requestBody"]["content"][MULTIPART]["schema"]
+    upload["properties"][PART]["description"] = _file_description()
     return document
 
 
-def _columns() -> str:
+def with_keys(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Add `security`: required where these settings require a key, optional elsewhere."""
+    document["components"]["securitySchemes"] = {"ApiKey": _SECURITY_SCHEME}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if required_scope(method.upper(), path, protect_reads=True):
+                required = settings.api_keys and required_scope(
+                    method.upper(), path, protect_reads=settings.api_keys_protect_reads
+                )
+                operation["security"] = [{"ApiKey": []}] if required else [{}, {"ApiKey": []}]
+    return document
+
+
+def _file_description() -> str:
     def listed(columns: tuple[Column, ...]) -> str:
         return "\n".join(
             f"- `{column.name}`{' (required)' if column.required else ''}: {expected(column)}"
@@ -54,19 +84,6 @@ def _columns() -> str:
         )
 
     return (
-        f"CSV in UTF-8, at most {MAX_BYTES} bytes; comma, semicolon or tab. Columns of an account:\n\n{listed(ACCOUNT_COLUMNS)}\n\n"
-        f"Of one of its days:\n\n{listed(DAY_COLUMNS)}"
+        f"CSV in UTF-8, at most {MAX_BYTES} bytes; comma, semicolon or tab. Columns of an account:"
+        f"\n\n{listed(ACCOUNT_COLUMNS)}\n\nColumns of a day:\n\n{listed(DAY_COLUMNS)}"
     )
-
-
-def with_keys(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """The document, with the operations that take a key: those that need one under these settings, and as an option the others."""
-    document["components"]["securitySchemes"] = {"ApiKey": _KEY}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if needed_scope(method.upper(), path, reads=True):
-                needed = settings.api_keys and needed_scope(
-                    method.upper(), path, reads=settings.api_keys_protect_reads
-                )
-                operation["security"] = [{"ApiKey": []}] if needed else [{}, {"ApiKey": []}]
-    return document

@@ -1,4 +1,8 @@
-"""What the OpenAPI document says of a route's answers: `service.http.openapi` adds the schemas, so that no request has to load them."""
+"""Declares the responses of routes for the OpenAPI document.
+
+They refer to schemas by name. `service.http.openapi` adds the schemas when the document is
+requested, so that no other request imports the models.
+"""
 
 from typing import Any, Final
 
@@ -26,7 +30,8 @@ _EXAMPLES: Final = (
     NotFoundError("There is no account 77."),
     ConflictError("Another request changed the same data at the same time. Try again."),
     PreconditionFailedError(
-        "The account has changed since you read it: read it again, then send the change with its new ETag."
+        "The account has changed since you read it: read it again, "
+        "then send the change with its new ETag."
     ),
     InvalidRequestError(
         "The request is invalid at query.page: Must be at least 1.",
@@ -39,7 +44,8 @@ _EXAMPLES: Final = (
         ],
     ),
     InvalidRowsError(
-        "Nothing was written. Correct row 3, column renewal_date: A date is expected as year-month-day, such as 2026-12-31.",
+        "Nothing was written. Correct row 3, column renewal_date: "
+        "A date is expected as year-month-day, such as 2026-12-31.",
         errors=[
             {
                 "row": 3,
@@ -51,15 +57,17 @@ _EXAMPLES: Final = (
         total=1,
     ),
     TooLargeError(
-        "The file has 4194305 bytes; at most 4194304 are taken. Split it, with the header in each part."
+        "The file has 4194305 bytes; the limit is 4194304. Split it, with the header in each part."
     ),
     UnsupportedMediaTypeError("Send one part of multipart/form-data named file, with a filename."),
-    UnavailableError("The database cannot be reached at the moment. Try again in a few seconds."),
+    UnavailableError("The database cannot be reached. Try again in a few seconds."),
 )
 
-NO_DATABASE: Final = (InvalidRequestError,)
+PUBLIC: Final = (InvalidRequestError,)
+"""Errors of a route that needs neither a key nor the database."""
 HEALTH: Final = (InvalidRequestError, UnavailableError)
-UNSTORED: Final = (UnauthorizedError, InvalidRequestError)
+STATELESS: Final = (UnauthorizedError, InvalidRequestError)
+"""Errors of a route that does not use the database."""
 READ: Final = (UnauthorizedError, InvalidRequestError, UnavailableError)
 WRITE: Final = (
     UnauthorizedError,
@@ -80,16 +88,16 @@ IMPORT: Final = (
 
 
 _ETAG: Final = {
-    "ETag": {"description": "Of this answer, for `If-None-Match`.", "schema": {"type": "string"}}
+    "ETag": {"description": "Of this response, for `If-None-Match`.", "schema": {"type": "string"}}
 }
 
 
 def json_responses(
     schema: str, description: str, *errors: type[ServiceError], etag: bool = False
 ) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: its 200 with a schema of `service.schema.responses`, and the errors that it may give.
+    """Return a route's `responses`: 200 with a model of `service.schema.responses`, and its errors.
 
-    `etag`: it carries one, and may be 304.
+    etag: the response has an ETag, and can be a 304.
     """
     documented = _errors(errors)
     documented[200] = _content(
@@ -98,7 +106,7 @@ def json_responses(
     if etag:
         documented[200]["headers"] = _ETAG
         documented[304] = {
-            "description": "What `If-None-Match` names is still the answer.",
+            "description": "Not modified: what `If-None-Match` names is still current.",
             "headers": _ETAG,
         }
     return documented
@@ -107,7 +115,7 @@ def json_responses(
 def csv_responses(
     description: str, example: str, *errors: type[ServiceError]
 ) -> dict[int | str, dict[str, Any]]:
-    """The same for a route that answers with a file."""
+    """Return the `responses` of a route that returns a CSV file."""
     return {
         200: _content("text/csv", {"type": "string"}, description, example=example),
         **_errors(errors),
@@ -127,6 +135,6 @@ def _errors(errors: tuple[type[ServiceError], ...]) -> dict[int | str, dict[str,
 
 
 def _content(
-    media_type: str, schema: dict[str, Any], description: str, **more: Any
+    media_type: str, schema: dict[str, Any], description: str, **options: Any
 ) -> dict[str, Any]:
-    return {"description": description, "content": {media_type: {"schema": schema, **more}}}
+    return {"description": description, "content": {media_type: {"schema": schema, **options}}}

@@ -11,7 +11,8 @@ from service.errors import InvalidRequestError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:problem-type:ai-success-insights:"
-_LONGEST_ECHO = 100
+MAX_ECHO: Final = 100
+"""Characters of an unknown parameter name that an error repeats."""
 
 _MESSAGES: Final = {
     "bool_parsing": "Must be true or false",
@@ -46,18 +47,17 @@ _MESSAGES: Final = {
     "too_long": "Must have at most {max_length} items",
     "too_short": "Must have at least {min_length} items",
 }
-"""By the type of pydantic's error; `{…}` are members of its context."""
+"""By pydantic's error type; `{…}` are members of the error's context."""
 _OWN_TYPES: Final = frozenset({"unknown_parameter", "unknown_factor", "invisible_character"})
-"""Types whose message this service wrote itself."""
+"""Error types whose message this service writes."""
 
 
-def invalid(found: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
-    """Return the error for pydantic's errors: location, rule and message, never the value."""
+def validation_error(found: Sequence[Mapping[str, Any]]) -> InvalidRequestError:
+    """Return the error for pydantic's errors: `loc`, `code` and `message` each, never the value."""
     errors = [
         {
             "loc": [
-                part if isinstance(part, int) else str(part)[:_LONGEST_ECHO]
-                for part in error["loc"]
+                part if isinstance(part, int) else str(part)[:MAX_ECHO] for part in error["loc"]
             ],
             "code": error["type"],
             "message": _message(error),
@@ -78,7 +78,7 @@ def _message(error: Mapping[str, Any]) -> str:
 
 
 def problem_body(error: ServiceError, *, path: str, request_id: str) -> dict[str, Any]:
-    """The members of RFC 9457, `request_id`, and those of the error's own."""
+    """Return the members of RFC 9457, `request_id`, and the error's own members."""
     return {
         "type": f"{TYPE_PREFIX}{error.code}",
         "title": error.title,
@@ -90,7 +90,7 @@ def problem_body(error: ServiceError, *, path: str, request_id: str) -> dict[str
     }
 
 
-def problem(error: ServiceError, *, path: str, request_id: str) -> Response:
-    """The answer to `error`. Its text is ASCII (escaped), so that nothing in it can fail to be encoded."""
+def problem_response(error: ServiceError, *, path: str, request_id: str) -> Response:
+    """Return the response for `error`. Its body is ASCII with escapes, which always encodes."""
     body = json.dumps(problem_body(error, path=path, request_id=request_id))
     return Response(body, status_code=error.status, media_type=MEDIA_TYPE, headers=error.headers)

@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, deadline, timing, headers of every response, access log."""
+"""The outermost middleware: request id, deadline, timing, common headers, access log."""
 
 import re
 import time
@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.deadline import deadline
+from service.deadline import request_deadline
 from service.logs import log
 
-_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+_VALID_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
 
 class RequestContextMiddleware:
@@ -38,7 +38,7 @@ class RequestContextMiddleware:
         if method == "HEAD":
             scope["method"] = "GET"
 
-        async def send_marked(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -55,8 +55,8 @@ class RequestContextMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        with deadline(_accepted(scope), _function_seconds(scope)):
-            await self.app(scope, receive, send_marked)
+        with request_deadline(_accepted_at(scope), _function_seconds_left(scope)):
+            await self.app(scope, receive, send_with_headers)
         log(
             "request",
             request_id=request_id,
@@ -71,16 +71,16 @@ class RequestContextMiddleware:
 
 def _request_id(scope: Scope) -> str:
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _SANE_ID.fullmatch(given) else uuid4().hex
+    return given.decode() if _VALID_ID.fullmatch(given) else uuid4().hex
 
 
 def _cache_control(
     headers: Iterable[tuple[bytes, bytes]], *, has_key: bool
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the header of a response that has none of its own.
+    """Yield a Cache-Control header for a response that has none.
 
-    A response with an ETag may be kept and has to be revalidated. Others are not kept, and neither
-    is any response to a request with an API key.
+    A client may store a response with an ETag, and has to revalidate it. It stores no other
+    response, and none to a request with an API key.
     """
     names = {name for name, _ in headers}
     if b"cache-control" not in names:
@@ -88,14 +88,14 @@ def _cache_control(
         yield b"cache-control", b"private, no-cache" if revalidated else b"no-store"
 
 
-def _accepted(scope: Scope) -> float | None:
-    """When the gateway took the request, in seconds since the epoch; None outside of Lambda."""
+def _accepted_at(scope: Scope) -> float | None:
+    """Return when the gateway accepted the request, in seconds since the epoch; None elsewhere."""
     event: dict[str, Any] = scope.get("aws.event") or {}
     milliseconds = event.get("requestContext", {}).get("timeEpoch")
     return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
 
 
-def _function_seconds(scope: Scope) -> float | None:
-    """Until Lambda ends the function; None outside of Lambda."""
+def _function_seconds_left(scope: Scope) -> float | None:
+    """Return the seconds until Lambda ends the invocation; None outside Lambda."""
     context: Any = scope.get("aws.context")
     return None if context is None else context.get_remaining_time_in_millis() / 1000

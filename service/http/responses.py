@@ -1,4 +1,4 @@
-"""JSON that is a text already."""
+"""A response whose JSON text exists already."""
 
 from starlette.responses import Response
 

@@ -1,7 +1,7 @@
-"""Routes that refuse unknown query parameters, and numbers that are not written in plain digits.
+"""Routes that refuse unknown query parameters, and numbers that are not plain decimal digits.
 
-An unknown name is a typo that would widen a filter. Python reads `1_0` as 10, and blanks and digits
-of other scripts too; in a URL each of them is a mistake.
+An unknown name is a typo that would widen a filter. Python parses `1_0` as 10, and accepts blanks
+and digits of other scripts; in a URL each of them is a mistake.
 """
 
 import re
@@ -15,9 +15,9 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-_DIGITS: Final[Mapping[type, re.Pattern[str]]] = {
+_DECIMAL: Final[Mapping[type, re.Pattern[str]]] = {
     int: re.compile(r"-?[0-9]{1,20}", re.ASCII),
-    # What is not finite is refused by pydantic, with a reason of its own.
+    # Pydantic refuses numbers that are not finite, with a message of its own.
     float: re.compile(
         r"-?([0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?|nan|inf|infinity)",
         re.ASCII | re.IGNORECASE,
@@ -27,7 +27,21 @@ _PARSING: Final = {int: "int_parsing", float: "float_parsing"}
 
 
 class StrictRoute(APIRoute):
-    """A route that checks the names and the numbers of its parameters before it parses them."""
+    """Checks the names and the numbers of parameters before FastAPI parses them.
+
+    It also sets what all routes have in common. Routes return finished responses: without a
+    response model FastAPI builds none when the function starts. The operation id and the summary
+    follow from the function's name: `list_accounts` is `listAccounts`, "List accounts".
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        first, *others = endpoint.__name__.split("_")
+        options["response_model"] = None
+        options["operation_id"] = options["operation_id"] or first + "".join(
+            map(str.capitalize, others)
+        )
+        options["summary"] = options["summary"] or " ".join([first.capitalize(), *others])
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -37,8 +51,8 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             errors = [
                 *_unknown(request, known),
-                *_not_in_digits("query", request.query_params.multi_items(), numbers),
-                *_not_in_digits("path", request.path_params.items(), numbers),
+                *_not_decimal("query", request.query_params.multi_items(), numbers),
+                *_not_decimal("path", request.path_params.items(), numbers),
             ]
             if errors:
                 raise RequestValidationError(errors)
@@ -47,28 +61,28 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def router() -> APIRouter:
-    """Return a router whose routes are strict."""
-    return APIRouter(route_class=StrictRoute)
+def new_router(tag: str) -> APIRouter:
+    """Return a router whose routes are strict and have this tag in the OpenAPI document."""
+    return APIRouter(route_class=StrictRoute, tags=[tag])
 
 
 def _unknown(request: Request, known: frozenset[str]) -> Iterator[dict[str, Any]]:
     message = (
-        f"Unknown parameter; known are: {', '.join(sorted(known))}"
+        f"Unknown parameter; known parameters: {', '.join(sorted(known))}"
         if known
-        else "This path takes no query parameters"
+        else "This path has no query parameters"
     )
     for name in request.query_params:
         if name not in known:
             yield {"loc": ("query", name), "type": "unknown_parameter", "msg": message}
 
 
-def _not_in_digits(
+def _not_decimal(
     location: str, values: Iterable[tuple[str, Any]], numbers: Mapping[str, type]
 ) -> Iterator[dict[str, Any]]:
     for name, value in values:
         kind = numbers.get(name)
-        if kind is not None and not _DIGITS[kind].fullmatch(str(value)):
+        if kind is not None and not _DECIMAL[kind].fullmatch(str(value)):
             yield {"loc": (location, name), "type": _PARSING[kind], "msg": ""}
 
 
@@ -80,10 +94,10 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
 
 
 def _numbers(dependant: Dependant) -> Iterator[tuple[str, type]]:
-    """Yield the names of numeric path and query parameters with int or float."""
+    """Yield the names of numeric path and query parameters, and their type, int or float."""
     for field in (*dependant.query_params, *dependant.path_params):
         annotation = field.field_info.annotation
-        for kind in _DIGITS:
+        for kind in _DECIMAL:
             if annotation is kind or kind in get_args(annotation):
                 yield field.alias, kind
     for dependency in dependant.dependencies:

@@ -1,4 +1,4 @@
-"""HTTP, and nothing of SQL: parameters in, answers out."""
+"""The routes: HTTP parameters and responses. SQL is in `service.queries`."""
 
 from service.routes import (
     accounts,

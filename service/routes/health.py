@@ -1,23 +1,20 @@
-"""Whether the service and its database are there."""
+"""Routes that report whether the service and its database are available."""
 
 from fastapi import Request
 from starlette.responses import JSONResponse
 
-from service.http.openapi_responses import HEALTH, NO_DATABASE, json_responses
-from service.http.strict_query import router as new_router
+from service.http.openapi_responses import HEALTH, PUBLIC, json_responses
+from service.http.state import database
+from service.http.strict_query import new_router
 from service.queries.health import ping
 from service.settings import SERVICE_NAME
 
-router = new_router()
+router = new_router("health")
 
 
-@router.get(
-    "/",
-    responses=json_responses("Service", "The service answers.", *NO_DATABASE),
-    response_model=None,
-)
-async def describe(request: Request) -> JSONResponse:
-    """What answers here. Touches no database."""
+@router.get("/", responses=json_responses("Service", "The service is running.", *PUBLIC))
+async def get_service(request: Request) -> JSONResponse:
+    """Returns the name, version and stage of the service. Does not use the database."""
     settings = request.app.state.settings
     return JSONResponse(
         {
@@ -29,22 +26,16 @@ async def describe(request: Request) -> JSONResponse:
     )
 
 
-@router.get(
-    "/health/live",
-    responses=json_responses("Alive", "The process is alive.", *NO_DATABASE),
-    response_model=None,
-)
-async def live() -> JSONResponse:
-    """Touches no database."""
+@router.get("/health/live", responses=json_responses("Alive", "The process is alive.", *PUBLIC))
+async def get_liveness() -> JSONResponse:
+    """Returns 200 while the process is alive. Does not use the database."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get(
-    "/health/ready",
-    responses=json_responses("Ready", "The database answers too.", *HEALTH),
-    response_model=None,
+    "/health/ready", responses=json_responses("Ready", "The database responds too.", *HEALTH)
 )
-async def ready(request: Request) -> JSONResponse:
-    """503 while the database does not answer."""
-    ping(request.app.state.database)
+async def get_readiness(request: Request) -> JSONResponse:
+    """Returns 200 when the database responds, otherwise 503."""
+    ping(database(request))
     return JSONResponse({"status": "ready"})

@@ -1,4 +1,9 @@
-"""What all writes have in common: one transaction, committed here, and the same answer to the same `Idempotency-Key`."""
+"""What all writes have in common: one transaction, and the `Idempotency-Key`.
+
+A record of the key, the request and the response is written in the same transaction as the write
+itself. So either both exist or neither, and a client that lost the response, or whose connection
+broke while the database committed, can send the request again: it gets the recorded response.
+"""
 
 import hashlib
 import json
@@ -11,6 +16,7 @@ from starlette.responses import Response
 from service.database.connection import Statements
 from service.errors import ConflictError, InvalidRequestError
 from service.http.responses import JsonText
+from service.http.state import database
 from service.queries import idempotency, rollups
 from service.queries.idempotency import WriteResult
 
@@ -21,7 +27,8 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x20-\x7E]+$",
-        description="Sent again with the same request within 24 hours, the first answer comes again, with `Idempotent-Replayed: true`.",
+        description="Identifies the request: when it is sent again within 24 hours, the first "
+        "response is returned, with `Idempotent-Replayed: true`.",
     ),
 ]
 
@@ -35,46 +42,56 @@ def write(
     *,
     content: bytes = b"",
 ) -> Response:
-    """The answer to what `work` did and returned, all of it committed. `content` is the request's, without what differs when it is sent
-    again. `work` may run twice, in another transaction.
+    """Run `work` in one transaction, commit it, and return its result as the response.
 
-    Raises `ConflictError` while a request with the same key runs, `InvalidRequestError` when the key was another request's.
+    work: may be called twice, in different transactions.
+    content: what identifies the request's body, without parts that differ when it is sent again,
+    such as a multipart boundary.
+
+    Raises `ConflictError` while a request with the same key runs, and `InvalidRequestError` when
+    the key was used for another request.
     """
-    name, fingerprint = _key(request, key or ""), _fingerprint(request, content)
+    record_key, fingerprint = _record_key(request, key or ""), _fingerprint(request, content)
 
-    def once(statements: Statements) -> tuple[WriteResult, bool]:
+    def run(statements: Statements) -> tuple[WriteResult, bool]:
         if key is not None:
-            earlier = _earlier(statements, name, fingerprint)
-            if earlier is not None:
-                return earlier, True
+            # First, because it takes the lock of the key: of two concurrent requests the second
+            # fails here, before it waits for rows that the first has locked.
+            recorded = _recorded_result(statements, record_key, fingerprint)
+            if recorded is not None:
+                return recorded, True
         done = work(statements)
-        answer = (
+        result = (
             done
             if isinstance(done, WriteResult)
             else WriteResult(json.dumps(done, separators=(",", ":")), {})
         )
         rollups.compact(statements)
         if key is not None:
-            idempotency.keep(statements, name, fingerprint, answer)
-        return answer, False
+            # An error in `work` leaves no record: the client can correct the request and send it
+            # with the same key.
+            idempotency.keep(statements, record_key, fingerprint, result)
+        return result, False
 
-    answer, replayed = request.app.state.database.write(once)
-    return JsonText(answer.body, headers={**answer.headers, **(REPLAYED if replayed else {})})
+    result, replayed = database(request).write(run)
+    return JsonText(result.body, headers={**result.headers, **(REPLAYED if replayed else {})})
 
 
-def _earlier(statements: Statements, key: bytes, fingerprint: bytes) -> WriteResult | None:
-    if not idempotency.take(statements, key):
+def _recorded_result(
+    statements: Statements, record_key: bytes, fingerprint: bytes
+) -> WriteResult | None:
+    if not idempotency.take(statements, record_key):
         raise ConflictError(
             "A request with this Idempotency-Key is still running. Send it again in a few seconds.",
             retry=True,
         )
-    found = idempotency.find(statements, key)
+    found = idempotency.find(statements, record_key)
     if found is None:
         return None
-    request, answer = found
-    if request != fingerprint:
+    recorded_fingerprint, result = found
+    if recorded_fingerprint != fingerprint:
         raise InvalidRequestError(
-            "This Idempotency-Key was used for another request. Take a new key for a new request.",
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
             errors=[
                 {
                     "loc": ["header", "Idempotency-Key"],
@@ -83,11 +100,11 @@ def _earlier(statements: Statements, key: bytes, fingerprint: bytes) -> WriteRes
                 }
             ],
         )
-    return answer
+    return result
 
 
-def _key(request: Request, key: str) -> bytes:
-    """Everyone's keys are their own."""
+def _record_key(request: Request, key: str) -> bytes:
+    """Return the hash under which a key is stored. Each API key has its own idempotency keys."""
     caller = getattr(request.state, "api_key_id", "")
     return hashlib.sha256(f"{caller}\n{key}".encode()).digest()
 

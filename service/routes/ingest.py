@@ -1,4 +1,4 @@
-"""Data into the service."""
+"""Routes that add data: CSV files and sample accounts."""
 
 import secrets
 from functools import partial
@@ -11,7 +11,7 @@ from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError, NotFoundError
 from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
 from service.http.openapi_responses import IMPORT, WRITE, json_responses
-from service.http.strict_query import router as new_router
+from service.http.strict_query import new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 from service.schema.limits import INT8_MAX, Segment
 
@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 MAX_COUNT = 1000
 MAX_MAPPINGS = 200
 MAX_SEED = 2**53 - 1
-"""The largest integer that every JSON reader keeps."""
+"""The largest integer that every JSON parser represents exactly."""
 
-router = new_router()
+router = new_router("data")
 
 
 @router.post(
     "/ingest/generate-mock",
     responses=json_responses("Generated", "What was added.", *WRITE),
-    response_model=None,
 )
-async def generate_mock(
+async def generate_sample_accounts(
     request: Request,
     count: Annotated[int, Query(ge=1, le=MAX_COUNT)] = 20,
     seed: Annotated[
@@ -39,7 +38,7 @@ async def generate_mock(
         Query(
             ge=0,
             le=MAX_SEED,
-            description="The same seed makes the same accounts. Default: a random one.",
+            description="The same seed gives the same accounts. Default: random.",
         ),
     ] = None,
     replace: Annotated[
@@ -48,14 +47,16 @@ async def generate_mock(
     confirm: Annotated[Literal["replace-all"] | None, Query()] = None,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Adds sample accounts with 180 days of history. One whose name is there already is left as it is."""
-    from service.queries import (
-        samples,
-    )  # only here: reads need neither it nor the random numbers that it draws
+    """Adds sample accounts with 180 days of history.
+
+    An account whose name exists already is not changed.
+    """
+    # Imported here, because reads need neither this nor `random`.
+    from service.queries import samples
 
     if replace and confirm is None:
         raise InvalidRequestError(
-            "replace=true removes every account: say confirm=replace-all as well.",
+            "replace=true removes every account: add confirm=replace-all.",
             errors=[
                 {
                     "loc": ["query", "confirm"],
@@ -73,32 +74,34 @@ async def generate_mock(
 @router.post(
     "/ingest/csv",
     responses=json_responses("ImportedFile", "What was written, or would be.", *IMPORT),
-    response_model=None,
     openapi_extra={"requestBody": REQUEST_BODY},
+    summary="Import a CSV file",
 )
-async def ingest_csv(
+async def import_csv(
     request: Request,
     dry_run: Annotated[
         bool, Query(description="Check the file and count what it would change, but write nothing.")
     ] = False,
     number_format: Annotated[
         Literal["1,234.5", "1.234,5"] | None,
-        Query(description="How the file writes numbers. Default: guessed from all of them."),
+        Query(description="The format of numbers in the file. Default: detected from all numbers."),
     ] = None,
     date_order: Annotated[
         Literal["ymd", "mdy", "dmy"] | None,
-        Query(description="How the file writes dates in numbers. Default: guessed from all."),
+        Query(
+            description="The order of numeric dates in the file. Default: detected from all dates."
+        ),
     ] = None,
     mapping: Annotated[
         list[str],
         Query(
             max_length=MAX_MAPPINGS,
-            description="Repeatable, `HEADER=COLUMN`: what a column of the file means. "
+            description="Repeatable, `HEADER=COLUMN`: the column that a header means. "
             "`HEADER=` ignores it.",
         ),
-    ] = [],  # noqa: B006 - a default that nobody changes
+    ] = [],  # noqa: B006 - a default that is never modified
     segment: Annotated[
-        Segment | None, Query(description="The segment of new accounts that have none.")
+        Segment | None, Query(description="The segment of new accounts without one in the file.")
     ] = None,
     key: IdempotencyKey = None,
 ) -> Response:
@@ -107,9 +110,9 @@ async def ingest_csv(
     The header names the columns in any case and order: `name`, `arr`, `segment`, and any others of
     an account; unknown ones are ignored and listed. A row with a `date` is a day of its account as
     well: `logins`, `events`, `feature_x_events`, `errors`, `ticket_backlog`, `avg_session_min`.
-    Rows of one `external_id`, or of one name where there is none, are one account. A blank cell says
-    that a value is unknown; a column that is missing leaves the values as they are. The same file
-    again changes nothing.
+    Rows of one `external_id`, or of one name where there is none, are one account. A blank cell
+    means that a value is unknown; a column that is missing leaves the values of existing accounts
+    as they are. The same file again changes nothing.
     """
     # Imported here, because reads need neither.
     from service.importing import InvalidFileError, Options, read_file
@@ -132,22 +135,22 @@ async def ingest_csv(
             content=digest,
         )
     except InvalidFileError as error:
-        raise _refused(error) from None
+        raise _invalid_rows(error) from None
 
 
 @router.post(
     "/ingest/{import_id}/undo",
-    responses=json_responses("Undone", "What was taken back.", *WRITE, NotFoundError),
-    response_model=None,
+    responses=json_responses("Undone", "What was undone.", *WRITE, NotFoundError),
 )
 async def undo_import(
     request: Request,
     import_id: Annotated[int, Path(ge=1, le=INT8_MAX)],
     key: IdempotencyKey = None,
 ) -> Response:
-    """Takes an import of the last 24 hours back: what it created is deleted, what it changed restored.
+    """Undoes an import of the last 24 hours: deletes what it created and restores what it changed.
 
-    Refused as a conflict, with the accounts, when one of its rows was written to since.
+    When a row has been written to since, nothing is undone; the error is a conflict and lists the
+    accounts.
     """
     from service.queries.undo import undo
 
@@ -164,7 +167,7 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
     return {header: column.strip() for header, _, column in (p.rpartition("=") for p in pairs)}
 
 
-def _refused(error: "InvalidFileError") -> InvalidRowsError:
+def _invalid_rows(error: "InvalidFileError") -> InvalidRowsError:
     first = error.problems[0]
     where = (
         f"row {first.row}" if first.column is None else f"row {first.row}, column {first.column}"

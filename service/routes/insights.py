@@ -1,4 +1,7 @@
-"""Insights: in words of a model where one is configured and answers, else by rule. Either way 200."""
+"""Routes for insights, which a language model writes, or rules when there is no usable response.
+
+A failure of the model is no error for the client: the status is 200 in both cases.
+"""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +15,8 @@ from service.deadline import remaining
 from service.errors import NotFoundError, UnavailableError
 from service.http.account_path import AccountId, no_account
 from service.http.openapi_responses import WRITE, json_responses
-from service.http.strict_query import router as new_router
+from service.http.state import database
+from service.http.strict_query import new_router
 from service.logs import log
 
 if TYPE_CHECKING:
@@ -21,61 +25,68 @@ if TYPE_CHECKING:
     from service.queries.insights import Stored
 
 Refresh = Annotated[
-    bool, Query(description="Ask the model again, also when the data is as it was.")
+    bool, Query(description="Request a new insight from the model even if the data is unchanged.")
 ]
 
-router = new_router()
+router = new_router("insights")
 
 
 @router.post(
     "/insights/portfolio",
     responses=json_responses("PortfolioInsight", "The insight.", *WRITE),
-    response_model=None,
 )
-async def portfolio_insight(request: Request, refresh: Refresh = False) -> JSONResponse:
-    """What stands out of all accounts together. A model's answer is kept, and given again while the data is the same."""
+async def create_portfolio_insight(request: Request, refresh: Refresh = False) -> JSONResponse:
+    """Describes all accounts together: findings, risks and opportunities.
+
+    An insight of the model is stored, and returned again while the data is unchanged.
+    """
     from service.insights import portfolio
     from service.queries import insights
 
-    database = request.app.state.database
-    facts, stored = insights.all_accounts(database, today())
-    return await _answer(
+    db = database(request)
+    facts, stored = insights.all_accounts(db, today())
+    return await _insight(
         request,
         portfolio.subject(facts),
         None if refresh else stored,
-        lambda told: insights.keep(database, None, told),
+        lambda insight: insights.keep(db, None, insight),
     )
 
 
 @router.post(
     "/insights/account/{account_id}",
     responses=json_responses("AccountInsight", "The insight.", *WRITE, NotFoundError),
-    response_model=None,
 )
-async def account_insight(
+async def create_account_insight(
     request: Request, account_id: AccountId, refresh: Refresh = False
 ) -> JSONResponse:
-    """Why an account is as it is, and what to do. A model's answer is kept, and given again while the data is the same."""
+    """Explains the health of an account, and recommends actions.
+
+    An insight of the model is stored, and returned again while the data is unchanged.
+    """
     from service.insights import account
     from service.queries import insights
 
-    database = request.app.state.database
-    found = insights.account(database, account_id, today())
+    db = database(request)
+    found = insights.account(db, account_id, today())
     if found is None:
         raise no_account(account_id)
     facts, stored = found
-    return await _answer(
+    return await _insight(
         request,
         account.subject(facts),
         None if refresh else stored,
-        lambda told: insights.keep(database, account_id, told),
+        lambda insight: insights.keep(db, account_id, insight),
     )
 
 
-async def _answer(
-    request: Request, subject: "Subject", stored: "Stored | None", keep: Callable[["Stored"], None]
+async def _insight(
+    request: Request, subject: "Subject", stored: "Stored | None", store: Callable[["Stored"], None]
 ) -> JSONResponse:
-    """The stored insight if it is about the same data, by the same model; else what the model says now, which is kept; else by rule."""
+    """Return the stored insight if it has the same data and model, else a new one of the model.
+
+    Without a usable response of the model, return the insight that rules write.
+    """
     from service.insights.failure import InsightError
     from service.queries.insights import Stored
 
@@ -85,7 +96,7 @@ async def _answer(
         and model.configured
         and (stored.data_version, stored.model) == (subject.data_version, model.name)
     ):
-        return _insight(subject, stored.content, "model", stored.model, stored.generated_at)
+        return _response(subject, stored.content, "model", stored.model, stored.generated_at)
     try:
         content = await model.ask(subject, remaining=remaining())
     except InsightError as error:
@@ -97,10 +108,10 @@ async def _answer(
             status=error.status,
             request_id=request.state.request_id,
         )
-        return _insight(subject, subject.rules, "rules", None, now())
-    told = Stored(subject.data_version, model.name, content, now())
+        return _response(subject, subject.rules, "rules", None, now())
+    insight = Stored(subject.data_version, model.name, content, now())
     try:
-        keep(told)
+        store(insight)
     except UnavailableError:
         log(
             "the insight was not kept",
@@ -108,23 +119,23 @@ async def _answer(
             insight=subject.kind,
             request_id=request.state.request_id,
         )
-    return _insight(subject, content, "model", told.model, told.generated_at)
+    return _response(subject, content, "model", insight.model, insight.generated_at)
 
 
-def _insight(
+def _response(
     subject: "Subject", content: Any, source: str, model: str | None, generated_at: str
 ) -> JSONResponse:
-    about = {
+    origin = {
         "generated_at": generated_at,
         "source": source,
         "model": model,
         "data_version": subject.data_version,
     }
-    return JSONResponse({**subject.head, **content, **about})
+    return JSONResponse({**subject.head, **content, **origin})
 
 
 def _model(request: Request) -> "Model":
-    """The environment's own, made at the first insight."""
+    """Return the model client of the execution environment, created with the first insight."""
     state = request.app.state
     if not hasattr(state, "model"):
         from service.insights.model import Model

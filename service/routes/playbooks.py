@@ -1,4 +1,4 @@
-"""What can be done, and what to do for an account."""
+"""Routes for playbooks and their recommendation."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -9,23 +9,23 @@ from starlette.responses import JSONResponse
 from service.errors import InvalidRequestError, NotFoundError
 from service.http import json_body
 from service.http.account_path import no_account
-from service.http.openapi_responses import READ, UNSTORED, json_responses
-from service.http.problems import invalid
-from service.http.strict_query import router as new_router
+from service.http.openapi_responses import READ, STATELESS, json_responses
+from service.http.problems import validation_error
+from service.http.state import database
+from service.http.strict_query import new_router
 from service.schema import limits
 
-Id = Annotated[int, Path(ge=limits.INT8_MIN, le=limits.INT8_MAX)]
+PlaybookId = Annotated[int, Path(ge=limits.INT8_MIN, le=limits.INT8_MAX)]
 
-router = new_router()
+router = new_router("playbooks")
 
 
 @router.get(
     "/playbooks",
-    responses=json_responses("Playbooks", "All playbooks, by id.", *UNSTORED),
-    response_model=None,
+    responses=json_responses("Playbooks", "All playbooks, by id.", *STATELESS),
 )
 async def list_playbooks() -> JSONResponse:
-    """What a success manager can do: when it helps, and step by step."""
+    """Lists what a customer-success manager can do, when it helps, and its steps."""
     from service.playbooks import PLAYBOOKS
 
     return JSONResponse([playbook.as_json() for playbook in PLAYBOOKS])
@@ -33,11 +33,10 @@ async def list_playbooks() -> JSONResponse:
 
 @router.get(
     "/playbooks/{playbook_id}",
-    responses=json_responses("Playbook", "The playbook.", *UNSTORED, NotFoundError),
-    response_model=None,
+    responses=json_responses("Playbook", "The playbook.", *STATELESS, NotFoundError),
 )
-async def get_playbook(playbook_id: Id) -> JSONResponse:
-    """One playbook."""
+async def get_playbook(playbook_id: PlaybookId) -> JSONResponse:
+    """Returns one playbook."""
     from service.playbooks import find
 
     playbook = find(playbook_id)
@@ -51,41 +50,44 @@ async def get_playbook(playbook_id: Id) -> JSONResponse:
     responses=json_responses(
         "Recommendations", "The most relevant playbooks first.", *READ, NotFoundError
     ),
-    response_model=None,
     openapi_extra=json_body.request_body("RiskFactors", required=False),
 )
-async def recommend(
+async def recommend_playbooks(
     request: Request,
     account_id: Annotated[
         int | None,
         Query(
             ge=limits.INT8_MIN,
             le=limits.INT8_MAX,
-            description="The account to act on; then without a body.",
+            description="The account to recommend playbooks for; without a body.",
         ),
     ] = None,
 ) -> JSONResponse:
-    """What to do about an account, or about a list of risk factors. At most five; none when nothing calls for any."""
+    """Recommends at most five playbooks for an account, or for a list of risk factors.
+
+    The list is empty when no playbook applies.
+    """
     from service import playbooks
     from service.scoring import reasons, unknown
 
     if (account_id is None) == (not await request.body()):
         raise InvalidRequestError(
-            "Name an account as account_id in the query, or send a JSON array of risk factors as the body: one of the two.",
+            "Send either an account as account_id in the query, or a JSON array of risk factors "
+            "as the body.",
             errors=[
                 {
                     "loc": ["query", "account_id"],
                     "code": "one_of_two",
-                    "message": "Either this or a body is needed, not both",
+                    "message": "Either this or a body is required, not both",
                 }
             ],
         )
     if account_id is None:
-        found = playbooks.recommend(await _codes(request))
+        found = playbooks.recommend(await _factor_codes(request))
     else:
         from service.queries.factors import of_account
 
-        scored = of_account(request.app.state.database, account_id)
+        scored = of_account(database(request), account_id)
         if scored is None:
             raise no_account(account_id)
         found = playbooks.recommend(
@@ -94,21 +96,21 @@ async def recommend(
     return JSONResponse({"account_id": account_id, "recommendations": _as_json(found)})
 
 
-async def _codes(request: Request) -> list[str]:
+async def _factor_codes(request: Request) -> list[str]:
+    """Return the body's risk factors, which may be codes or labels in any case, as codes."""
     from service.schema.requests import RiskFactors
     from service.scoring.factors import LABELS
 
     by_name = {name.casefold(): code for code, label in LABELS.items() for name in (code, label)}
-    codes = [
-        by_name.get(name.casefold()) for name in (await json_body.read(request, RiskFactors)).root
-    ]
-    unknown = [place for place, code in enumerate(codes) if code is None]
+    names = (await json_body.read(request, RiskFactors)).root
+    codes = [by_name.get(name.casefold()) for name in names]
+    unknown = [index for index, code in enumerate(codes) if code is None]
     if unknown:
         message = "Must be the code or label of a factor; GET /scoring lists them"
-        raise invalid(
+        raise validation_error(
             [
-                {"loc": ("body", place), "type": "unknown_factor", "msg": message}
-                for place in unknown
+                {"loc": ("body", index), "type": "unknown_factor", "msg": message}
+                for index in unknown
             ]
         )
     return [code for code in codes if code is not None]

@@ -1,4 +1,4 @@
-"""What a value may be, on every way in: requests, files, the generator, and the database's own checks."""
+"""The limits of values: for requests, files, sample accounts and the database's constraints."""
 
 from typing import Final, Literal, get_args
 
@@ -18,7 +18,7 @@ MAX_DOLLARS: Final = 10**12
 """US dollars; the largest ARR or opportunity of one account."""
 
 MAX_SESSION_MINUTES: Final = 10**6
-"""Far above any session: it keeps a mean over many days from overflowing."""
+"""Far above any session; it keeps a mean over many days from overflowing."""
 
 NPS_WORST: Final = -100
 NPS_BEST: Final = 100
@@ -28,10 +28,10 @@ INT8_MAX: Final = 2**63 - 1
 INT8_MIN: Final = -(2**63)
 
 CONTROL_CHARACTERS: Final = r"\u0001-\u001F\u007F-\u009F"
-"""Inside the brackets of a regular expression, for PostgreSQL (which stores no NUL)."""
+"""A bracket expression for PostgreSQL's regular expressions. PostgreSQL stores no NUL."""
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """A text without control characters, for pydantic."""
 
 NOT_BLANK: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-"""The same, of which something is left without the blanks around it."""
+"""The same, with at least one character that is not a blank."""

@@ -1,7 +1,11 @@
-"""The bodies that requests send. Imported by the request that reads one, and for the OpenAPI document; never at the start."""
+"""The models of request bodies.
 
+Imported by a request that has a body, and for the OpenAPI document; not at a cold start.
+"""
+
+from collections.abc import Callable, Iterable
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,29 +15,24 @@ from pydantic import (
     Field,
     RootModel,
     StringConstraints,
+    create_model,
 )
 from pydantic_core import PydanticCustomError
 
 from service.schema import limits
-from service.schema.limits import RenewalRisk, Segment
+from service.schema.columns import ACCOUNT_COLUMNS, Column
 from service.schema.text import InvisibleCharacterError, normalize
 from service.scoring import Inputs
 from service.scoring.factors import LABELS
 
 
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: 40.0 is 40."""
+def _integer(value: Any) -> Any:
+    """Accept 40.0 as 40: JSON does not distinguish them (RFC 8259, 6)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, Field(ge=0, le=limits.INT4_MAX), BeforeValidator(_whole)]
-Seats = Annotated[int, Field(ge=1, le=limits.INT4_MAX), BeforeValidator(_whole)]
-Promoters = Annotated[int, Field(ge=limits.NPS_WORST, le=limits.NPS_BEST), BeforeValidator(_whole)]
-Ratio = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Dollars = Annotated[float, Field(ge=0, le=limits.MAX_DOLLARS, allow_inf_nan=False)]
-
-
 def _normal(text: str) -> str:
+    """Return the normal form of a text, in which it is stored."""
     try:
         return normalize(text)
     except InvisibleCharacterError:
@@ -50,83 +49,94 @@ Text = Annotated[
 
 MAX_REASONS: Final = 50
 MAX_REASON_LENGTH: Final = 100
-MINUTES_OF_A_DAY: Final = 24 * 60
+MINUTES_PER_DAY: Final = 24 * 60
+
+# Dates of an account, with the input of the score that counts the days since or until them.
+_DAYS_SINCE: Final = {"qbr_last_date": "days_since_review"}
+_DAYS_UNTIL: Final = {"renewal_date": "days_to_renewal"}
+
+_SCORED: Final = tuple(
+    column
+    for column in ACCOUNT_COLUMNS
+    if column.name in {*Inputs._fields, *_DAYS_SINCE, *_DAYS_UNTIL}
+)
+
+
+def _type(column: Column) -> Any:
+    """Return the type of a column's values, without null."""
+    match column.kind:
+        case "text":
+            return Annotated[Text, Field(max_length=column.most)]
+        case "choice":
+            return Literal[column.choices]
+        case "integer":
+            limited = Field(ge=column.least, le=column.most)
+            return Annotated[int, limited, BeforeValidator(_integer)]
+        case "dollars" | "ratio" | "number":
+            return Annotated[float, Field(ge=column.least, le=column.most, allow_inf_nan=False)]
+        case "date":
+            return date
+        case "flag":
+            return bool
+
+
+def _examples(*columns: Column) -> dict[str, Any]:
+    return {"examples": [{column.name: column.example for column in columns}]}
 
 
 def _without_default(schema: dict[str, Any]) -> None:
-    """What is left out is not changed: it has no default to speak of."""
+    """Remove the default from the document: a column that is left out keeps its value."""
     del schema["default"]
 
 
-class WhatIf(BaseModel):
-    """What is supposed of an account, by the names of its columns. What is left out, or null, is unknown."""
+def _value(column: Column) -> tuple[Any, Any]:
+    """Return the field of a column whose value is unknown, or 0 dollars, when it is left out."""
+    return (_type(column) | None, None) if column.nullable else (_type(column), 0)
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "arr": 120000,
-                    "seats_purchased": 100,
-                    "active_users": 80,
-                    "feature_x_adoption": 0.5,
-                    "weekly_active_pct": 0.6,
-                    "time_to_value_days": 30,
-                    "tickets_last_30d": 3,
-                    "critical_tickets_90d": 1,
-                    "sla_breaches_90d": 0,
-                    "nps": 40,
-                    "qbr_last_date": "2026-10-24",
-                    "onboarding_phase": False,
-                    "renewal_date": "2027-01-31",
-                }
-            ]
-        },
-    )
 
-    arr: Dollars = 0
-    seats_purchased: Seats | None = None
-    active_users: Count | None = None
-    feature_x_adoption: Ratio | None = None
-    weekly_active_pct: Ratio | None = None
+def _change(column: Column) -> tuple[Any, Any]:
+    """Return the field of a column that keeps its value when it is left out."""
+    if column.nullable:
+        return _type(column) | None, None
+    # The default is never used (`exclude_unset`); it makes the field optional.
+    return _type(column), Field(column.example, json_schema_extra=_without_default)
+
+
+def _fields(columns: Iterable[Column], field: Callable[[Column], tuple[Any, Any]]) -> Any:
+    return {column.name: field(column) for column in columns}
+
+
+_ScoredColumns = create_model("_ScoredColumns", __base__=BaseModel, **_fields(_SCORED, _value))
+_ChangeableColumns = create_model(
+    "_ChangeableColumns", __base__=BaseModel, **_fields(ACCOUNT_COLUMNS, _change)
+)
+
+
+class WhatIf(_ScoredColumns):
+    """Values of a hypothetical account, by column. A value that is left out or null is unknown."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_examples(*_SCORED))
+
     avg_session_min: (
-        Annotated[float, Field(ge=0, le=MINUTES_OF_A_DAY, allow_inf_nan=False)] | None
+        Annotated[float, Field(ge=0, le=MINUTES_PER_DAY, allow_inf_nan=False)] | None
     ) = Field(None, description="Mean minutes of a session, over the newest 30 daily rows.")
-    time_to_value_days: Count | None = None
-    tickets_last_30d: Count | None = None
-    critical_tickets_90d: Count | None = None
-    sla_breaches_90d: Count | None = None
-    nps: Promoters | None = None
-    qbr_last_date: date | None = None
-    onboarding_phase: bool | None = None
-    renewal_date: date | None = None
-    expansion_oppty_dollar: Dollars = 0
 
     def inputs(self, today: date) -> Inputs:
-        """For the score, with days counted from `today`."""
-        return Inputs(
-            arr=self.arr,
-            seats_purchased=self.seats_purchased,
-            active_users=self.active_users,
-            feature_x_adoption=self.feature_x_adoption,
-            weekly_active_pct=self.weekly_active_pct,
-            session_minutes=self.avg_session_min,
-            time_to_value_days=self.time_to_value_days,
-            tickets_last_30d=self.tickets_last_30d,
-            critical_tickets_90d=self.critical_tickets_90d,
-            sla_breaches_90d=self.sla_breaches_90d,
-            nps=self.nps,
-            days_since_review=None
-            if self.qbr_last_date is None
-            else (today - self.qbr_last_date).days,
-            onboarding_phase=self.onboarding_phase,
-            days_to_renewal=None if self.renewal_date is None else (self.renewal_date - today).days,
-            expansion_oppty_dollar=self.expansion_oppty_dollar,
-        )
+        """Return the inputs of the score, with days counted from `today`."""
+        values = self.model_dump()
+        inputs = {name: values[name] for name in Inputs._fields if name in values}
+        for name, days in _DAYS_SINCE.items():
+            inputs[days] = None if values[name] is None else (today - values[name]).days
+        for name, days in _DAYS_UNTIL.items():
+            inputs[days] = None if values[name] is None else (values[name] - today).days
+        return Inputs(**inputs, session_minutes=self.avg_session_min)
 
 
-class AccountChange(BaseModel):
-    """Any of an account's columns but its id. What is left out stays; null makes it unknown."""
+class AccountChange(_ChangeableColumns):
+    """New values of an account, by column, except its id.
+
+    A column that is left out is not changed; null makes its value unknown.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -134,30 +144,6 @@ class AccountChange(BaseModel):
             "examples": [{"cs_owner": "Robin Vale", "renewal_date": "2027-01-31", "nps": None}]
         },
     )
-
-    name: Annotated[Text, Field(max_length=limits.NAME_LENGTH)] = Field(
-        "", json_schema_extra=_without_default
-    )
-    external_id: Annotated[Text, Field(max_length=limits.EXTERNAL_ID_LENGTH)] | None = None
-    arr: Dollars = Field(0, json_schema_extra=_without_default)
-    segment: Segment = Field("SMB", json_schema_extra=_without_default)
-    industry: Annotated[Text, Field(max_length=limits.INDUSTRY_LENGTH)] | None = None
-    region: Annotated[Text, Field(max_length=limits.REGION_LENGTH)] | None = None
-    cs_owner: Annotated[Text, Field(max_length=limits.OWNER_LENGTH)] | None = None
-    renewal_date: date | None = None
-    qbr_last_date: date | None = None
-    active_users: Count | None = None
-    seats_purchased: Seats | None = None
-    feature_x_adoption: Ratio | None = None
-    weekly_active_pct: Ratio | None = None
-    time_to_value_days: Count | None = None
-    tickets_last_30d: Count | None = None
-    critical_tickets_90d: Count | None = None
-    sla_breaches_90d: Count | None = None
-    nps: Promoters | None = None
-    onboarding_phase: bool | None = None
-    expansion_oppty_dollar: Dollars = Field(0, json_schema_extra=_without_default)
-    renewal_risk: RenewalRisk | None = None
 
 
 RiskFactor = Annotated[
@@ -168,7 +154,10 @@ RiskFactor = Annotated[
 
 
 class RiskFactors(RootModel[list[RiskFactor]]):
-    """Codes or labels of factors, as `GET /scoring` lists them but in any case, the weightiest first."""
+    """Codes or labels of factors, in any case, the most important first.
+
+    `GET /scoring` lists them.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [["nps", "Ticket volume"]]})
 

@@ -1,6 +1,7 @@
-"""The tables, declared: what Alembic compares a database with. Requests never import this; they run the SQL of `queries/`.
+"""Declares the database's tables, with which a test compares the migrations.
 
-The checks are the last line: whatever way a row comes in, one that could break a later read is refused by the database itself.
+Requests never import this; they execute the SQL of `service.queries`. The constraints protect
+reads: the database itself refuses a row that could break one, whoever writes it.
 """
 
 from datetime import date, datetime
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -21,12 +23,14 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     String,
+    Table,
     Text,
     UniqueConstraint,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
 from service.schema import columns, limits
@@ -35,9 +39,9 @@ from service.scoring import rules
 DOLLARS = Numeric(15, 2)
 NUMBERS = ARRAY(Double)
 LABEL = String(20)
-PLACE = ["segment", "region", "cs_owner"]
-"""What lists are filtered by, carried along in the indexes that sort them."""
-POISON = "'{NaN,Infinity,-Infinity}'"
+FILTER_COLUMNS = ["segment", "region", "cs_owner"]
+"""Included in the indexes that sort lists, so that filters need not read the table."""
+NOT_FINITE = "'{NaN,Infinity,-Infinity}'"
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -45,18 +49,46 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 def _clean(column: str) -> str:
-    """Text that says something, without control characters; null is the one way to say that it is unknown."""
+    """Return the condition for a text: printable and not empty; an unknown text is null."""
     return f"{column} <> '' AND {column} !~ '[{limits.CONTROL_CHARACTERS}]'"
 
 
 def _readable(column: str) -> str:
-    """Years that ISO 8601 writes with four digits; not the database's own infinities."""
+    """Return the condition for a date: a year of four digits, and not infinity."""
     return f"{column} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'"
 
 
 def _conditions(given: tuple[columns.Column, ...]) -> dict[str, str]:
-    """By column, what its values have to fulfil."""
+    """Return the conditions of columns, by name."""
     return {column.name: condition for column in given if (condition := _condition(column))}
+
+
+def _stored(column: columns.Column) -> Column[Any]:
+    """Return the database column for an entry of `service.schema.columns`."""
+    return Column(
+        column.name,
+        _sql_type(column),
+        nullable=column.nullable,
+        server_default=None if column.default is None else text(str(column.default)),
+    )
+
+
+def _sql_type(column: columns.Column) -> TypeEngine[Any]:
+    match column.kind:
+        case "text":
+            return String(column.most)
+        case "choice":
+            return LABEL
+        case "dollars":
+            return DOLLARS
+        case "integer":
+            return Integer()
+        case "ratio" | "number":
+            return Double()
+        case "date":
+            return Date()
+        case "flag":
+            return Boolean()
 
 
 def _condition(column: columns.Column) -> str | None:
@@ -67,7 +99,7 @@ def _condition(column: columns.Column) -> str | None:
             return _one_of(column.name, column.choices)
         case "date":
             return _readable(column.name)
-        case "integer" if column.most == limits.INT4_MAX:  # the type's own end
+        case "integer" if column.most == limits.INT4_MAX:  # the limit of the type
             return f"{column.name} >= {column.least}"
         case "integer" | "dollars" | "ratio" | "number":
             return f"{column.name} BETWEEN {column.least} AND {column.most}"
@@ -83,24 +115,23 @@ def _checks(table: str, conditions: dict[str, str]) -> tuple[CheckConstraint, ..
 
 
 def _key(*, always: bool = False) -> Column[Any]:
-    return Column(BigInteger, Identity(always=always), primary_key=True)
+    return Column("id", BigInteger, Identity(always=always), primary_key=True)
 
 
-def _owner(**options: Any) -> Column[Any]:
+def _account_id() -> Column[Any]:
+    return Column(BigInteger, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False)
+
+
+def _timestamp(name: str | None = None, default: Any = None) -> Column[Any]:
     return Column(
-        BigInteger, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, **options
-    )
-
-
-def _moment(default: Any = None) -> Column[Any]:
-    return Column(
+        name,
         DateTime(timezone=True),
         nullable=False,
         server_default=func.now() if default is None else default,
     )
 
 
-def _delta() -> Column[Any]:
+def _is_delta() -> Column[Any]:
     return Column(Boolean, nullable=False)
 
 
@@ -108,7 +139,7 @@ def _sum() -> Column[Any]:
     return Column(Numeric, nullable=False)
 
 
-def _of_deltas(table: str, *keys: str) -> tuple[Index, ...]:
+def _rollup_indexes(table: str, *keys: str) -> tuple[Index, ...]:
     return Index(f"{table}_{keys[0]}_idx", keys[0]), Index(
         f"{table}_is_delta_idx", "is_delta", postgresql_where=text("is_delta")
     )
@@ -122,88 +153,70 @@ def _score_checks(table: str, bucket: str) -> tuple[CheckConstraint, ...]:
     return _checks(
         table,
         {
-            "score": f"score BETWEEN {rules.SCORE_MIN:.0f} AND {rules.SCORE_MAX:.0f} AND (score IS NULL) = ({bucket} IS NULL)",
+            "score": f"score BETWEEN {rules.SCORE_MIN:.0f} AND {rules.SCORE_MAX:.0f}"
+            f" AND (score IS NULL) = ({bucket} IS NULL)",
             bucket: _one_of(bucket, tuple(name for name, _ in rules.BUCKETS)),
             "coverage": "coverage BETWEEN 0 AND 1",
-            "factors": f"NOT (component_values && {POISON} OR component_points && {POISON} OR adjustments && {POISON})"
+            "factors": f"NOT (component_values && {NOT_FINITE}"
+            f" OR component_points && {NOT_FINITE} OR adjustments && {NOT_FINITE})"
             " AND cardinality(component_values) = cardinality(component_points)",
         },
     )
 
 
-class Account(SQLModel, table=True):
-    """One customer. Null is unknown, which is not zero."""
+ACCOUNTS = Table(
+    "accounts",
+    SQLModel.metadata,
+    _key(),
+    *map(_stored, columns.ACCOUNT_COLUMNS),
+    _timestamp("created_at"),
+    _timestamp("updated_at", func.clock_timestamp()),
+    UniqueConstraint("name", name="accounts_name_key", postgresql_include=["id", *FILTER_COLUMNS]),
+    UniqueConstraint("external_id", name="accounts_external_id_key"),
+    Index("accounts_arr_idx", "arr", "id", postgresql_include=FILTER_COLUMNS),
+    Index("accounts_renewal_date_idx", "renewal_date", "id", postgresql_include=FILTER_COLUMNS),
+    Index(
+        "accounts_renewal_date_desc_idx",
+        text("renewal_date DESC"),
+        "id",
+        postgresql_include=FILTER_COLUMNS,
+    ),
+    Index("accounts_updated_at_idx", "updated_at", "id", postgresql_include=FILTER_COLUMNS),
+    Index(
+        *("accounts_cs_owner_idx", "cs_owner", "name"),
+        postgresql_include=["id", "segment", "region", "arr", "renewal_date", "updated_at"],
+    ),
+    Index(
+        "accounts_segment_region_idx",
+        "segment",
+        "region",
+        "name",
+        postgresql_include=["id", "cs_owner"],
+    ),
+    Index(
+        "accounts_opportunity_idx",
+        text("expansion_oppty_dollar DESC"),
+        "id",
+        postgresql_where=text("expansion_oppty_dollar > 0"),
+    ),
+    *_checks(
+        "accounts",
+        _conditions(columns.ACCOUNT_COLUMNS),
+    ),
+)
+"""The accounts. Null means unknown, which is not zero.
 
-    __tablename__: ClassVar[Any] = "accounts"
-    __table_args__: ClassVar[Any] = (
-        UniqueConstraint("name", name="accounts_name_key", postgresql_include=["id", *PLACE]),
-        UniqueConstraint("external_id", name="accounts_external_id_key"),
-        Index("accounts_arr_idx", "arr", "id", postgresql_include=PLACE),
-        Index("accounts_renewal_date_idx", "renewal_date", "id", postgresql_include=PLACE),
-        Index(
-            "accounts_renewal_date_desc_idx",
-            text("renewal_date DESC"),
-            "id",
-            postgresql_include=PLACE,
-        ),
-        Index("accounts_updated_at_idx", "updated_at", "id", postgresql_include=PLACE),
-        Index(
-            *("accounts_cs_owner_idx", "cs_owner", "name"),
-            postgresql_include=["id", "segment", "region", "arr", "renewal_date", "updated_at"],
-        ),
-        Index(
-            "accounts_segment_region_idx",
-            "segment",
-            "region",
-            "name",
-            postgresql_include=["id", "cs_owner"],
-        ),
-        Index(
-            "accounts_opportunity_idx",
-            text("expansion_oppty_dollar DESC"),
-            "id",
-            postgresql_where=text("expansion_oppty_dollar > 0"),
-        ),
-        *_checks(
-            "accounts",
-            _conditions(columns.ACCOUNT_COLUMNS),
-        ),
-    )
-
-    id: int = Field(sa_column=_key())
-    name: str = Field(sa_type=String(limits.NAME_LENGTH))
-    arr: float = Field(sa_type=DOLLARS)
-    segment: str = Field(sa_type=LABEL)
-    industry: str | None = Field(sa_type=String(limits.INDUSTRY_LENGTH))
-    region: str | None = Field(sa_type=String(limits.REGION_LENGTH))
-    cs_owner: str | None = Field(sa_type=String(limits.OWNER_LENGTH))
-    renewal_date: date | None
-    qbr_last_date: date | None
-    active_users: int | None
-    seats_purchased: int | None
-    feature_x_adoption: float | None = Field(sa_type=Double)
-    weekly_active_pct: float | None = Field(sa_type=Double)
-    time_to_value_days: int | None
-    tickets_last_30d: int | None
-    critical_tickets_90d: int | None
-    sla_breaches_90d: int | None
-    nps: int | None
-    onboarding_phase: bool | None
-    expansion_oppty_dollar: float = Field(
-        sa_column=Column(DOLLARS, nullable=False, server_default=text("0"))
-    )
-    renewal_risk: str | None = Field(sa_type=LABEL)
-    created_at: datetime = Field(sa_column=_moment())
-    updated_at: datetime = Field(sa_column=_moment(func.clock_timestamp()))
-    external_id: str | None = Field(sa_type=String(limits.EXTERNAL_ID_LENGTH))
+A plain `Table`, because it is built from `ACCOUNT_COLUMNS`.
+"""
 
 
 class AccountHealth(SQLModel, table=True):
-    """The score of an account, one row each, beside the account so that scoring again rewrites little.
+    """The score of an account, one row each; apart from the account, so that scoring writes little.
 
-    The arrays hold what `service.scoring.Score` does, in the order of its rules, null where unknown; empty before the first scoring. From
-    `segment` on the columns repeat the account's (`seat_use` is computed from it): triggers on accounts add the row and keep it so, and
-    triggers here keep the rollups, which thus follow from this one row.
+    The arrays are those of `service.scoring.Score`, in the order of its rules, null where unknown,
+    and empty before the first scoring. The columns from `segment` on repeat the account's
+    (`seat_use` is computed from them). Triggers on `accounts` insert the row and update them, and
+    triggers on this table update the rollups, which need no other row.
     """
 
     __tablename__: ClassVar[Any] = "account_health"
@@ -226,7 +239,7 @@ class AccountHealth(SQLModel, table=True):
     component_values: list[float | None] = Field(sa_column=_numbers())
     component_points: list[float | None] = Field(sa_column=_numbers())
     adjustments: list[float] = Field(sa_column=_numbers())
-    calculated_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]  # takes instances too
+    calculated_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
     segment: str = Field(sa_type=LABEL)
     region: str | None = Field(sa_type=String(limits.REGION_LENGTH))
     cs_owner: str | None = Field(sa_type=String(limits.OWNER_LENGTH))
@@ -258,7 +271,7 @@ class AccountName(SQLModel, table=True):
 
 
 class DailyMetric(SQLModel, table=True):
-    """What an account did on one day."""
+    """The metrics of an account on one day."""
 
     __tablename__: ClassVar[Any] = "account_metrics_daily"
     __table_args__: ClassVar[Any] = (
@@ -270,7 +283,7 @@ class DailyMetric(SQLModel, table=True):
     )
 
     id: int = Field(sa_column=_key())
-    account_id: int = Field(sa_column=_owner())
+    account_id: int = Field(sa_column=_account_id())
     date: date
     logins: int | None
     events: int | None
@@ -281,7 +294,7 @@ class DailyMetric(SQLModel, table=True):
 
 
 class HealthSnapshot(SQLModel, table=True):
-    """What an account's score was; a new row only when the score or its factors changed."""
+    """An account's score at one time; a new row only when the score or its factors changed."""
 
     __tablename__: ClassVar[Any] = "health_snapshots"
     __table_args__: ClassVar[Any] = (
@@ -296,8 +309,8 @@ class HealthSnapshot(SQLModel, table=True):
     )
 
     id: int = Field(sa_column=_key())
-    account_id: int = Field(sa_column=_owner())
-    calculated_at: datetime = Field(sa_column=_moment())
+    account_id: int = Field(sa_column=_account_id())
+    calculated_at: datetime = Field(sa_column=_timestamp())
     score: float | None = Field(sa_type=Double)
     risk_label: str | None = Field(sa_type=LABEL)
     coverage: float = Field(sa_type=Double)
@@ -307,7 +320,7 @@ class HealthSnapshot(SQLModel, table=True):
 
 
 class Insight(SQLModel, table=True):
-    """What a model said of an account, or of all together where `account_id` is null: the newest of each, so that they stay few."""
+    """The newest insight that a model wrote of an account, or of all where `account_id` is null."""
 
     __tablename__: ClassVar[Any] = "insights"
     __table_args__: ClassVar[Any] = (
@@ -317,7 +330,8 @@ class Insight(SQLModel, table=True):
         *_checks(
             "insights",
             {
-                "content": "jsonb_typeof(content) = 'object' AND octet_length(content::text) <= 262144"
+                "content": "jsonb_typeof(content) = 'object'"
+                " AND octet_length(content::text) <= 262144"
             },
         ),
     )
@@ -329,22 +343,22 @@ class Insight(SQLModel, table=True):
     data_version: str = Field(sa_type=String(64))
     model: str = Field(sa_type=String(limits.MODEL_LENGTH))
     content: dict[str, Any] = Field(sa_type=JSONB)
-    generated_at: datetime = Field(sa_column=_moment())
+    generated_at: datetime = Field(sa_column=_timestamp())
 
 
 class Import(SQLModel, table=True):
-    """An import of the last day, which can be undone."""
+    """An import of the last 24 hours, which can be undone."""
 
     __tablename__: ClassVar[Any] = "imports"
     __table_args__: ClassVar[Any] = (Index("imports_created_at_idx", "created_at"),)
 
     id: int = Field(sa_column=_key())
-    created_at: datetime = Field(sa_column=_moment())
-    undone_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]  # takes instances too
+    created_at: datetime = Field(sa_column=_timestamp())
+    undone_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
 
 
 class ImportChange(SQLModel, table=True):
-    """A row that an import wrote: as it was before (null: created), and a fingerprint of it after."""
+    """A row that an import wrote: as it was before, null if created, and a hash of it after."""
 
     __tablename__: ClassVar[Any] = "import_changes"
     __table_args__: ClassVar[Any] = (
@@ -362,14 +376,17 @@ class ImportChange(SQLModel, table=True):
 
 
 class PortfolioCell(SQLModel, table=True):
-    """Sums of accounts by all that lists are filtered by, but the owner. As in every rollup, triggers append what a write changes
-    (`is_delta`), so that no write waits for another; readers sum; `compact_rollups` sums the deltas. Nanos are billionths."""
+    """Totals of accounts by the columns that lists are filtered by, except the owner.
+
+    As in every rollup, triggers append one delta row per write (`is_delta`), so that no write waits
+    for another. Readers sum the rows, and `compact_rollups` compacts them. Nanos are billionths.
+    """
 
     __tablename__: ClassVar[Any] = "portfolio_cells"
-    __table_args__: ClassVar[Any] = _of_deltas("portfolio_cells", "segment")
+    __table_args__: ClassVar[Any] = _rollup_indexes("portfolio_cells", "segment")
 
     id: int = Field(sa_column=_key(always=True))
-    is_delta: bool = Field(sa_column=_delta())
+    is_delta: bool = Field(sa_column=_is_delta())
     segment: str = Field(sa_type=LABEL)
     bucket: str | None = Field(sa_type=LABEL)
     region: str | None = Field(sa_type=String(limits.REGION_LENGTH))
@@ -387,13 +404,13 @@ class PortfolioCell(SQLModel, table=True):
 
 
 class OwnerCell(SQLModel, table=True):
-    """Numbers of accounts by owner."""
+    """The number of accounts by owner."""
 
     __tablename__: ClassVar[Any] = "owner_cells"
-    __table_args__: ClassVar[Any] = _of_deltas("owner_cells", "cs_owner")
+    __table_args__: ClassVar[Any] = _rollup_indexes("owner_cells", "cs_owner")
 
     id: int = Field(sa_column=_key(always=True))
-    is_delta: bool = Field(sa_column=_delta())
+    is_delta: bool = Field(sa_column=_is_delta())
     cs_owner: str | None = Field(sa_type=String(limits.OWNER_LENGTH))
     segment: str = Field(sa_type=LABEL)
     bucket: str | None = Field(sa_type=LABEL)
@@ -403,25 +420,28 @@ class OwnerCell(SQLModel, table=True):
 
 
 class ScoreBin(SQLModel, table=True):
-    """Numbers of accounts by score, in eighths of a point, rounded down: exact ends, because eight is a power of two."""
+    """The number of accounts by score, in eighths of a point, rounded down.
+
+    The limits of the bins are exact, because eight is a power of two.
+    """
 
     __tablename__: ClassVar[Any] = "score_bins"
-    __table_args__: ClassVar[Any] = _of_deltas("score_bins", "eighth")
+    __table_args__: ClassVar[Any] = _rollup_indexes("score_bins", "eighth")
 
     id: int = Field(sa_column=_key(always=True))
-    is_delta: bool = Field(sa_column=_delta())
+    is_delta: bool = Field(sa_column=_is_delta())
     eighth: int
     accounts: int = Field(sa_column=_sum())
 
 
 class RenewalDay(SQLModel, table=True):
-    """Accounts and ARR by day of renewal."""
+    """The number and ARR of accounts by renewal date."""
 
     __tablename__: ClassVar[Any] = "renewal_days"
-    __table_args__: ClassVar[Any] = _of_deltas("renewal_days", "renewal_date")
+    __table_args__: ClassVar[Any] = _rollup_indexes("renewal_days", "renewal_date")
 
     id: int = Field(sa_column=_key(always=True))
-    is_delta: bool = Field(sa_column=_delta())
+    is_delta: bool = Field(sa_column=_is_delta())
     renewal_date: date
     bucket: str | None = Field(sa_type=LABEL)
     accounts: int = Field(sa_column=_sum())
@@ -429,7 +449,10 @@ class RenewalDay(SQLModel, table=True):
 
 
 class ComputedMovers(SQLModel, table=True):
-    """Who moved the most in a window, for one state of the data: to compute it takes seconds where there are a million accounts."""
+    """The movers of a window, cached for one version of the data.
+
+    Computing them takes seconds with a million accounts.
+    """
 
     __tablename__: ClassVar[Any] = "computed_movers"
 
@@ -440,7 +463,7 @@ class ComputedMovers(SQLModel, table=True):
 
 
 class IdempotencyRecord(SQLModel, table=True):
-    """What was answered to a write with an `Idempotency-Key`; `key` and `request` are SHA-256."""
+    """The result of a write with an `Idempotency-Key`; `key` and `request` are SHA-256 hashes."""
 
     __tablename__: ClassVar[Any] = "idempotency_records"
     __table_args__: ClassVar[Any] = (Index("idempotency_records_created_at_idx", "created_at"),)
@@ -449,7 +472,7 @@ class IdempotencyRecord(SQLModel, table=True):
     request: bytes
     body: str = Field(sa_type=Text)
     headers: dict[str, str] = Field(sa_type=JSONB)
-    created_at: datetime = Field(sa_column=_moment())
+    created_at: datetime = Field(sa_column=_timestamp())
 
 
 METADATA = SQLModel.metadata

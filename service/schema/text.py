@@ -1,7 +1,7 @@
 """One normal form for the texts of accounts, on every path into the database.
 
 Two texts that look alike are equal then: Unicode NFC, every kind of blank is a space, blanks around
-the text are dropped, and runs of blanks are one. Characters that nobody sees are refused.
+the text are dropped, and runs of blanks are one. Invisible characters are refused.
 """
 
 import re

@@ -15,7 +15,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from tests.deployed.conftest import Deployed, Response
-from tests.service.database_faults import BACKENDS, locked, meanwhile, run, terminate, until_waiting
+from tests.service.database_faults import BACKENDS, in_thread, locked, run, terminate, until_waiting
 from tests.service.uploads import MULTIPART, body, part
 
 pytestmark = pytest.mark.xdist_group("deployed")
@@ -49,7 +49,7 @@ def test_when_a_backend_ends_a_read_is_repeated_and_a_write_is_rolled_back(
 
     def ended_under(table: str, *request: Any, **query: Any) -> Response:
         with locked(deployed.database_url, table) as holder:
-            asking = meanwhile(lambda: responses.append(deployed(*request, **query)))
+            asking = in_thread(lambda: responses.append(deployed(*request, **query)))
             until_waiting(sql)
             terminate(sql)
             holder.rollback()
@@ -96,7 +96,7 @@ def test_writes_with_idempotency_keys_are_done_exactly_once_while_backends_end(
                     break
                 assert response.status in {409, 503}, response.content
 
-    disturbance = meanwhile(end_backends)
+    disturbance = in_thread(end_backends)
     try:
         with ThreadPoolExecutor(WRITERS) as pool:
             for writer in [pool.submit(keep_writing) for _ in range(WRITERS)]:

@@ -1,4 +1,4 @@
-"""The built dashboard in a real browser, against an API that sends the responses of each test."""
+"""The built dashboard in a real browser, against an API that answers what each test wants."""
 
 import re
 import threading
@@ -67,10 +67,7 @@ def shared() -> Iterator[tuple[str, StandInApi, BrowserContext]]:
     with ExitStack() as stack:
         api = stack.enter_context(stand_in_api())
         url = stack.enter_context(serve(server))
-        mapping = (
-            f"MAP {API_HOST}:80 127.0.0.1:{api.port}, MAP * ~NOTFOUND, EXCLUDE localhost, "
-            "EXCLUDE 127.0.0.1"
-        )
+        mapping = f"MAP {API_HOST}:80 127.0.0.1:{api.port}, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
         context = stack.enter_context(open_browser(flags=(f"--host-resolver-rules={mapping}",)))
         api.origin = url
         yield url, api, context
@@ -101,7 +98,7 @@ def dashboard(shared: tuple[str, StandInApi, BrowserContext]) -> Iterator[Dashbo
     )
     yield dashboard
     tab.close()
-    # the browser itself reports responses that are errors; that is what some tests are about
+    # the browser itself reports answers that are no success; that is what some tests are about
     assert [
         text for text in dashboard.mistakes if not text.startswith("Failed to load resource")
     ] == []
@@ -335,7 +332,7 @@ def test_a_site_that_the_api_does_not_know_is_told_so(dashboard: Dashboard) -> N
 
 
 @pytest.mark.parametrize(
-    ("response", "sentence"),
+    ("answer", "sentence"),
     [
         (Response({"message": "Service Unavailable"}, status=503), "Service Unavailable"),
         (
@@ -346,9 +343,9 @@ def test_a_site_that_the_api_does_not_know_is_told_so(dashboard: Dashboard) -> N
     ],
 )
 def test_errors_of_what_stands_before_the_service_are_shown_too(
-    dashboard: Dashboard, response: Response, sentence: str
+    dashboard: Dashboard, answer: Response, sentence: str
 ) -> None:
-    dashboard.api.responses[METRICS] = response
+    dashboard.api.responses[METRICS] = answer
     tab = dashboard.open("Northwind 1")
     expect(alerts(tab)).to_contain_text(f"Could not load the key figures. {sentence}")
 

@@ -1,4 +1,7 @@
-"""Migrated databases: an empty one for each test that writes, one full of samples for those that read."""
+"""Migrated databases.
+
+A test that writes gets an empty one; tests that only read share one with sample accounts.
+"""
 
 import secrets
 from collections.abc import Iterator
@@ -27,7 +30,7 @@ def migrated_template(postgres: Postgres) -> str:
     return TEMPLATE
 
 
-def _copied(postgres: Postgres, template: str) -> Iterator[str]:
+def _copy(postgres: Postgres, template: str) -> Iterator[str]:
     name = f"service_{secrets.token_hex(6)}"
     postgres.copy_database(template, name, OWNER)
     yield postgres.url(OWNER, PASSWORD, name)
@@ -36,25 +39,25 @@ def _copied(postgres: Postgres, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
-    """A migrated, empty database of the test's own."""
-    yield from _copied(postgres, migrated_template)
+    """The URL of a migrated, empty database for one test."""
+    yield from _copy(postgres, migrated_template)
 
 
 @pytest.fixture(scope="module")
 def module_url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
-    """The same for a whole module, which fills it once."""
-    yield from _copied(postgres, migrated_template)
+    """The same for a module, which fills it once."""
+    yield from _copy(postgres, migrated_template)
 
 
 @pytest.fixture
 def service(url: str) -> Iterator[Api]:
-    """The function on a database of the test's own."""
-    yield from _started(url)
+    """The function on the test's own database."""
+    yield from _function(url)
 
 
 @pytest.fixture
 def sql(url: str) -> Iterator[connection]:
-    """The test's own way to that database."""
+    """A connection of the test to that database."""
     with closing(psycopg2.connect(url)) as opened:
         opened.autocommit = True
         yield opened
@@ -69,7 +72,7 @@ def sampled_url(postgres: Postgres, migrated_template: str) -> str:
 
 @pytest.fixture(scope="session")
 def sampled(sampled_url: str) -> Iterator[Api]:
-    started = _started(sampled_url)
+    started = _function(sampled_url)
     function = next(started)
     assert function.post("/ingest/generate-mock", count=SAMPLES, seed=3).status == 200
     yield function
@@ -83,7 +86,7 @@ def sampled_sql(sampled: Api, sampled_url: str) -> Iterator[connection]:
         yield opened
 
 
-def _started(url: str) -> Iterator[Api]:
+def _function(url: str) -> Iterator[Api]:
     function = api(url)
     yield function
     function.close()

@@ -1,4 +1,4 @@
-"""How tests take the database away: its backends, its locks, the way to it."""
+"""Faults of the database: terminated backends, locked tables, a broken network."""
 
 import contextlib
 import socket
@@ -13,7 +13,10 @@ from psycopg2.extensions import connection
 
 from tests.service.lambda_api import Response
 
-BACKENDS = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ai-success-insights'"
+BACKENDS = (
+    "FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'ai-success-insights'"
+)
 
 
 def run(sql: connection, statement: str) -> list[Any]:
@@ -27,33 +30,33 @@ def backends(sql: connection) -> list[int]:
 
 
 def terminate(sql: connection) -> int:
-    """Ends the function's backends, as a sleeping compute or an administrator does."""
+    """Terminate the function's backends, as a suspended compute or an administrator does."""
     return len(run(sql, f"SELECT pg_terminate_backend(pid, 5000) {BACKENDS}"))
 
 
-def assert_unavailable(answer: Response) -> None:
-    assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
-    assert int(answer.headers["retry-after"]) >= 1
-    assert answer.json["detail"]
+def assert_unavailable(response: Response) -> None:
+    assert (response.status, response.headers["content-type"]) == (503, "application/problem+json")
+    assert int(response.headers["retry-after"]) >= 1
+    assert response.json["detail"]
 
 
 @contextlib.contextmanager
 def locked(url: str, table: str = "accounts") -> Iterator[connection]:
-    """Nobody else can read or write the table inside."""
+    """Lock a table: other transactions can neither read nor write it inside the block."""
     with contextlib.closing(psycopg2.connect(url)) as holder:
         run(holder, f"LOCK TABLE {table}")
         yield holder
         holder.rollback()
 
 
-def meanwhile(call: Callable[[], Any]) -> threading.Thread:
+def in_thread(call: Callable[[], Any]) -> threading.Thread:
     thread = threading.Thread(target=call)
     thread.start()
     return thread
 
 
 def until_waiting(sql: connection, environments: int = 1) -> None:
-    """Until so many wait for a lock."""
+    """Wait until so many environments wait for a lock."""
     deadline = time.monotonic() + 30
     while len(run(sql, f"SELECT pid {BACKENDS} AND wait_event_type = 'Lock'")) < environments:
         assert time.monotonic() < deadline
@@ -61,14 +64,18 @@ def until_waiting(sql: connection, environments: int = 1) -> None:
 
 
 def with_part(url: str, **parts: Any) -> str:
-    """The URL with another port, password or database."""
+    """Return the URL with another port, password or database."""
     old = urlsplit(url)
     password, port = parts.get("password", old.password), parts.get("port", old.port)
-    return f"postgresql://{old.username}:{password}@localhost:{port}/{parts.get('database', old.path[1:])}"
+    database = parts.get("database", old.path[1:])
+    return f"postgresql://{old.username}:{password}@localhost:{port}/{database}"
 
 
 class Relay:
-    """Between the function and the database: lets bytes through after `delay` seconds, or keeps them while `silent`."""
+    """A TCP relay between the function and the database.
+
+    It connects after `delay` seconds, and drops all bytes while `silent` is set.
+    """
 
     def __init__(self, url: str, delay: float = 0) -> None:
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -84,7 +91,7 @@ class Relay:
         return self._server.getsockname()[1]
 
     def passes(self, data: bytes) -> bool:
-        """Whether to go on; else the connection is cut in front of these bytes."""
+        """Return whether to forward these bytes; otherwise the connection is closed."""
         return True
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""One request of every operation that the OpenAPI document has; a test holds them against each other."""
+"""One request for every operation of the OpenAPI document; a test compares the two."""
 
 import json
 import secrets
@@ -61,9 +61,9 @@ REQUESTS: Final[dict[str, Callable[[Api, int], Response]]] = {
 
 
 def _upload(service: Api, name: str) -> dict[str, Any]:
-    answer = upload(service, CSV.replace("Every Operation", name))
-    assert answer.status == 200, answer.text
-    return answer.json
+    response = upload(service, CSV.replace("Every Operation", name))
+    assert response.status == 200, response.text
+    return response.json
 
 
 def _account(service: Api, name: str) -> int:
@@ -73,7 +73,7 @@ def _account(service: Api, name: str) -> int:
 
 
 def statuses(url: str, account_id: int, times: int) -> list[tuple[str, int]]:
-    """Of all operations, again and again, in an environment of its own."""
+    """Return the status of every operation, `times` times, in a new execution environment."""
     service = api(url)
     found = [
         (name, request(service, account_id).status)

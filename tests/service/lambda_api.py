@@ -1,4 +1,4 @@
-"""The function called as Lambda calls it: payload-2.0 events in, proxy responses out."""
+"""Calls the function as Lambda does: with payload-2.0 events, for proxy responses."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from service.settings import Settings
 
 ORIGIN = "https://insights.example"
 SAMPLES = 60
-"""Accounts of the shared database that tests only read."""
+"""The number of accounts in the database that is shared by tests that only read."""
 SETTINGS: dict[str, Any] = {
     "cors_origins": frozenset({ORIGIN}),
     "stage": "test",
@@ -32,7 +32,7 @@ def event(
     age: float = 0,
     **more: Any,
 ) -> dict[str, Any]:
-    """An event that the gateway took `age` seconds ago."""
+    """Return an event that the gateway accepted `age` seconds ago."""
     return {
         "version": "2.0",
         "routeKey": "$default",
@@ -71,7 +71,7 @@ class Response:
 
 
 class Api:
-    """The function with settings of a test's own."""
+    """The function with the settings of a test."""
 
     def __init__(self, settings: Settings) -> None:
         self.app = create_app(settings)
@@ -94,17 +94,17 @@ class Api:
         body: str | None = None,
         **query: Any,
     ) -> Response:
-        """`query`: a list is a repeated name. `body`: JSON."""
+        """Send a request. A list in `query` is a repeated parameter; `body` is JSON."""
         more = {} if body is None else {"body": body}
         return self.send(
             event(method, path, urlencode(query, doseq=True), headers, age=age, **more)
         )
 
     def send(self, sent: dict[str, Any]) -> Response:
-        answered = self.handler(sent, None)
-        body = answered.get("body", "")
-        text = base64.b64decode(body).decode() if answered["isBase64Encoded"] else body
-        return Response(answered["statusCode"], answered["headers"], text)
+        response = self.handler(sent, None)
+        body = response.get("body", "")
+        text = base64.b64decode(body).decode() if response["isBase64Encoded"] else body
+        return Response(response["statusCode"], response["headers"], text)
 
     def get(self, path: str, headers: Mapping[str, str] | None = None, **query: Any) -> Response:
         return self("GET", path, headers, **query)
@@ -119,4 +119,5 @@ class Api:
 
 
 def api(database_url: str = "", **settings: Any) -> Api:
-    return Api(Settings(**{**SETTINGS, "database_url": database_url, **settings}))
+    values: dict[str, Any] = {**SETTINGS, "database_url": database_url, **settings}
+    return Api(Settings(**values))

@@ -1,4 +1,4 @@
-"""One account changed, and scored again in the same transaction."""
+"""Updates of one account, which score it again in the same transaction."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from psycopg2.extensions import connection
 
 from service.database.connection import Database
 from service.queries import changes
-from service.schema.columns import ACCOUNT_COLUMNS
+from service.schema.columns import ACCOUNT_COLUMNS, Column
 from service.schema.responses import Account
 from tests.service.lambda_api import Api
 
@@ -22,7 +22,7 @@ def account(service: Api) -> dict[str, Any]:
     return service.get("/accounts").json["accounts"][0]
 
 
-def test_what_is_given_changes_what_is_not_stays_and_the_score_follows(
+def test_an_update_changes_the_given_columns_only_and_scores_the_account_again(
     service: Api, account: dict[str, Any]
 ) -> None:
     changed = service.patch(
@@ -30,8 +30,11 @@ def test_what_is_given_changes_what_is_not_stays_and_the_score_follows(
         {"nps": 100, "cs_owner": "  Robin Vale ", "renewal_date": None},
     )
     assert changed.status == 200
-    told = Account.model_validate_json(changed.text, strict=True, extra="forbid")
-    assert (told.nps, told.cs_owner, told.renewal_date) == (100, "Robin Vale", None)
+    Account.model_validate_json(changed.text, strict=True, extra="forbid")
+    updated = changed.json
+    assert [updated[name] for name in ("nps", "cs_owner", "renewal_date")] == [
+        *(100, "Robin Vale", None)
+    ]
     score = {
         "nps",
         "cs_owner",
@@ -57,14 +60,27 @@ def test_what_is_given_changes_what_is_not_stays_and_the_score_follows(
     assert history[0]["score"] == changed.json["health_score"]
 
 
-def test_every_column_but_the_id_can_be_changed(service: Api, account: dict[str, Any]) -> None:
-    values = {
-        "name": "Other", "external_id": "crm-1", "arr": 12.5, "segment": "Enterprise", "industry": "Energy", "region": "APAC", "cs_owner": "Ada", "renewal_date": "2027-03-01",
-        "qbr_last_date": "2026-01-02", "active_users": 3, "seats_purchased": 4, "feature_x_adoption": 0.25, "weekly_active_pct": 1,
-        "time_to_value_days": 5, "tickets_last_30d": 6, "critical_tickets_90d": 7, "sla_breaches_90d": 8, "nps": -9,
-        "onboarding_phase": True, "expansion_oppty_dollar": 10.25, "renewal_risk": "High",
-    }  # fmt: skip
-    assert set(values) == {column.name for column in ACCOUNT_COLUMNS}
+def other_value(column: Column) -> Any:
+    """Return a valid value that differs from the column's example."""
+    match column.kind:
+        case "text":
+            return f"other {column.name}"
+        case "choice":
+            return next(choice for choice in column.choices if choice != column.example)
+        case "dollars":
+            return column.example + 10.25
+        case "integer":
+            return column.example + 1
+        case "ratio" | "number":
+            return column.example / 2
+        case "date":
+            return "2026-01-02"
+        case "flag":
+            return not column.example
+
+
+def test_every_column_except_the_id_can_be_updated(service: Api, account: dict[str, Any]) -> None:
+    values = {column.name: other_value(column) for column in ACCOUNT_COLUMNS}
     changed = service.patch(f"/accounts/{account['id']}", values).json
     assert {name: changed[name] for name in values} == values
     unknown = {
@@ -76,13 +92,16 @@ def test_every_column_but_the_id_can_be_changed(service: Api, account: dict[str,
     assert all(changed[name] is None for name in unknown)
 
 
-def test_what_is_the_same_already_is_not_written(
+def test_an_update_with_the_same_values_writes_nothing(
     service: Api, account: dict[str, Any], sql: connection
 ) -> None:
     same = {
         name: account[name] for name in ("arr", "nps", "region", "renewal_date", "onboarding_phase")
     }
-    state = "SELECT (SELECT xmin::text FROM accounts), (SELECT xmin::text FROM account_health), (SELECT count(*) FROM health_snapshots)"
+    state = (
+        "SELECT (SELECT xmin::text FROM accounts), (SELECT xmin::text FROM account_health),"
+        " (SELECT count(*) FROM health_snapshots)"
+    )
     with sql.cursor() as cursor:
         cursor.execute(state)
         before = cursor.fetchall()
@@ -128,12 +147,12 @@ REFUSED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("content", "field"), REFUSED)
-def test_what_no_account_may_be_is_refused_by_field(
+def test_an_invalid_value_is_refused_and_its_field_named(
     service: Api, account: dict[str, Any], content: Any, field: str
 ) -> None:
-    answer = service.patch(f"/accounts/{account['id']}", {"nps": 7, **content})
-    assert answer.status == 422
-    assert {tuple(error["loc"][:2]) for error in answer.json["errors"]} == {("body", field)}
+    response = service.patch(f"/accounts/{account['id']}", {"nps": 7, **content})
+    assert response.status == 422
+    assert {tuple(error["loc"][:2]) for error in response.json["errors"]} == {("body", field)}
     assert service.get(f"/accounts/{account['id']}").json["nps"] == account["nps"]
 
 
@@ -152,19 +171,19 @@ def test_what_no_account_may_be_is_refused_by_field(
         '"x"',
     ],
 )
-def test_what_is_not_an_object_of_values_is_refused_without_an_echo(
+def test_a_body_that_is_not_a_valid_object_is_refused_without_repeating_it(
     service: Api, account: dict[str, Any], body: str
 ) -> None:
-    answer = service("PATCH", f"/accounts/{account['id']}", body=body)
-    assert answer.status == 422
-    assert all(set(error) == {"loc", "code", "message"} for error in answer.json["errors"])
+    response = service("PATCH", f"/accounts/{account['id']}", body=body)
+    assert response.status == 422
+    assert all(set(error) == {"loc", "code", "message"} for error in response.json["errors"])
 
 
-def test_an_account_that_is_not_there_is_a_404(service: Api) -> None:
+def test_an_unknown_account_is_a_404(service: Api) -> None:
     assert service.patch("/accounts/5", {"nps": 1}).status == 404
 
 
-def test_when_scoring_fails_nothing_is_changed(
+def test_an_update_is_rolled_back_when_scoring_fails(
     service: Api, account: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*given: Any) -> None:
@@ -175,7 +194,7 @@ def test_when_scoring_fails_nothing_is_changed(
     assert service.get(f"/accounts/{account['id']}").json["nps"] == account["nps"]
 
 
-def test_a_change_is_seen_by_lists_search_and_sums_at_once(
+def test_an_update_is_visible_in_lists_search_and_totals_at_once(
     service: Api, account: dict[str, Any]
 ) -> None:
     service.patch(
@@ -192,12 +211,12 @@ def test_a_change_is_seen_by_lists_search_and_sums_at_once(
     assert service.get("/portfolio/renewals", days=1).json["total_accounts"] == 1
 
 
-def test_an_unrelated_account_is_changed_while_another_write_is_open(
+def test_an_account_can_be_updated_while_a_write_to_other_accounts_is_open(
     service: Api, url: str, sql: connection
 ) -> None:
     service.post("/ingest/generate-mock", count=4, seed=3)
     first, *others = [account["id"] for account in service.get("/accounts").json["accounts"]]
-    answers: list[int] = []
+    responses: list[int] = []
 
     def hold(statements: Any) -> None:
         statements.execute("UPDATE accounts SET arr = arr + 1 WHERE id = ANY(%s)", (others,))
@@ -205,18 +224,18 @@ def test_an_unrelated_account_is_changed_while_another_write_is_open(
         changed = other.write(
             lambda more: changes.change(more, first, {"nps": 5}, TODAY, allowed=lambda _: None)
         )
-        answers.append(json.loads(changed or "")["nps"])
+        responses.append(json.loads(changed or "")["nps"])
         other.close()
 
     service.database.write(hold)
-    assert answers == [5]
+    assert responses == [5]
 
 
-def test_a_date_far_away_is_scored(service: Api, account: dict[str, Any]) -> None:
-    answer = service.patch(
+def test_an_account_with_distant_dates_is_scored(service: Api, account: dict[str, Any]) -> None:
+    response = service.patch(
         f"/accounts/{account['id']}", {"qbr_last_date": "9999-12-31", "renewal_date": "0001-01-01"}
     )
-    assert answer.status == 200
+    assert response.status == 200
     far = service.patch(
         f"/accounts/{account['id']}", {"qbr_last_date": (TODAY - timedelta(365 * 2000)).isoformat()}
     )

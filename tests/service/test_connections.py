@@ -1,4 +1,4 @@
-"""How many connections an environment has, and when: one, from its first request that needs data on."""
+"""An execution environment opens one connection, with the first request that needs data."""
 
 import json
 import os
@@ -23,19 +23,22 @@ from service.handler import handler
 
 def event(method, path):
     http = {"method": method, "path": path, "sourceIp": "192.0.2.1"}
-    return {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "body": "", "isBase64Encoded": False,
+    return {"version": "2.0", "rawPath": path, "rawQueryString": "", "headers": {}, "body": "",
+            "isBase64Encoded": False,
             "requestContext": {"http": http, "timeEpoch": int(time.time() * 1000)}}
 
 def restored():
-    answers = [handler(event(*request), None) for request in (("POST", "/ingest/generate-mock"), ("GET", "/accounts"))]
+    requests = ("POST", "/ingest/generate-mock"), ("GET", "/accounts")
+    responses = [handler(event(*request), None) for request in requests]
     return {
-        "statuses": [answer["statusCode"] for answer in answers],
-        "ids": [answer["headers"]["x-request-id"] for answer in answers],
-        "seed": json.loads(answers[0]["body"])["seed"],
+        "statuses": [response["statusCode"] for response in responses],
+        "ids": [response["headers"]["x-request-id"] for response in responses],
+        "seed": json.loads(responses[0]["body"])["seed"],
         "ports": [connection.laddr.port for connection in psutil.Process().net_connections()],
     }
 
-snapshot = {"sockets": len(psutil.Process().net_connections()), "threads": psutil.Process().num_threads()}
+process = psutil.Process()
+snapshot = {"sockets": len(process.net_connections()), "threads": process.num_threads()}
 pipes = []
 for _ in range(2):
     ours, theirs = os.pipe()
@@ -46,14 +49,14 @@ for _ in range(2):
             os._exit(0)
     os.close(theirs)
     pipes.append(ours)
-told = [json.loads(os.read(pipe, 65536)) for pipe in pipes]
-sys.stderr.write(json.dumps({"snapshot": snapshot, "restored": told}))
+result = [json.loads(os.read(pipe, 65536)) for pipe in pipes]
+sys.stderr.write(json.dumps({"snapshot": snapshot, "restored": result}))
 """
 
 
 @pytest.fixture
 def limited(url: str, postgres: Postgres) -> str:
-    """A database that takes one connection and no more."""
+    """The URL of a database that accepts one connection."""
     function = api(url)
     assert function.post("/ingest/generate-mock", count=3, seed=1).status == 200
     function.close()
@@ -69,17 +72,17 @@ def test_no_operation_needs_a_second_connection_or_leaves_a_transaction_open(
     account = function.get("/accounts").json["accounts"][0]["id"]
     with postgres.admin() as admin:
         for name, request in REQUESTS.items():
-            answer = request(function, account)
-            assert answer.status == 200, (name, answer.text)
-            states = run(
-                admin,
-                f"SELECT state FROM pg_stat_activity WHERE datname = '{urlsplit(limited).path[1:]}'",
-            )
+            response = request(function, account)
+            assert response.status == 200, (name, response.text)
+            database = urlsplit(limited).path[1:]
+            states = run(admin, f"SELECT state FROM pg_stat_activity WHERE datname = '{database}'")
             assert states == [("idle",)], name
     function.close()
 
 
-def test_environments_restored_from_one_snapshot_share_neither_socket_nor_chance(url: str) -> None:
+def test_environments_restored_from_one_snapshot_share_neither_sockets_nor_random_numbers(
+    url: str,
+) -> None:
     environment = {**os.environ, "DATABASE_URL": url}
     process = subprocess.run(
         [sys.executable, "-c", RESTORED],
@@ -90,11 +93,11 @@ def test_environments_restored_from_one_snapshot_share_neither_socket_nor_chance
         timeout=120,
     )
     assert process.returncode == 0, process.stderr
-    told = json.loads(process.stderr.splitlines()[-1])
-    assert told["snapshot"] == {"sockets": 0, "threads": 1}, (
-        "what is restored on another machine has no socket and no thread"
+    result = json.loads(process.stderr.splitlines()[-1])
+    assert result["snapshot"] == {"sockets": 0, "threads": 1}, (
+        "a snapshot that is restored on another machine must have no socket and no thread"
     )
-    first, second = told["restored"]
+    first, second = result["restored"]
     for environment in (first, second):
         assert environment["statuses"] == [200, 200]
         assert len(environment["ports"]) == 1

@@ -1,4 +1,4 @@
-"""What the database itself refuses, whatever way it comes in."""
+"""Values that the database itself refuses, whoever writes them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from psycopg2.extensions import connection
 from service.schema.responses import Account
 from tests.service.lambda_api import Api
 
-POISON = ["NaN", "Infinity", "-Infinity"]
+NOT_FINITE = ["NaN", "Infinity", "-Infinity"]
 
 REFUSED: dict[str, list[Any]] = {
     "name": ["", "a\nb", "a\x7fb", "a\u0085b", "x" * 256, None],
@@ -22,8 +22,8 @@ REFUSED: dict[str, list[Any]] = {
     "qbr_last_date": ["infinity", "10000-01-01"],
     "active_users": [-1, 2**31],
     "seats_purchased": [0, -1, 2**31],
-    "feature_x_adoption": [*POISON, -0.01, 1.01],
-    "weekly_active_pct": [*POISON, -0.01, 1.01],
+    "feature_x_adoption": [*NOT_FINITE, -0.01, 1.01],
+    "weekly_active_pct": [*NOT_FINITE, -0.01, 1.01],
     "time_to_value_days": [-1],
     "tickets_last_30d": [-1],
     "critical_tickets_90d": [-1],
@@ -33,7 +33,7 @@ REFUSED: dict[str, list[Any]] = {
     "renewal_risk": ["high", ""],
 }
 
-ENDS: dict[str, list[Any]] = {
+LIMITS: dict[str, list[Any]] = {
     "name": ["x" * 255, "\u00a0", "\u2028", "💡"],
     "arr": [0, 10**12],
     "renewal_date": ["0001-01-01", "9999-12-31", None],
@@ -57,7 +57,7 @@ def insert(sql: connection, table: str, **values: Any) -> None:
 
 
 @pytest.mark.parametrize("column", REFUSED)
-def test_a_value_that_could_break_a_read_is_refused(sql: connection, column: str) -> None:
+def test_the_database_refuses_a_value_that_could_break_a_read(sql: connection, column: str) -> None:
     for value in REFUSED[column]:
         with pytest.raises(psycopg2.Error) as refused:
             insert(sql, "accounts", **{"name": "a", "arr": 1, "segment": "SMB", column: value})
@@ -67,33 +67,37 @@ def test_a_value_that_could_break_a_read_is_refused(sql: connection, column: str
         )
 
 
-@pytest.mark.parametrize("column", ENDS)
-def test_a_value_at_the_end_of_its_range_can_be_read_back(
+@pytest.mark.parametrize("column", LIMITS)
+def test_a_value_at_the_limit_of_its_range_can_be_read(
     service: Api, sql: connection, column: str
 ) -> None:
-    for number, value in enumerate(ENDS[column]):
+    for number, value in enumerate(LIMITS[column]):
         insert(sql, "accounts", **{"name": f"a{number}", "arr": 1, "segment": "SMB", column: value})
-    answer = service.get("/accounts")
-    assert answer.json["total"] == len(ENDS[column])
-    for account in answer.json["accounts"]:
+    response = service.get("/accounts")
+    assert response.json["total"] == len(LIMITS[column])
+    for account in response.json["accounts"]:
         Account.model_validate(account)
     assert service.get("/portfolio/metrics").status == 200
 
 
-def test_two_accounts_cannot_have_one_name(sql: connection) -> None:
+def test_account_names_are_unique(sql: connection) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     with pytest.raises(psycopg2.errors.UniqueViolation):
         insert(sql, "accounts", name="a", arr=2, segment="SMB")
 
 
-def test_an_account_comes_with_its_health_and_takes_everything_along(sql: connection) -> None:
+def test_an_account_is_inserted_with_a_health_row_and_deleted_with_all_its_rows(
+    sql: connection,
+) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     with sql.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
+            "INSERT INTO account_metrics_daily (account_id, date)"
+            " SELECT id, '2026-11-23' FROM accounts"
         )
         cursor.execute(
-            "INSERT INTO health_snapshots (account_id, coverage, component_values, component_points, adjustments)"
+            "INSERT INTO health_snapshots"
+            " (account_id, coverage, component_values, component_points, adjustments)"
             " SELECT id, 0, '{}', '{}', '{}' FROM accounts"
         )
         cursor.execute("SELECT score, bucket, coverage FROM account_health")
@@ -121,7 +125,7 @@ HEALTH: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("values", HEALTH, ids=str)
-def test_a_score_that_cannot_be_one_is_refused(sql: connection, values: dict[str, Any]) -> None:
+def test_the_database_refuses_an_invalid_score(sql: connection, values: dict[str, Any]) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     assignments = ", ".join(
         f"{name} = %s{'::float8[]' if isinstance(value, list) else ''}"
@@ -132,14 +136,16 @@ def test_a_score_that_cannot_be_one_is_refused(sql: connection, values: dict[str
 
 
 DAILY: list[dict[str, Any]] = [
-    *({"avg_session_min": value} for value in (*POISON, -0.1)),
+    *({"avg_session_min": value} for value in (*NOT_FINITE, -0.1)),
     *({name: -1} for name in ("logins", "events", "feature_x_events", "errors", "ticket_backlog")),
     {"date": "infinity"},
 ]
 
 
 @pytest.mark.parametrize("values", DAILY, ids=str)
-def test_a_day_that_cannot_have_been_is_refused(sql: connection, values: dict[str, Any]) -> None:
+def test_the_database_refuses_invalid_daily_metrics(
+    sql: connection, values: dict[str, Any]
+) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
     with sql.cursor() as cursor:
         cursor.execute("SELECT id FROM accounts")
@@ -152,13 +158,12 @@ def test_a_day_that_cannot_have_been_is_refused(sql: connection, values: dict[st
         )
 
 
-def test_an_account_has_one_row_a_day(sql: connection) -> None:
+def test_an_account_has_one_row_per_day(sql: connection) -> None:
     insert(sql, "accounts", name="a", arr=1, segment="SMB")
+    day = (
+        "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
+    )
     with sql.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
-        )
+        cursor.execute(day)
         with pytest.raises(psycopg2.errors.UniqueViolation):
-            cursor.execute(
-                "INSERT INTO account_metrics_daily (account_id, date) SELECT id, '2026-11-23' FROM accounts"
-            )
+            cursor.execute(day)

@@ -1,4 +1,4 @@
-"""What happens to a request whose database goes away, or does not come to an end, in the middle of it."""
+"""Requests whose connection is lost, or whose statement does not end."""
 
 import contextlib
 import time
@@ -15,8 +15,8 @@ from service.errors import ConflictError, UnavailableError
 from tests.service.database_faults import (
     assert_unavailable,
     backends,
+    in_thread,
     locked,
-    meanwhile,
     run,
     terminate,
     until_waiting,
@@ -25,7 +25,7 @@ from tests.service.every_operation import REQUESTS
 from tests.service.lambda_api import Api, Response
 
 
-def test_a_connection_is_kept_from_request_to_request(service: Api, sql: connection) -> None:
+def test_requests_share_one_connection(service: Api, sql: connection) -> None:
     service.get("/health/ready")
     first = backends(sql)
     service.get("/accounts")
@@ -34,9 +34,7 @@ def test_a_connection_is_kept_from_request_to_request(service: Api, sql: connect
     assert len(first) == 1
 
 
-def test_a_connection_that_was_ended_while_idle_is_not_noticed(
-    service: Api, sql: connection
-) -> None:
+def test_a_connection_that_was_closed_while_idle_is_replaced(service: Api, sql: connection) -> None:
     for method, path in (
         ("GET", "/accounts"),
         ("POST", "/ingest/generate-mock"),
@@ -47,19 +45,18 @@ def test_a_connection_that_was_ended_while_idle_is_not_noticed(
         assert service(method, path).status == 200
 
 
-def test_a_connection_that_died_without_a_sign_costs_a_read_and_a_write_nothing(
+def test_a_connection_that_was_lost_unnoticed_fails_neither_a_read_nor_a_write(
     service: Api, sql: connection, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(
-        database_connection, "_readable", lambda _: False
-    )  # as when the goodbye of the server was lost on the way
+    # As if the server's last message was lost in the network.
+    monkeypatch.setattr(database_connection, "_has_input", lambda current: False)
     for method, path in (("GET", "/accounts"), ("POST", "/ingest/generate-mock")):
         assert service("GET", "/health/ready").status == 200
         assert terminate(sql) == 1
         assert service(method, path).status == 200
 
 
-def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(
+def test_an_old_connection_is_replaced_before_the_compute_can_be_suspended(
     service: Api, sql: connection, monkeypatch: Any
 ) -> None:
     service.get("/health/ready")
@@ -71,10 +68,13 @@ def test_an_old_connection_is_replaced_before_the_compute_can_have_slept(
     assert len(backends(sql)) == 1
 
 
-def ended_in_the_middle(
+def with_terminated_backend(
     url: str, sql: connection, table: str, request: Callable[[], Response], *, release: bool
 ) -> Response:
-    """The answer to a request whose backend is ended while it waits for the table; with `release` the next one waits for nothing."""
+    """Return the response to a request whose backend is terminated while it waits for a table.
+
+    release: unlock the table then, so that another attempt of the request does not wait.
+    """
     with locked(url, table) as holder:
 
         def disturb() -> None:
@@ -83,13 +83,16 @@ def ended_in_the_middle(
             if release:
                 holder.rollback()
 
-        disturbance = meanwhile(disturb)
-        answer = request()
+        disturbance = in_thread(disturb)
+        response = request()
         disturbance.join()
-    return answer
+    return response
 
 
-EVERYTHING = "accounts, account_health, account_search_names, portfolio_cells, health_snapshots, account_metrics_daily, renewal_days"
+ALL_TABLES = (
+    "accounts, account_health, account_search_names, portfolio_cells, health_snapshots,"
+    " account_metrics_daily, renewal_days"
+)
 READS = [
     name
     for name in REQUESTS
@@ -102,7 +105,7 @@ WRITES = {
     "POST /ingest/generate-mock": "account_metrics_daily",
     "PATCH /accounts/{account_id}": "health_snapshots",
 }
-"""Each with a table that it comes to when it has written already."""
+"""Each with a table that it uses after it has written to another one."""
 
 
 @pytest.mark.parametrize(
@@ -114,36 +117,36 @@ WRITES = {
         "POST /insights/account/{account_id}",
     ],
 )
-def test_a_read_whose_backend_is_ended_in_the_middle_is_done_again(
+def test_a_read_whose_backend_is_terminated_is_repeated(
     service: Api, url: str, sql: connection, name: str
 ) -> None:
     service.post("/ingest/generate-mock", count=2)
     account = service.get("/accounts").json["accounts"][0]["id"]
-    answer = ended_in_the_middle(
-        url, sql, EVERYTHING, lambda: REQUESTS[name](service, account), release=True
+    response = with_terminated_backend(
+        url, sql, ALL_TABLES, lambda: REQUESTS[name](service, account), release=True
     )
-    assert answer.status == 200, answer.text
+    assert response.status == 200, response.text
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_a_write_whose_backend_is_ended_in_the_middle_is_a_503_and_leaves_nothing(
+def test_a_write_whose_backend_is_terminated_is_a_503_and_writes_nothing(
     service: Api, url: str, sql: connection, name: str
 ) -> None:
     service.post("/ingest/generate-mock", count=2)
     account = service.get("/accounts").json["accounts"][0]["id"]
     before = content(sql)
-    answer = ended_in_the_middle(
+    response = with_terminated_backend(
         url, sql, WRITES[name], lambda: REQUESTS[name](service, account), release=False
     )
-    assert_unavailable(answer)
-    assert "Nothing was written" in answer.json["detail"]
+    assert_unavailable(response)
+    assert "Nothing was written" in response.json["detail"]
     assert content(sql) == before
     assert REQUESTS[name](service, account).status == 200
     assert content(sql) != before
 
 
 def content(sql: connection) -> list[Any]:
-    """Every row that a write could leave behind."""
+    """Return every row that a write could insert or update."""
     tables = (
         "accounts",
         "account_health",
@@ -156,7 +159,7 @@ def content(sql: connection) -> list[Any]:
     return [run(sql, f"SELECT t::text FROM {table} t ORDER BY 1") for table in tables]
 
 
-def test_a_write_whose_commit_is_lost_says_that_it_may_be_done(url: str, sql: connection) -> None:
+def test_a_write_whose_commit_is_lost_reports_an_unknown_outcome(url: str, sql: connection) -> None:
     database = Database(url)
 
     def work(statements: Any) -> None:
@@ -168,7 +171,7 @@ def test_a_write_whose_commit_is_lost_says_that_it_may_be_done(url: str, sql: co
     database.close()
 
 
-def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_goes_on(
+def test_a_slow_statement_is_cancelled_and_the_connection_stays_usable(
     service: Api, url: str, sql: connection, monkeypatch: Any
 ) -> None:
     assert service.post("/ingest/generate-mock", count=1).status == 200
@@ -183,7 +186,7 @@ def test_a_statement_that_takes_too_long_is_stopped_and_the_connection_goes_on(
     assert backends(sql) == first
 
 
-def test_settings_end_with_their_transaction_and_none_is_sent_at_the_start(service: Api) -> None:
+def test_settings_are_local_to_their_transaction_and_none_is_a_startup_option(service: Api) -> None:
     database = service.database
     assert database.read("SHOW statement_timeout", {}) == [("8s",)]
     assert database.read("SHOW transaction_read_only", {}) == [("on",)]
@@ -195,7 +198,7 @@ def test_settings_end_with_their_transaction_and_none_is_sent_at_the_start(servi
         return statements.fetchone()
 
     assert database.write(work) == ("8s", "off")
-    used = database._usable()
+    used = database._usable_connection()
     assert run(used, "SHOW statement_timeout") == [("0",)]
     assert not used.get_dsn_parameters().get("options")
 
@@ -208,7 +211,7 @@ def test_a_read_cannot_write(service: Api) -> None:
     assert service.get("/accounts").json["total"] == 0
 
 
-def test_a_write_that_the_database_gave_up_to_end_a_deadlock_is_done_again(url: str) -> None:
+def test_a_write_that_was_aborted_by_a_deadlock_is_repeated_once(url: str) -> None:
     database, attempts = Database(url), []
 
     def work(statements: Any) -> str:
@@ -228,7 +231,7 @@ def raise_deadlock(statements: Any) -> None:
     statements.execute("DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$")
 
 
-def test_work_that_swallows_an_error_of_the_database_is_not_taken_for_done(url: str) -> None:
+def test_work_that_suppresses_a_database_error_is_not_reported_as_committed(url: str) -> None:
     database = Database(url)
 
     def work(statements: Any) -> None:

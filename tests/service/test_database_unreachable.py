@@ -1,4 +1,4 @@
-"""What happens to a request whose database cannot be reached, or stops to answer on the way."""
+"""Requests whose database cannot be reached, or stops responding."""
 
 import socket
 import time
@@ -20,37 +20,37 @@ from tests.service.lambda_api import Api, api
 @pytest.mark.parametrize(
     "part", [{"password": "hunter2"}, {"database": "nowhere"}, {"port": 1}], ids=str
 )
-def test_a_database_that_lets_nobody_in_is_a_503_without_a_secret(
+def test_a_database_that_refuses_connections_is_a_503_without_a_secret(
     url: str, part: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     function = api(with_part(url, **part))
     started = time.monotonic()
-    answers = [
+    responses = [
         function.get("/accounts"),
         function.post("/ingest/generate-mock"),
         function.get("/health/ready"),
     ]
     assert time.monotonic() - started < 12
-    for answer in answers:
-        assert_unavailable(answer)
+    for response in responses:
+        assert_unavailable(response)
     assert function.get("/health/live").status == 200
-    told = capsys.readouterr().out + "".join(answer.text for answer in answers)
+    result = capsys.readouterr().out + "".join(response.text for response in responses)
     for secret in ("hunter2", urlsplit(url).password or ""):
-        assert secret not in told
+        assert secret not in result
 
 
 @pytest.mark.parametrize(
     "nonsense", ["postgres//u:hunter2@h/d", "postgresql://u:hunter2@h:port/d", "host=h password"]
 )
-def test_a_url_that_is_none_is_a_503_that_does_not_quote_it(
+def test_an_invalid_url_is_a_503_that_does_not_quote_it(
     nonsense: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = api(nonsense).get("/accounts")
-    assert_unavailable(answer)
-    assert "hunter2" not in capsys.readouterr().out + answer.text
+    response = api(nonsense).get("/accounts")
+    assert_unavailable(response)
+    assert "hunter2" not in capsys.readouterr().out + response.text
 
 
-def test_no_connection_left_is_a_503_and_not_a_500(
+def test_a_database_without_free_connections_is_a_503(
     service: Api, url: str, sql: connection, postgres: Postgres
 ) -> None:
     name = urlsplit(url).path[1:]
@@ -69,7 +69,7 @@ def relay(url: str) -> Iterator[Relay]:
     started.close()
 
 
-def test_a_database_that_wakes_up_slowly_is_waited_for(url: str) -> None:
+def test_a_request_waits_for_a_compute_that_starts_slowly(url: str) -> None:
     relay = Relay(url, delay=1)
     function = api(with_part(url, port=relay.port))
     assert function.get("/accounts").status == 200
@@ -77,7 +77,7 @@ def test_a_database_that_wakes_up_slowly_is_waited_for(url: str) -> None:
     relay.close()
 
 
-def test_a_database_that_does_not_wake_up_is_a_503_before_the_deadline(url: str) -> None:
+def test_a_compute_that_does_not_start_is_a_503_before_the_deadline(url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         assert_unavailable(
@@ -86,7 +86,7 @@ def test_a_database_that_does_not_wake_up_is_a_503_before_the_deadline(url: str)
         assert time.monotonic() - started < 3.5
 
 
-def test_a_wake_up_that_takes_too_long_for_one_request_is_over_for_the_next(
+def test_a_request_succeeds_after_one_that_timed_out_while_the_compute_started(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_connection, "CONNECT_SECONDS", 2)
@@ -102,24 +102,24 @@ def test_a_wake_up_that_takes_too_long_for_one_request_is_over_for_the_next(
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", "/accounts"), ("POST", "/ingest/generate-mock")]
 )
-def test_a_silence_in_the_middle_ends_with_the_deadline_and_the_next_request_is_served(
+def test_a_silent_connection_is_ended_at_the_deadline_and_the_next_request_is_served(
     url: str, relay: Relay, method: str, path: str
 ) -> None:
-    """A full pooler, or a network that loses everything: the database's own timeouts never start."""
+    """As with a full pooler, or a network that loses packets: no timeout of the server starts."""
     function = api(with_part(url, port=relay.port))
     assert function.get("/health/ready").status == 200
     relay.silent.set()
     started = time.monotonic()
-    answer = function(method, path, age=24.5)
+    response = function(method, path, age=24.5)
     assert 0.3 < time.monotonic() - started < 3
-    assert_unavailable(answer)
-    assert "longer than it may" in answer.json["detail"]
+    assert_unavailable(response)
+    assert "longer than the limit" in response.json["detail"]
     relay.silent.clear()
     assert function.get("/accounts").status == 200
     function.close()
 
 
-def test_a_deadline_that_never_comes_cuts_nothing(url: str) -> None:
+def test_a_deadline_that_is_not_reached_closes_nothing(url: str) -> None:
     database = Database(url)
     for _ in range(200):
         assert database.read("SELECT 1", {}) == [(1,)]
@@ -129,7 +129,7 @@ def test_a_deadline_that_never_comes_cuts_nothing(url: str) -> None:
     database.close()
 
 
-def test_without_a_database_the_rest_is_served() -> None:
+def test_routes_without_data_work_without_a_database() -> None:
     function = api("")
     assert function.get("/").status == 200
     assert_unavailable(function.get("/accounts"))

@@ -1,7 +1,8 @@
-"""Errors as RFC 9457 problem details, and which sites may read them."""
+"""Problem details (RFC 9457), CORS and settings."""
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,7 +21,7 @@ PREFLIGHT = {
     "access-control-request-method": "GET",
     "access-control-request-headers": "content-type",
 }
-STRANGERS = (
+OTHER_ORIGINS = (
     "https://evil.example",
     f"{ORIGIN}:8443",
     "http://insights.example",
@@ -39,9 +40,9 @@ def alone() -> Api:
     return api()
 
 
-def problem(answer: Response) -> Problem:
-    assert answer.headers["content-type"] == MEDIA_TYPE
-    return Problem.model_validate_json(answer.text, strict=True, extra="forbid")
+def problem(response: Response) -> Problem:
+    assert response.headers["content-type"] == MEDIA_TYPE
+    return Problem.model_validate_json(response.text, strict=True, extra="forbid")
 
 
 @pytest.mark.parametrize(
@@ -55,16 +56,16 @@ def problem(answer: Response) -> Problem:
         ("GET", "/health/ready", {}, 503, "unavailable"),
     ],
 )
-def test_an_error_is_a_problem_with_a_sentence_and_the_request(
-    alone: Api, method: str, path: str, query: dict[str, int], status: int, code: str
+def test_an_error_has_problem_details_with_a_sentence_and_the_request_id(
+    alone: Api, method: str, path: str, query: dict[str, Any], status: int, code: str
 ) -> None:
-    answer = alone(method, path, {"x-request-id": "mine"}, **query)
-    found = problem(answer)
-    assert (answer.status, found.status, found.type.rsplit(":", 1)[-1]) == (status, status, code)
+    response = alone(method, path, {"x-request-id": "mine"}, **query)
+    found = problem(response)
+    assert (response.status, found.status, found.type.rsplit(":", 1)[-1]) == (status, status, code)
     assert (found.instance, found.request_id) == (path, "mine")
     assert found.detail.endswith((".", ":"))
     assert (found.errors is None) == (status != 422)
-    assert answer.text.isascii()
+    assert response.text.isascii()
 
 
 @pytest.mark.parametrize(
@@ -81,77 +82,82 @@ def test_an_error_is_a_problem_with_a_sentence_and_the_request(
         ("PUT", "/accounts/export.csvx", "DELETE, GET, HEAD, PATCH"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(
+def test_a_wrong_method_is_a_405_with_the_allowed_methods(
     alone: Api, method: str, path: str, allowed: str
 ) -> None:
-    answer = alone(method, path)
-    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+    response = alone(method, path)
+    assert (response.status, response.headers["allow"]) == (405, allowed)
 
 
 def test_a_trailing_slash_is_not_found_and_not_redirected(alone: Api) -> None:
-    answer = alone.get("/health/live/")
-    assert answer.status == 404
-    assert "location" not in answer.headers
+    response = alone.get("/health/live/")
+    assert response.status == 404
+    assert "location" not in response.headers
 
 
-def test_the_offending_value_is_never_repeated(alone: Api) -> None:
-    for query in (
+def test_an_error_never_repeats_the_invalid_value(alone: Api) -> None:
+    queries: list[dict[str, Any]] = [
         {"page": "hunter2"},
         {"q": "hunter2\x00"},
         {"bucket": "hunter2"},
         {"min_score": "hunter2"},
         {"nosuch": "hunter2"},
-    ):
-        answer = alone.get("/accounts", **query)
-        assert answer.status == 422
-        assert "hunter2" not in answer.text
+    ]
+    for query in queries:
+        response = alone.get("/accounts", **query)
+        assert response.status == 422
+        assert "hunter2" not in response.text
 
 
-def test_an_unknown_name_is_repeated_only_in_part(alone: Api) -> None:
-    error = alone.get("/accounts", **{"x" * 500: "1"}).json["errors"][0]
+def test_an_error_repeats_a_long_parameter_name_only_in_part(alone: Api) -> None:
+    query: dict[str, Any] = {"x" * 500: "1"}
+    error = alone.get("/accounts", **query).json["errors"][0]
     assert error["loc"] == ["query", "x" * 100]
 
 
-def test_all_that_is_wrong_is_told_at_once(alone: Api) -> None:
-    errors = problem(alone.get("/accounts", page=0, page_size=0, segment="x")).errors or []
-    assert {str(error.loc[1]) for error in errors} == {"page", "page_size", "segment"}
+def test_an_error_lists_all_invalid_parameters(alone: Api) -> None:
+    response = alone.get("/accounts", page=0, page_size=0, segment="x")
+    assert problem(response).errors
+    assert {error["loc"][1] for error in response.json["errors"]} == {
+        "page",
+        "page_size",
+        "segment",
+    }
 
 
-def test_a_preflight_of_the_site_is_answered_with_exactly_its_origin(alone: Api) -> None:
-    answer = alone("OPTIONS", "/accounts", {"origin": ORIGIN, **PREFLIGHT})
-    assert answer.status == 200
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert "Origin" in answer.headers["vary"].split(", ")
-    assert "access-control-allow-credentials" not in answer.headers
+def test_a_preflight_of_the_site_allows_exactly_its_origin(alone: Api) -> None:
+    response = alone("OPTIONS", "/accounts", {"origin": ORIGIN, **PREFLIGHT})
+    assert response.status == 200
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert "Origin" in response.headers["vary"].split(", ")
+    assert "access-control-allow-credentials" not in response.headers
 
 
-@pytest.mark.parametrize("origin", STRANGERS)
-def test_a_preflight_of_a_stranger_is_refused_without_an_allowed_origin(
-    alone: Api, origin: str
-) -> None:
-    answer = alone("OPTIONS", "/accounts", {"origin": origin, **PREFLIGHT})
-    assert (answer.status, problem(answer).instance) == (400, "/accounts")
-    assert "access-control-allow-origin" not in answer.headers
-    assert "Origin" in answer.headers["vary"]
+@pytest.mark.parametrize("origin", OTHER_ORIGINS)
+def test_a_preflight_of_another_origin_is_refused(alone: Api, origin: str) -> None:
+    response = alone("OPTIONS", "/accounts", {"origin": origin, **PREFLIGHT})
+    assert (response.status, problem(response).instance) == (400, "/accounts")
+    assert "access-control-allow-origin" not in response.headers
+    assert "Origin" in response.headers["vary"]
 
 
-def test_a_preflight_for_a_method_or_header_that_no_route_takes_is_refused(alone: Api) -> None:
+def test_a_preflight_for_an_unsupported_method_or_header_is_refused(alone: Api) -> None:
     assert (
         alone(
             "OPTIONS", "/accounts", {"origin": ORIGIN, "access-control-request-method": "TRACE"}
         ).status
         == 400
     )
-    asked = {**PREFLIGHT, "access-control-request-headers": "x-unheard-of"}
-    assert alone("OPTIONS", "/accounts", {"origin": ORIGIN, **asked}).status == 400
+    headers = {**PREFLIGHT, "access-control-request-headers": "x-unheard-of"}
+    assert alone("OPTIONS", "/accounts", {"origin": ORIGIN, **headers}).status == 400
 
 
-@pytest.mark.parametrize("origin", STRANGERS)
-def test_an_answer_to_a_stranger_allows_no_origin(alone: Api, origin: str) -> None:
-    answer = alone.get("/", {"origin": origin})
-    assert answer.status == 200
-    assert "access-control-allow-origin" not in answer.headers
-    assert "Origin" in answer.headers["vary"].split(", ")
+@pytest.mark.parametrize("origin", OTHER_ORIGINS)
+def test_a_response_to_another_origin_allows_no_origin(alone: Api, origin: str) -> None:
+    response = alone.get("/", {"origin": origin})
+    assert response.status == 200
+    assert "access-control-allow-origin" not in response.headers
+    assert "Origin" in response.headers["vary"].split(", ")
 
 
 async def fail(request: Request) -> JSONResponse:
@@ -169,18 +175,18 @@ async def fail(request: Request) -> JSONResponse:
         ("GET", "/", 200),
     ],
 )
-def test_the_site_can_read_every_answer_and_its_id(
+def test_the_site_can_read_every_response_and_its_request_id(
     alone: Api, method: str, path: str, status: int
 ) -> None:
     alone.app.router.routes.append(Route("/fail", fail))
     path, _, query = path.partition("?")
-    answer = alone(method, path, {"origin": ORIGIN}, **({"page": 0} if query else {}))
-    assert answer.status == status
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
+    response = alone(method, path, {"origin": ORIGIN}, page=[0] if query else [])
+    assert response.status == status
+    assert response.headers["access-control-allow-origin"] == ORIGIN
+    assert "X-Request-ID" in response.headers["access-control-expose-headers"]
 
 
-def test_the_site_can_read_why_a_file_is_too_large_or_none_and_why_a_key_does_not_suffice(
+def test_the_site_can_read_the_errors_of_uploads_and_api_keys(
     alone: Api,
 ) -> None:
     keyed = api(
@@ -194,21 +200,21 @@ def test_the_site_can_read_why_a_file_is_too_large_or_none_and_why_a_key_does_no
         (keyed, MULTIPART, {}, 401),
         (keyed, MULTIPART, key, 403),
     ):
-        answer = send(service, too_large, content_type, headers={"origin": ORIGIN, **headers})
-        assert problem(answer).status == answer.status == status
-        assert answer.headers["access-control-allow-origin"] == ORIGIN
+        response = send(service, too_large, content_type, headers={"origin": ORIGIN, **headers})
+        assert problem(response).status == response.status == status
+        assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_a_pattern_of_origins_is_matched_from_end_to_end() -> None:
+def test_the_origin_pattern_has_to_match_the_whole_origin() -> None:
     previews = api(cors_origin_regex=r"https://app-[a-z0-9]+-team\.vercel\.app")
     allowed = previews.get("/", {"origin": "https://app-abc123-team.vercel.app"})
     assert allowed.headers["access-control-allow-origin"] == "https://app-abc123-team.vercel.app"
-    for stranger in (
+    for origin in (
         "https://app-abc-team.vercel.app.evil.example",
         "xhttps://app-abc-team.vercel.app",
         "https://app-abc-teamXvercel.app",
     ):
-        assert "access-control-allow-origin" not in previews.get("/", {"origin": stranger}).headers
+        assert "access-control-allow-origin" not in previews.get("/", {"origin": origin}).headers
 
 
 @pytest.mark.parametrize(
@@ -225,14 +231,14 @@ def test_a_pattern_of_origins_is_matched_from_end_to_end() -> None:
         ("CORS_ORIGIN_REGEX", "("),
     ],
 )
-def test_a_setting_that_lets_in_strangers_stops_the_function_and_is_named(
+def test_a_cors_setting_that_is_too_wide_fails_the_start_and_is_named(
     name: str, value: str
 ) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment({name: value})
 
 
-def test_the_environment_is_read_by_the_names_of_the_contract() -> None:
+def test_settings_are_read_from_the_documented_environment_variables() -> None:
     settings = Settings.from_environment({
         "DATABASE_URL": "postgresql://u:p@h/d",
         "CORS_ORIGINS": "https://a.example, http://localhost:3000,http://[::1]:3000",
@@ -263,7 +269,7 @@ def test_the_environment_is_read_by_the_names_of_the_contract() -> None:
         {"OPENAI_BASE_URL": "https://models.example?key=hunter2"},
     ],
 )
-def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(
+def test_an_invalid_model_setting_is_named_without_a_secret(
     variable: dict[str, str],
 ) -> None:
     with pytest.raises(SettingsError) as refused:
@@ -272,14 +278,14 @@ def test_a_wrong_setting_of_the_model_is_refused_by_its_name_without_a_secret(
     assert "hunter2" not in str(refused.value)
 
 
-def test_the_default_model_is_that_of_the_program() -> None:
+def test_the_default_model_is_the_one_in_pulumi_yaml() -> None:
     declared = yaml.safe_load(
         (Path(__file__).parents[2] / "Pulumi.yaml").read_text(encoding="utf-8")
     )["config"]
     assert declared["openaiModel"]["default"] == Settings().openai_model
 
 
-def test_the_key_of_the_model_is_not_shown_with_the_settings() -> None:
+def test_the_repr_of_settings_does_not_show_the_openai_key() -> None:
     settings = Settings.from_environment(
         {"OPENAI_API_KEY": "sk-hunter2", "OPENAI_MODEL": "", "OPENAI_BASE_URL": ""}
     )

@@ -1,4 +1,4 @@
-"""Accounts as a file, which can be imported again as it is."""
+"""The export of accounts as a file that can be imported again unchanged."""
 
 import csv
 import gzip
@@ -35,9 +35,9 @@ NAMES = (
 
 
 def exported(api: Api, headers: Mapping[str, str] | None = None, **query: Any) -> Response:
-    answer = api.get("/accounts/export.csv", headers, **query)
-    assert answer.status == 200, answer.text
-    return answer
+    response = api.get("/accounts/export.csv", headers, **query)
+    assert response.status == 200, response.text
+    return response
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -48,16 +48,17 @@ def rows(text: str) -> list[dict[str, str]]:
 def content(sql: connection) -> list[Any]:
     with sql.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(column.name for column in ACCOUNT_COLUMNS)} FROM accounts ORDER BY name"
+            f"SELECT {', '.join(column.name for column in ACCOUNT_COLUMNS)}"
+            " FROM accounts ORDER BY name"
         )
         return cursor.fetchall()
 
 
-def test_the_columns_are_those_of_an_import_and_the_rows_come_by_name(sampled: Api) -> None:
-    answer = exported(sampled)
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="accounts.csv"'
-    found = rows(answer.text)
+def test_a_file_has_the_columns_of_an_import_and_rows_by_name(sampled: Api) -> None:
+    response = exported(sampled)
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"] == 'attachment; filename="accounts.csv"'
+    found = rows(response.text)
     assert list(found[0]) == [column.name for column in ACCOUNT_COLUMNS]
     assert [row["name"] for row in found] == sorted(row["name"] for row in found)
     assert len(found) == sampled.get("/accounts").json["total"]
@@ -72,22 +73,23 @@ def test_the_columns_are_those_of_an_import_and_the_rows_come_by_name(sampled: A
         {"owner": "Lena Novak", "min_score": 40},
     ],
 )
-def test_a_filter_is_that_of_the_list(sampled: Api, query: dict[str, Any]) -> None:
+def test_filters_are_those_of_the_list(sampled: Api, query: dict[str, Any]) -> None:
     listed = sampled.get("/accounts", page_size=100, **query).json["accounts"]
     assert [row["name"] for row in rows(exported(sampled, **query).text)] == [
         account["name"] for account in listed
     ]
 
 
-def test_imported_into_an_empty_database_it_makes_the_same_accounts(
+def test_a_file_imported_into_an_empty_database_creates_the_same_accounts(
     service: Api, sql: connection
 ) -> None:
     service.post("/ingest/generate-mock", count=30, seed=2)
     with sql.cursor() as cursor:
         for number, name in enumerate(NAMES):
             cursor.execute(
-                "INSERT INTO accounts (name, arr, segment, industry, region, cs_owner, nps, weekly_active_pct, expansion_oppty_dollar,"
-                " onboarding_phase) VALUES (%s, %s, 'SMB', %s, '-EMEA', '@owner', -7, 5e-05, 0.01, %s)",
+                "INSERT INTO accounts (name, arr, segment, industry, region, cs_owner, nps,"
+                " weekly_active_pct, expansion_oppty_dollar, onboarding_phase)"
+                " VALUES (%s, %s, 'SMB', %s, '-EMEA', '@owner', -7, 5e-05, 0.01, %s)",
                 (name, number / 100, name[:100], number % 2 == 0),
             )
     text, before = exported(service).text, content(sql)
@@ -100,13 +102,14 @@ def test_imported_into_an_empty_database_it_makes_the_same_accounts(
     assert content(sql) == before
 
 
-def test_no_text_is_taken_for_a_formula_and_numbers_stay_numbers(
+def test_texts_are_protected_from_being_formulas_and_numbers_stay_numbers(
     service: Api, sql: connection
 ) -> None:
     with sql.cursor() as cursor:
         for name in NAMES:
             cursor.execute(
-                "INSERT INTO accounts (name, arr, segment, industry, nps) VALUES (%s, 0, 'SMB', %s, -7)",
+                "INSERT INTO accounts (name, arr, segment, industry, nps)"
+                " VALUES (%s, 0, 'SMB', %s, -7)",
                 (name, name),
             )
     found = rows(exported(service).text)
@@ -116,15 +119,15 @@ def test_no_text_is_taken_for_a_formula_and_numbers_stay_numbers(
     assert not [row for row in found if row["name"][0] in "=+-@"]
 
 
-def test_an_empty_portfolio_is_a_header(service: Api) -> None:
+def test_a_file_without_accounts_has_a_header(service: Api) -> None:
     assert rows(exported(service).text) == []
 
 
-def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(
+def test_a_large_file_is_compressed_and_one_that_is_too_large_is_refused(
     sampled: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = exported(sampled).text
-    monkeypatch.setattr(downloads, "PLAIN_BYTES", 1000)
+    monkeypatch.setattr(downloads, "MAX_UNCOMPRESSED_BYTES", 1000)
     packed = sampled.handler(
         event("GET", "/accounts/export.csv", headers={"accept-encoding": "gzip, br"}), None
     )
@@ -140,7 +143,7 @@ def test_a_large_file_is_compressed_and_one_that_does_not_fit_is_refused(
     assert sampled.get("/accounts/export.csv", q="ridge light").status == 200
 
 
-def test_a_file_beyond_all_bounds_leaves_the_connection_usable(
+def test_the_connection_stays_usable_after_a_file_that_exceeds_the_limit(
     sampled: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "MAX_BYTES", 500)
@@ -148,5 +151,5 @@ def test_a_file_beyond_all_bounds_leaves_the_connection_usable(
     assert sampled.get("/accounts").status == 200
 
 
-def test_an_unknown_name_in_the_query_is_refused(sampled: Api) -> None:
+def test_an_unknown_query_parameter_is_refused(sampled: Api) -> None:
     assert sampled.get("/accounts/export.csv", page=2).status == 422

@@ -1,4 +1,4 @@
-"""The function around the application: events, adapter, headers, logs, deadline."""
+"""The Lambda handler and the outer middleware: events, headers, logs, deadline."""
 
 import asyncio
 import json
@@ -33,10 +33,10 @@ def log_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_the_root_names_service_version_and_stage_without_a_database(alone: Api) -> None:
-    answer = alone.get("/")
-    assert answer.status == 200
-    assert answer.json == {
+def test_the_root_returns_name_version_and_stage_without_a_database(alone: Api) -> None:
+    response = alone.get("/")
+    assert response.status == 200
+    assert response.json == {
         "status": "healthy",
         "service": "ai-success-insights",
         "version": "abc123",
@@ -51,7 +51,7 @@ def test_a_head_has_the_headers_of_a_get_and_no_body(alone: Api, path: str) -> N
     assert head.headers["content-length"] == get.headers["content-length"] == str(len(get.text))
 
 
-def test_alive_is_told_without_a_database_and_ready_is_not(alone: Api) -> None:
+def test_without_a_database_the_service_is_alive_but_not_ready(alone: Api) -> None:
     assert (alone.get("/health/live").status, alone.get("/health/live").json) == (
         200,
         {"status": "alive"},
@@ -59,7 +59,7 @@ def test_alive_is_told_without_a_database_and_ready_is_not(alone: Api) -> None:
     assert alone.get("/health/ready").status == 503
 
 
-def test_ready_is_told_when_the_database_answers(service: Api) -> None:
+def test_the_service_is_ready_when_the_database_responds(service: Api) -> None:
     assert (service.get("/health/ready").status, service.get("/health/ready").json) == (
         200,
         {"status": "ready"},
@@ -72,7 +72,8 @@ def test_keep_warm_and_the_root_open_no_connection(service: Api, sql: connection
     service.get("/")
     with sql.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert cursor.fetchone() == (0,)
 
@@ -97,23 +98,21 @@ def test_keep_warm_and_the_root_open_no_connection(service: Api, sql: connection
         {**MINIMAL, "body": {}},
     ],
 )
-def test_an_event_of_another_kind_fails_the_invocation_instead_of_being_lost(
-    alone: Api, unknown: Any
-) -> None:
+def test_an_unsupported_event_fails_the_invocation(alone: Api, unknown: Any) -> None:
     with pytest.raises(
         ValueError, match=r"takes payload-2\.0 events of an HTTP API, keep-warm and health events"
     ):
         alone.handler(unknown, None)
 
 
-def test_the_module_has_a_handler_that_answers_with_an_empty_environment() -> None:
+def test_the_handler_works_with_an_empty_environment() -> None:
     assert lambda_module.handler(event("GET", "/"), None)["statusCode"] == 200
 
 
 @pytest.mark.parametrize(
     "host", ["[::1]:3000", "localhost:port", "a:b:c", "", "é.example", "host:80:90", "\ud800"]
 )
-def test_a_host_that_the_adapter_cannot_take_apart_is_answered_all_the_same(
+def test_a_host_that_mangum_cannot_parse_does_not_fail_the_invocation(
     alone: Api, host: str
 ) -> None:
     assert alone.get("/", {"host": host}).status == 200
@@ -149,7 +148,9 @@ def test_headers_that_cannot_be_encoded_do_not_fail_the_invocation(
     ],
     ids=str,
 )
-def test_an_event_with_little_or_odd_content_is_answered(alone: Api, more: dict[str, Any]) -> None:
+def test_an_event_with_missing_or_odd_fields_does_not_fail_the_invocation(
+    alone: Api, more: dict[str, Any]
+) -> None:
     assert alone.handler({**MINIMAL, **more}, None)["statusCode"] in {200, 422}
 
 
@@ -165,30 +166,30 @@ def test_an_event_with_little_or_odd_content_is_answered(alone: Api, more: dict[
         "/;p",
     ],
 )
-def test_odd_paths_are_not_found_or_invalid_and_never_a_fault(alone: Api, path: str) -> None:
-    answer = alone.get(path)
-    assert answer.status in {404, 422}
-    assert answer.json["instance"].isascii()
+def test_odd_paths_are_a_404_or_422_and_never_a_500(alone: Api, path: str) -> None:
+    response = alone.get(path)
+    assert response.status in {404, 422}
+    assert response.json["instance"].isascii()
 
 
-def test_every_answer_carries_an_id_and_its_time(alone: Api) -> None:
+def test_every_response_has_a_request_id_and_its_duration(alone: Api) -> None:
     for path in ("/", "/nowhere"):
         headers = alone.get(path).headers
         assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
         assert re.fullmatch(r"\d+\.\d{3}", headers["x-process-time"])
 
 
-def test_a_sane_id_of_the_caller_is_kept_and_another_replaced(alone: Api) -> None:
+def test_a_valid_request_id_is_used_and_an_invalid_one_replaced(alone: Api) -> None:
     assert (
         alone.get("/", {"X-Request-ID": "abc-123_4.5:6"}).headers["x-request-id"] == "abc-123_4.5:6"
     )
-    for insane in ("", "a b", "x" * 129, "a\r\nSet-Cookie: b", "é", '"', "a,b"):
+    for invalid in ("", "a b", "x" * 129, "a\r\nSet-Cookie: b", "é", '"', "a,b"):
         assert re.fullmatch(
-            r"[0-9a-f]{32}", alone.get("/", {"X-Request-ID": insane}).headers["x-request-id"]
+            r"[0-9a-f]{32}", alone.get("/", {"X-Request-ID": invalid}).headers["x-request-id"]
         )
 
 
-def test_a_request_is_one_json_line_without_names_or_queries(
+def test_a_request_is_logged_as_one_json_line_without_names_or_queries(
     sampled: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sampled.get("/accounts", {"x-request-id": "known"}, q="confidential")
@@ -206,7 +207,7 @@ def test_a_request_is_one_json_line_without_names_or_queries(
     assert "confidential" not in json.dumps(lines)
 
 
-def test_the_first_request_of_an_environment_is_marked_as_its_cold_start(
+def test_the_first_request_of_an_environment_is_logged_as_a_cold_start(
     alone: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
     alone.get("/")
@@ -225,12 +226,12 @@ async def fail(request: Request) -> JSONResponse:
 
 @pytest.fixture
 def odd_routes(alone: Api) -> Api:
-    """With routes that take long, and that fail."""
+    """The function with a slow route and one that fails."""
     alone.app.router.routes += [Route("/linger", linger), Route("/fail", fail)]
     return alone
 
 
-def test_the_deadline_counts_from_when_the_gateway_took_the_request(odd_routes: Api) -> None:
+def test_the_deadline_counts_from_when_the_gateway_accepted_the_request(odd_routes: Api) -> None:
     late = odd_routes("GET", "/linger", age=24.8, seconds=5)
     assert late.status == 503
     assert late.headers["retry-after"].isdecimal()
@@ -239,7 +240,7 @@ def test_the_deadline_counts_from_when_the_gateway_took_the_request(odd_routes: 
 
 
 class Context:
-    """Lambda's, of a function that has so many milliseconds left."""
+    """A Lambda context with this many milliseconds left."""
 
     def __init__(self, milliseconds: int) -> None:
         self.milliseconds = milliseconds
@@ -248,7 +249,7 @@ class Context:
         return self.milliseconds
 
 
-def test_the_service_answers_before_lambda_ends_a_function_of_less_time(odd_routes: Api) -> None:
+def test_the_service_responds_before_the_timeout_of_a_shorter_function(odd_routes: Api) -> None:
     short = odd_routes.handler(event("GET", "/linger", "seconds=3"), Context(700))
     assert (short["statusCode"], short["headers"]["content-type"]) == (
         503,
@@ -261,22 +262,24 @@ def test_the_service_answers_before_lambda_ends_a_function_of_less_time(odd_rout
 
 
 @pytest.mark.parametrize("age", [-3600, 3600, 31])
-def test_an_event_whose_time_cannot_be_true_gets_the_full_time(odd_routes: Api, age: float) -> None:
+def test_an_event_with_an_impossible_timestamp_gets_the_full_time(
+    odd_routes: Api, age: float
+) -> None:
     assert odd_routes("GET", "/linger", age=age, seconds=0.01).status == 200
 
 
-def test_a_request_that_comes_too_late_is_refused_at_once(sampled: Api) -> None:
+def test_a_request_after_its_deadline_is_refused_at_once(sampled: Api) -> None:
     assert sampled("GET", "/accounts", age=26).status == 503
 
 
-def test_an_unhandled_error_is_logged_by_class_and_place_and_hidden_from_the_client(
+def test_an_unhandled_error_is_logged_by_class_and_location_and_hidden_from_the_client(
     odd_routes: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer = odd_routes.get("/fail")
-    assert (answer.status, answer.headers["content-type"]) == (500, "application/problem+json")
+    response = odd_routes.get("/fail")
+    assert (response.status, response.headers["content-type"]) == (500, "application/problem+json")
     logged = log_lines(capsys.readouterr().out)
     assert logged[0]["message"] == "unhandled error"
     assert logged[0]["exception"][0] == "builtins.RuntimeError"
-    assert any("fail" in place for place in logged[0]["exception"])
+    assert any("fail" in line for line in logged[0]["exception"])
     for secret in ("hunter2", "Acme"):
-        assert secret not in answer.text + json.dumps(logged)
+        assert secret not in response.text + json.dumps(logged)

@@ -1,4 +1,4 @@
-"""Writes that are sent again: by their `Idempotency-Key` they are done once, and answered as the first time."""
+"""Writes with an `Idempotency-Key` are executed once, and repeated requests get its response."""
 
 import hashlib
 import json
@@ -70,7 +70,7 @@ WRITES: dict[str, tuple[Sender, Sender]] = {
         lambda service, _, headers: service.post("/health/recompute", headers, limit=1),
     ),
 }
-"""Each, and another request to the same operation."""
+"""Each write, and another request to the same path."""
 
 every_write = pytest.mark.parametrize(("send", "send_other"), WRITES.values(), ids=WRITES)
 
@@ -88,7 +88,7 @@ def target(service: Api, account: int) -> Target:
 
 
 def rows(sql: connection) -> list[Any]:
-    """Everything that a write could change, and which transaction did."""
+    """Return all rows that a write could change, each with the transaction that wrote it."""
     tables = ("accounts", "account_health", "account_metrics_daily", "health_snapshots")
     return [run(sql, f"SELECT t::text, xmin::text FROM {table} t ORDER BY 1") for table in tables]
 
@@ -97,11 +97,11 @@ def records(sql: connection) -> int:
     return run(sql, "SELECT count(*) FROM idempotency_records")[0][0]
 
 
-def replayed(answer: Response) -> bool:
-    return answer.headers.get("idempotent-replayed") == "true"
+def replayed(response: Response) -> bool:
+    return response.headers.get("idempotent-replayed") == "true"
 
 
-def test_every_write_of_the_document_is_here(service: Api) -> None:
+def test_every_documented_write_is_tested(service: Api) -> None:
     paths = service.get("/openapi.json").json["paths"]
     taking = {
         f"{method.upper()} {path}"
@@ -115,7 +115,7 @@ def test_every_write_of_the_document_is_here(service: Api) -> None:
 
 
 @every_write
-def test_the_same_request_again_gets_the_first_answer_and_changes_nothing(
+def test_a_repeated_request_gets_the_first_response_and_changes_nothing(
     service: Api, sql: connection, target: Target, send: Sender, send_other: Sender
 ) -> None:
     first = send(service, target, {**KEY, "origin": ORIGIN})
@@ -138,9 +138,9 @@ def test_another_request_with_the_same_key_is_refused_and_changes_nothing(
 ) -> None:
     assert send(service, target, KEY).status == 200
     before = rows(sql)
-    answer = send_other(service, target, KEY)
-    assert answer.status == 422
-    assert answer.json["errors"] == [
+    response = send_other(service, target, KEY)
+    assert response.status == 422
+    assert response.json["errors"] == [
         {
             "loc": ["header", "Idempotency-Key"],
             "code": "key_reused",
@@ -148,27 +148,31 @@ def test_another_request_with_the_same_key_is_refused_and_changes_nothing(
         }
     ]
     assert rows(sql) == before
-    assert replayed(send(service, target, KEY)), "the first one's answer is still there"
+    assert replayed(send(service, target, KEY)), "the record of the first request is still there"
 
 
 @every_write
-def test_while_the_first_one_runs_the_second_is_told_to_come_again(
+def test_while_a_request_runs_another_with_its_key_is_a_409_to_retry(
     service: Api, sql: connection, target: Target, send: Sender, send_other: Sender
 ) -> None:
     digest = hashlib.sha256(f"\n{KEY['idempotency-key']}".encode()).digest()
     run(sql, "BEGIN")
     with sql.cursor() as cursor:
-        assert idempotency.take(cursor, digest), "as another environment does that is at it"
+        assert idempotency.take(cursor, digest), (
+            "as another environment would while it runs the request"
+        )
     before = rows(sql)
-    answer = send(service, target, KEY)
-    assert (answer.status, answer.headers["content-type"]) == (409, "application/problem+json")
-    assert int(answer.headers["retry-after"]) >= 1
+    response = send(service, target, KEY)
+    assert (response.status, response.headers["content-type"]) == (409, "application/problem+json")
+    assert int(response.headers["retry-after"]) >= 1
     assert rows(sql) == before
     run(sql, "ROLLBACK")
-    assert send(service, target, KEY).status == 200, "what was given up is in nobody's way"
+    assert send(service, target, KEY).status == 200, "a request that was rolled back holds no lock"
 
 
-def test_two_at_once_with_one_key_are_done_once(service: Api, url: str, sql: connection) -> None:
+def test_two_concurrent_requests_with_one_key_are_executed_once(
+    service: Api, url: str, sql: connection
+) -> None:
     with (
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as another_environment,
         locked(url, "account_metrics_daily") as holder,
@@ -177,30 +181,30 @@ def test_two_at_once_with_one_key_are_done_once(service: Api, url: str, sql: con
         until_waiting(sql)
         assert service.post("/ingest/generate-mock", KEY, count=2, seed=1).status == 409
         holder.rollback()
-        answer = first.result()
+        response = first.result()
     again = service.post("/ingest/generate-mock", KEY, count=2, seed=1)
-    assert (answer.status, again.text, replayed(again)) == (200, answer.text, True)
+    assert (response.status, again.text, replayed(again)) == (200, response.text, True)
     assert run(sql, "SELECT count(*) FROM accounts") == [(2,)]
 
 
 def in_another_environment(url: str) -> Response:
     service = api(url)
-    answer = service.post("/ingest/generate-mock", KEY, count=2, seed=1)
+    response = service.post("/ingest/generate-mock", KEY, count=2, seed=1)
     service.close()
-    return answer
+    return response
 
 
-def test_a_write_that_fails_is_not_remembered(
+def test_a_write_that_fails_is_not_recorded(
     service: Api, sql: connection, account: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/accounts/{account}"
-    for answer in (
+    for response in (
         service.patch("/accounts/0", {"nps": 1}, KEY),
         service.patch(path, {"nps": 1}, {**KEY, "if-match": '"old"'}),
         service.patch(path, {"nps": 101}, KEY),
         upload(service, "name,arr\nAcme,1\n", KEY),
     ):
-        assert answer.status in {404, 412, 422}, answer.text
+        assert response.status in {404, 412, 422}, response.text
     assert records(sql) == 0
 
     def fail(*_: Any) -> None:
@@ -210,34 +214,34 @@ def test_a_write_that_fails_is_not_remembered(
         patched.setattr(idempotency, "keep", fail)
         before = rows(sql)
         assert_unavailable(service.patch(path, {"nps": 1}, KEY))
-        assert rows(sql) == before, "the write and its record are there together or not at all"
-    answer = service.patch(path, {"nps": 1}, KEY)
-    assert (answer.status, replayed(answer)) == (200, False)
+        assert rows(sql) == before, "the write and its record are in one transaction"
+    response = service.patch(path, {"nps": 1}, KEY)
+    assert (response.status, replayed(response)) == (200, False)
 
 
-def test_a_dry_run_is_not_remembered_so_that_the_real_one_may_have_its_key(
+def test_a_dry_run_is_not_recorded_and_the_import_can_use_its_key(
     service: Api, sql: connection
 ) -> None:
     assert upload(service, CSV, KEY, dry_run="true").json["accounts_created"] == 1
     assert records(sql) == 0
-    answer = upload(service, CSV, KEY)
-    assert (answer.json["accounts_created"], replayed(answer)) == (1, False)
+    response = upload(service, CSV, KEY)
+    assert (response.json["accounts_created"], replayed(response)) == (1, False)
 
 
 COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
-"""The message by which the server says so, CommandComplete."""
+"""CommandComplete, the server's message after a commit."""
 
 
 class LostCommits(Relay):
-    """Cuts the line when the database says that it has committed, so that nobody hears of it."""
+    """Closes the connection instead of forwarding the message that a commit succeeded."""
 
-    losing = True
+    active = True
 
     def passes(self, data: bytes) -> bool:
-        return not self.losing or COMMITTED not in data
+        return not self.active or COMMITTED not in data
 
 
-def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(
+def test_a_write_whose_acknowledgement_was_lost_is_found_by_its_key(
     url: str, sql: connection
 ) -> None:
     relay = LostCommits(url)
@@ -245,8 +249,8 @@ def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(
     lost = upload(service, CSV, KEY)
     assert_unavailable(lost)
     assert "may or may not have been done" in lost.json["detail"]
-    assert run(sql, "SELECT count(*) FROM accounts") == [(1,)], "it was done"
-    relay.losing = False
+    assert run(sql, "SELECT count(*) FROM accounts") == [(1,)], "the write was committed"
+    relay.active = False
     again = upload(service, CSV, KEY)
     assert (again.status, again.json["accounts_created"], replayed(again)) == (200, 1, True)
     unkeyed = upload(service, CSV, {})
@@ -256,23 +260,21 @@ def test_a_write_whose_acknowledgement_was_lost_is_found_done_by_its_key(
 
 
 @pytest.mark.parametrize(("hours", "known"), [(23.9, True), (24.1, False)])
-def test_an_answer_is_kept_for_a_day_and_not_longer(
+def test_a_record_is_valid_for_24_hours(
     service: Api, sql: connection, account: int, hours: float, known: bool
 ) -> None:
     path = f"/accounts/{account}"
     assert service.patch(path, {"nps": 1}, KEY).status == 200
     run(sql, f"UPDATE idempotency_records SET created_at = created_at - interval '{hours} hours'")
-    answer = service.patch(path, {"nps": 1}, KEY)
-    assert (answer.status, replayed(answer)) == (200, known)
+    response = service.patch(path, {"nps": 1}, KEY)
+    assert (response.status, replayed(response)) == (200, known)
     other = service.patch(path, {"nps": 2}, {"idempotency-key": "another"})
     assert other.status == 200
     assert records(sql) == 2
-    assert replayed(service.patch(path, {"nps": 1}, KEY)), (
-        "a key whose day is over begins a new one"
-    )
+    assert replayed(service.patch(path, {"nps": 1}, KEY)), "an expired key can be used again"
 
 
-def test_records_whose_day_is_over_go_with_the_next_one(
+def test_expired_records_are_deleted_with_the_next_one(
     service: Api, sql: connection, account: int
 ) -> None:
     for number in range(5):
@@ -304,36 +306,37 @@ def keyed(url: str) -> Iterator[Api]:
     service.close()
 
 
-def test_clients_do_not_meet_in_their_keys(keyed: Api, sql: connection) -> None:
-    answers = [
+def test_api_keys_have_separate_idempotency_keys(keyed: Api, sql: connection) -> None:
+    responses = [
         keyed.post("/ingest/generate-mock", {**KEY, "x-api-key": key}, count=1, seed=1)
         for key in ("one.first", "two.second", "one.first", "two.second")
     ]
-    assert [answer.json["accounts_created"] for answer in answers] == [1, 0, 1, 0]
-    assert [replayed(answer) for answer in answers] == [False, False, True, True]
+    assert [response.json["accounts_created"] for response in responses] == [1, 0, 1, 0]
+    assert [replayed(response) for response in responses] == [False, False, True, True]
     assert records(sql) == 2
     assert keyed.post("/ingest/generate-mock", KEY, count=1, seed=1).status == 401, (
-        "an old answer is for whom it was given"
+        "a recorded response is for the same API key only"
     )
 
 
-def test_no_key_is_stored_as_it_was_sent(service: Api, sql: connection, account: int) -> None:
+def test_keys_are_stored_as_hashes(service: Api, sql: connection, account: int) -> None:
     service.patch(f"/accounts/{account}", {"nps": 1}, {"idempotency-key": "hunter2"})
     stored = run(
         sql,
-        "SELECT r::text, encode(key, 'escape'), encode(request, 'escape') FROM idempotency_records r",
+        "SELECT r::text, encode(key, 'escape'), encode(request, 'escape')"
+        " FROM idempotency_records r",
     )
     assert "hunter2" not in json.dumps(stored)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a\tb", "\x7f"], ids=ascii)
-def test_a_key_that_is_none_is_refused(service: Api, account: int, key: str) -> None:
-    answer = service.patch(f"/accounts/{account}", {"nps": 1}, {"idempotency-key": key})
-    assert answer.status == 422
-    assert answer.json["errors"][0]["loc"] == ["header", "Idempotency-Key"]
+def test_an_invalid_key_is_refused(service: Api, account: int, key: str) -> None:
+    response = service.patch(f"/accounts/{account}", {"nps": 1}, {"idempotency-key": key})
+    assert response.status == 422
+    assert response.json["errors"][0]["loc"] == ["header", "Idempotency-Key"]
 
 
-def test_the_longest_key_is_taken(service: Api, account: int) -> None:
-    for _ in range(2):
-        answer = service.patch(f"/accounts/{account}", {"nps": 1}, {"idempotency-key": "~" * 255})
-    assert replayed(answer)
+def test_a_key_of_the_maximum_length_is_accepted(service: Api, account: int) -> None:
+    headers = {"idempotency-key": "~" * 255}
+    responses = [service.patch(f"/accounts/{account}", {"nps": 1}, headers) for _ in range(2)]
+    assert [replayed(response) for response in responses] == [False, True]

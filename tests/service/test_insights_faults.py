@@ -96,7 +96,7 @@ def test_neither_a_slow_drip_nor_silence_outlasts_the_deadline(
     assert len(openai.requests) == 1
     assert not openai.closed.is_set(), "it would have gone on"
     if fault == "drip":
-        assert openai.hung_up.wait(30), "the connection is let go"
+        assert openai.disconnected.wait(30), "the connection is let go"
 
 
 def test_an_endpoint_that_does_not_exist_gives_an_insight_by_rule(
@@ -193,7 +193,7 @@ def test_no_connection_is_held_and_no_transaction_is_open_while_the_model_is_ask
             )
             seen.append(cursor.fetchall())
 
-    openai.while_asked = look
+    openai.on_request = look
     with asking(url, openai) as function:
         ask(function, account_id, "model")
         openai.body = says({**ACCOUNT, "summary": 1})

@@ -131,7 +131,7 @@ def test_an_account_that_is_deleted_while_the_model_is_asked_still_gets_its_insi
         with sql.cursor() as cursor:
             cursor.execute("DELETE FROM accounts WHERE id = %s", (account_id,))
 
-    openai.while_asked = remove
+    openai.on_request = remove
     assert (
         insight(service.post(f"/insights/account/{account_id}"), "model")["account_name"] == "Gone"
     )
@@ -154,7 +154,7 @@ def test_a_connection_that_dies_while_the_model_is_asked_is_replaced(
         with sql.cursor() as cursor:
             cursor.execute(TERMINATE, (sql.info.dbname,))
 
-    openai.while_asked = cut
+    openai.on_request = cut
     insight(service.post(f"/insights/account/{account_id}"), "model")
     assert len(rows(sql)) == 1
 
@@ -169,7 +169,7 @@ def test_an_insight_that_cannot_be_stored_is_still_returned(
             cursor.execute(f"ALTER DATABASE {sql.info.dbname} CONNECTION LIMIT 0")
             cursor.execute(TERMINATE, (sql.info.dbname,))
 
-    openai.while_asked = shut
+    openai.on_request = shut
     insight(service.post(f"/insights/account/{account_id}"), "model")
     assert rows(sql) == []
     assert "the insight was not kept" in capsys.readouterr().out

@@ -1,9 +1,10 @@
-"""API keys: missing, wrong, revoked, of too small a scope; and that nothing tells more than it should."""
+"""API keys: missing, invalid, revoked, or without the scope; and what responses reveal."""
 
 import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def all_protected(url: str) -> Iterator[Api]:
 WRONG = {
     "no key": {},
     "another secret": {"x-api-key": "old.wrong"},
-    "an unknown id": {"x-api-key": "nobody.w-secret"},
+    "an unknown id": {"x-api-key": "unknown.w-secret"},
     "no secret": {"x-api-key": "old"},
     "an empty secret": {"x-api-key": "old."},
     "the secret of another": {"x-api-key": "old.n-secret"},
@@ -60,26 +61,27 @@ WRONG = {
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
-def test_a_write_without_a_right_key_is_refused_with_one_and_the_same_answer(
+def test_a_write_without_a_valid_key_always_gets_the_same_response(
     writes_protected: Api, headers: dict[str, str]
 ):
     path, query = SAMPLE
-    answer = writes_protected.post(
+    response = writes_protected.post(
         path, {**headers, "x-request-id": "same", "origin": ORIGIN}, **query
     )
-    assert answer.status == 401
-    assert answer.headers["www-authenticate"] == "ApiKey"
-    assert answer.headers["access-control-allow-origin"] == ORIGIN, "the site can read why"
-    assert answer.text == writes_protected.post(path, {"x-request-id": "same"}, **query).text
+    assert response.status == 401
+    assert response.headers["www-authenticate"] == "ApiKey"
+    assert response.headers["access-control-allow-origin"] == ORIGIN, "the site can read the error"
+    assert response.text == writes_protected.post(path, {"x-request-id": "same"}, **query).text
     assert writes_protected.get("/accounts").json["total"] == 0, "nothing was written"
 
 
-def test_a_key_in_the_query_is_no_key(writes_protected: Api):
-    path, query = SAMPLE
-    assert writes_protected.post(path, **query, **{"X-API-Key": "old.w-secret"}).status == 401
+def test_a_key_in_the_query_is_ignored(writes_protected: Api):
+    path, sample = SAMPLE
+    query: dict[str, Any] = {**sample, "X-API-Key": "old.w-secret"}
+    assert writes_protected.post(path, **query).status == 401
 
 
-def test_both_keys_of_a_rotating_pair_write(writes_protected: Api):
+def test_old_and_new_key_are_valid_during_a_rotation(writes_protected: Api):
     for seed, key in enumerate(("old.w-secret", "new.n-secret")):
         assert (
             writes_protected.post(
@@ -89,12 +91,12 @@ def test_both_keys_of_a_rotating_pair_write(writes_protected: Api):
         )
 
 
-def test_a_key_that_may_read_may_not_write(all_protected: Api):
+def test_a_key_with_the_scope_read_cannot_write(all_protected: Api):
     path, query = SAMPLE
     assert all_protected.get("/accounts", {"x-api-key": "reader.r-secret"}).status == 200
-    answer = all_protected.post(path, {"x-api-key": "reader.r-secret"}, **query)
-    assert answer.status == 403
-    assert answer.json["type"].endswith(":forbidden")
+    response = all_protected.post(path, {"x-api-key": "reader.r-secret"}, **query)
+    assert response.status == 403
+    assert response.json["type"].endswith(":forbidden")
 
 
 def test_reads_are_open_unless_they_are_protected(writes_protected: Api, all_protected: Api):
@@ -106,22 +108,22 @@ def test_reads_are_open_unless_they_are_protected(writes_protected: Api, all_pro
 
 
 @pytest.mark.parametrize("path", ["/", "/health/live", "/health/ready"])
-def test_what_watches_the_service_needs_no_key(all_protected: Api, path: str):
+def test_health_checks_need_no_key(all_protected: Api, path: str):
     assert all_protected.get(path).status == 200
 
 
-def test_preflights_need_no_key_and_admit_its_header(all_protected: Api):
-    asked = {
+def test_preflights_need_no_key_and_allow_its_header(all_protected: Api):
+    headers = {
         "origin": ORIGIN,
         "access-control-request-method": "POST",
         "access-control-request-headers": "x-api-key",
     }
-    answer = all_protected("OPTIONS", "/accounts", asked)
-    assert answer.status == 200
-    assert answer.headers["access-control-allow-origin"] == ORIGIN
+    response = all_protected("OPTIONS", "/accounts", headers)
+    assert response.status == 200
+    assert response.headers["access-control-allow-origin"] == ORIGIN
 
 
-def test_an_unknown_id_takes_a_comparison_as_a_known_one_does(
+def test_an_unknown_key_id_takes_the_same_comparison_as_a_known_one(
     writes_protected: Api, monkeypatch: pytest.MonkeyPatch
 ):
     compared: list[int] = []
@@ -133,12 +135,12 @@ def test_an_unknown_id_takes_a_comparison_as_a_known_one_does(
 
     monkeypatch.setattr(api_keys.hmac, "compare_digest", compare)
     path, query = SAMPLE
-    for headers in ({"x-api-key": "nobody.w-secret"}, {"x-api-key": "old.wrong"}, {}):
+    for headers in ({"x-api-key": "unknown.w-secret"}, {"x-api-key": "old.wrong"}, {}):
         writes_protected.post(path, headers, **query)
     assert compared == [64, 64, 64]
 
 
-def test_no_key_reaches_the_log(writes_protected: Api, capfd: pytest.CaptureFixture[str]):
+def test_no_key_is_logged(writes_protected: Api, capfd: pytest.CaptureFixture[str]):
     path, query = SAMPLE
     writes_protected.post(path, {"x-api-key": "old.w-secret"}, **query)
     writes_protected.post(path, {"x-api-key": "old.n-secret"}, **query)
@@ -149,15 +151,15 @@ def test_no_key_reaches_the_log(writes_protected: Api, capfd: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("reader:read:w-secret", "entry 1 that is not id:scope:sha256"),
         (f"{entry('a', 'read', 's')},{entry('b', 'admin', 's')}", "entry 2"),
         (f"{entry('a', 'read', 's')},{entry('a', 'write', 't')}", "'a' was used before"),
     ],
 )
-def test_keys_that_are_set_wrongly_are_named_by_their_place_and_never_shown(text: str, said: str):
-    with pytest.raises(SettingsError, match=said) as raised:
+def test_an_invalid_entry_of_api_keys_is_named_by_position_and_not_shown(text: str, message: str):
+    with pytest.raises(SettingsError, match=message) as raised:
         Settings.from_environment({"API_KEYS": text})
     assert "w-secret" not in str(raised.value)
     with pytest.raises(SettingsError, match="API_KEYS_PROTECT_READS"):

@@ -1,4 +1,4 @@
-"""The migration function: what it answers, what it leaves, and what it lets out when it fails."""
+"""The migration function: its results, its effects, and what its errors reveal."""
 
 import json
 import shutil
@@ -39,12 +39,15 @@ def upgrade() -> None:
 '''
 
 CATALOG = {
-    "columns": "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable,"
-    " column_default, is_identity FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
-    " AND table_name IN (SELECT tablename FROM pg_tables)",
-    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-    " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND conrelid::regclass::text <> 'alembic_version'",
-    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+    "columns": "SELECT table_name, column_name, data_type, character_maximum_length,"
+    " numeric_precision, numeric_scale, is_nullable, column_default, is_identity"
+    " FROM information_schema.columns WHERE table_schema = 'public'"
+    " AND table_name <> 'alembic_version' AND table_name IN (SELECT tablename FROM pg_tables)",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+    " FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid <> 0"
+    " AND conrelid::regclass::text <> 'alembic_version'",
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes"
+    " WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
 }
 
 
@@ -57,7 +60,7 @@ def sql(database: Database) -> Iterator[connection]:
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations that a test may add to, from `.py` files alone."""
+    """A copy of the migrations that a test can add to, without bytecode."""
     copy = tmp_path / "100% of migrations"
     shutil.copytree(migrations.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(migrations, "SCRIPTS", copy)
@@ -93,7 +96,7 @@ def invoke(monkeypatch: pytest.MonkeyPatch, url: str) -> Result:
     return handler({}, None)
 
 
-def test_an_empty_database_is_migrated_from_nothing(
+def test_an_empty_database_is_migrated_to_the_head(
     database: Database, sql: connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert invoke(monkeypatch, database.url) == {
@@ -104,14 +107,14 @@ def test_an_empty_database_is_migrated_from_nothing(
     assert tables(sql) == {"alembic_version", *METADATA.tables}
 
 
-def test_a_database_at_the_head_is_left_as_it_is(
+def test_a_database_at_the_head_is_not_changed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoke(monkeypatch, database.url)
     assert invoke(monkeypatch, database.url) == {"revision": HEAD, "applied": [], "ahead": False}
 
 
-def test_a_new_head_is_brought_to_a_database_with_data(
+def test_a_new_migration_keeps_the_data(
     database: Database, sql: connection, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoke(monkeypatch, database.url)
@@ -125,7 +128,7 @@ def test_a_new_head_is_brought_to_a_database_with_data(
     assert fetch(sql, "SELECT name FROM accounts") == [("a",)]
 
 
-def test_several_migrations_are_told_in_their_order(
+def test_applied_migrations_are_returned_in_order(
     database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(scripts)
@@ -136,7 +139,7 @@ def test_several_migrations_are_told_in_their_order(
     }
 
 
-def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
+def test_a_database_ahead_of_the_bundle_is_a_success_with_ahead_true(
     database: Database, sql: connection, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(scripts)
@@ -155,7 +158,7 @@ def test_a_database_ahead_of_the_bundle_is_a_success_that_says_so(
         ("1 / 0", "ZeroDivisionError"),
     ],
 )
-def test_a_failure_leaves_the_schema_before_it_and_tells_class_and_sqlstate_alone(
+def test_a_failed_migration_is_rolled_back_and_reports_class_and_sqlstate_only(
     database: Database,
     sql: connection,
     scripts: Path,
@@ -176,7 +179,7 @@ def test_a_failure_leaves_the_schema_before_it_and_tells_class_and_sqlstate_alon
     assert invoke(monkeypatch, database.url)["applied"] == ["9999"]
 
 
-def test_what_went_through_before_a_failure_stays(
+def test_migrations_before_a_failed_one_stay_applied(
     database: Database, sql: connection, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(scripts, "1 / 0")
@@ -194,7 +197,7 @@ def test_what_went_through_before_a_failure_stays(
         ("postgresql://user:hunter2@localhost:port/x", "ValueError"),
     ],
 )
-def test_neither_answer_nor_log_holds_the_url(
+def test_neither_error_nor_log_contains_the_url(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, message: str
 ) -> None:
     with pytest.raises(migrations.MigrationFailedError) as failed:
@@ -205,7 +208,7 @@ def test_neither_answer_nor_log_holds_the_url(
     assert "hunter2" not in out
 
 
-def test_the_log_names_the_servers_reason(
+def test_the_log_has_the_servers_message(
     database: Database,
     scripts: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -220,7 +223,9 @@ def test_the_log_names_the_servers_reason(
     )
 
 
-def test_two_at_once_end_with_one_schema(database: Database, scripts: Path) -> None:
+def test_two_concurrent_migrations_apply_each_revision_once(
+    database: Database, scripts: Path
+) -> None:
     add(scripts, "op.execute('SELECT pg_sleep(0.2)')")
     results: list[Result] = []
     threads = [
@@ -237,7 +242,7 @@ def test_two_at_once_end_with_one_schema(database: Database, scripts: Path) -> N
     ]
 
 
-def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
+def test_a_migration_is_retried_while_a_table_is_locked(
     database: Database,
     scripts: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -255,20 +260,20 @@ def test_a_table_in_use_is_waited_for_a_little_and_tried_again(
     assert '"a table is in use"' in capsys.readouterr().out
 
 
-def test_a_table_that_stays_in_use_fails_the_migration(
+def test_a_migration_fails_when_a_table_stays_locked(
     database: Database, scripts: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoke(monkeypatch, database.url)
     add(scripts, "op.execute('ALTER TABLE accounts ADD COLUMN more integer')")
     monkeypatch.setattr(migrations, "LOCK_SECONDS", 1)
-    monkeypatch.setattr(migrations.time, "sleep", lambda _: None)
+    monkeypatch.setattr(migrations.time, "sleep", lambda seconds: None)
     with closing(psycopg2.connect(database.url)) as reader:
         fetch(reader, "SELECT count(*) FROM accounts")
         with pytest.raises(migrations.MigrationFailedError, match="LockNotAvailable 55P03"):
             invoke(monkeypatch, database.url)
 
 
-def test_the_models_are_what_the_migrations_make(database: Database, postgres: Postgres) -> None:
+def test_the_declared_tables_match_the_migrations(database: Database, postgres: Postgres) -> None:
     migrate(database.url)
     with migrations.engine(database.url).connect() as migrated:
         assert (
@@ -297,7 +302,7 @@ def test_the_models_are_what_the_migrations_make(database: Database, postgres: P
         postgres.drop_database(name)
 
 
-def test_going_back_leaves_nothing(database: Database, sql: connection) -> None:
+def test_a_downgrade_to_base_removes_everything(database: Database, sql: connection) -> None:
     migrate(database.url)
     with migrations.engine(database.url).begin() as bound:
         migrations.command.downgrade(migrations._config(bound), "base")

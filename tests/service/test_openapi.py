@@ -1,4 +1,4 @@
-"""The OpenAPI document: committed, complete, and true of the answers."""
+"""The OpenAPI document: committed, complete and correct."""
 
 import json
 import re
@@ -44,19 +44,19 @@ def references(node: Any) -> Iterator[str]:
             yield from references(item)
 
 
-def test_the_committed_document_is_the_present_one() -> None:
+def test_the_committed_document_is_current() -> None:
     assert committed() == COMMITTED.read_text(encoding="utf-8"), (
-        "write it again: python scripts/openapi.py"
+        "generate it: python scripts/openapi.py"
     )
 
 
-def test_every_operation_is_documented_and_known_to_the_tests_that_go_through_all(
+def test_every_documented_operation_is_in_the_tests_of_every_operation(
     document: dict[str, Any],
 ) -> None:
     assert {name for name, _ in operations(document)} == set(REQUESTS)
 
 
-def test_every_answer_has_a_schema_and_every_error_an_example(document: dict[str, Any]) -> None:
+def test_every_response_has_a_schema_and_every_error_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name, operation in operations(document):
         assert operation["summary"]
@@ -95,7 +95,7 @@ def test_every_body_has_a_schema_with_an_example(document: dict[str, Any]) -> No
         assert document["components"]["schemas"][reference.rsplit("/", 1)[-1]]["examples"], name
 
 
-def test_keys_are_optional_in_the_document_until_there_are_some_and_never_asked_of_what_watches(
+def test_api_keys_are_documented_as_the_settings_require_them(
     document: dict[str, Any],
 ) -> None:
     keys = {"a": ApiKey(scope="write", digest=bytes(32))}
@@ -109,35 +109,35 @@ def test_keys_are_optional_in_the_document_until_there_are_some_and_never_asked_
         "GET /": (None, None, None),
         "GET /health/ready": (None, None, None),
     }.items():
-        told = tuple(
+        result = tuple(
             dict(operations(each))[name].get("security") for each in (document, writes, everything)
         )
-        assert told == found, name
+        assert result == found, name
     for name, operation in operations(document):
         assert ("401" in operation["responses"]) == ("security" in operation), name
     assert document["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
 
 
 @pytest.mark.parametrize(
-    ("text", "fits"),
+    ("text", "valid"),
     [("a", True), (" a ", True), (" ", False), ("\u3000", False), ("a\nb", False), ("", False)],
 )
-def test_a_text_that_says_nothing_is_refused_by_the_document_as_by_the_service(
-    document: dict[str, Any], text: str, fits: bool
+def test_the_documented_pattern_of_texts_matches_the_service(
+    document: dict[str, Any], text: str, valid: bool
 ) -> None:
     schema, _null = document["components"]["schemas"]["AccountChange"]["properties"]["cs_owner"][
         "anyOf"
     ]
-    assert bool(re.search(schema["pattern"].replace("$", r"\Z"), text)) == fits
+    assert bool(re.search(schema["pattern"].replace("$", r"\Z"), text)) == valid
     try:
         AccountChange.model_validate_json(json.dumps({"cs_owner": text}), strict=True)
     except ValidationError:
-        assert not fits
+        assert not valid
     else:
-        assert fits
+        assert valid
 
 
-def test_every_factor_may_be_named_and_the_document_lists_them(
+def test_the_document_lists_every_factor_that_can_be_named(
     document: dict[str, Any], sampled: Api
 ) -> None:
     names = document["components"]["schemas"]["RiskFactors"]["items"]["enum"]
@@ -151,14 +151,14 @@ def test_every_factor_may_be_named_and_the_document_lists_them(
     }
 
 
-def test_every_reference_leads_to_a_schema_and_every_schema_is_referred_to(
+def test_every_reference_has_a_schema_and_every_schema_a_reference(
     document: dict[str, Any],
 ) -> None:
     found = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
     assert found == set(document["components"]["schemas"])
 
 
-def test_the_examples_fit_their_schemas() -> None:
+def test_examples_are_valid() -> None:
     checked = 0
     for model in (*openapi.RESPONSE_MODELS, *openapi.REQUEST_MODELS):
         for example in (model.model_config.get("json_schema_extra") or {}).get("examples", []):  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Through PgBouncer in transaction mode, as on Neon: many environments share two connections to the database."""
+"""PgBouncer in transaction mode, as on Neon: environments share two server connections."""
 
 import contextlib
 import multiprocessing
@@ -27,7 +27,8 @@ SETTINGS = (
     "search_path",
 )
 LEFT = """
-    SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'), (SELECT count(*) FROM pg_prepared_xacts),
+    SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'),
+           (SELECT count(*) FROM pg_prepared_xacts),
            (SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND state LIKE 'idle in%%')
 """
 
@@ -40,37 +41,37 @@ def pooler(url: str, tmp_path: Path, free_port: int) -> Iterator[str]:
 
 @pytest.fixture
 def filled(service: Api) -> int:
-    """The id of one of the accounts that there are."""
+    """The id of one of 20 accounts."""
     assert service.post("/ingest/generate-mock", count=20, seed=1).status == 200
     found = service.get("/accounts").json["accounts"][0]["id"]
     service.close()
     return found
 
 
-def test_every_operation_of_many_environments_at_once_works_and_leaves_nothing_behind(
+def test_every_operation_works_in_concurrent_environments_and_leaves_no_session_state(
     pooler: str, url: str, filled: int, postgres: Postgres
 ) -> None:
-    before = shown(url)
+    before = session_states(url)
     with ProcessPoolExecutor(ENVIRONMENTS, multiprocessing.get_context("spawn")) as pool:
-        told = list(
+        result = list(
             pool.map(
                 every_operation.statuses,
                 *zip(*[(pooler, filled, TIMES)] * ENVIRONMENTS, strict=True),
             )
         )
-    assert {(name, status) for environment in told for name, status in environment} == {
+    assert {(name, status) for environment in result for name, status in environment} == {
         (name, 200) for name in every_operation.REQUESTS
     }
-    assert [len(environment) for environment in told] == [
+    assert [len(environment) for environment in result] == [
         len(every_operation.REQUESTS) * TIMES
     ] * ENVIRONMENTS
-    assert shown(pooler, pooler) == before * 2, "no setting outlives its transaction"
+    assert session_states(pooler, pooler) == before * 2, "no setting outlives its transaction"
     with postgres.admin() as admin, admin.cursor() as cursor:
         cursor.execute(LEFT, (url.rsplit("/", 1)[-1],))
         assert cursor.fetchone() == (0, 0, 0)
 
 
-def test_a_connection_that_the_pooler_lost_costs_a_request_nothing(
+def test_a_server_connection_that_the_pooler_lost_fails_no_request(
     pooler: str, filled: int, postgres: Postgres, url: str
 ) -> None:
     through = api(pooler)
@@ -78,14 +79,15 @@ def test_a_connection_that_the_pooler_lost_costs_a_request_nothing(
     with postgres.admin() as admin:
         run(
             admin,
-            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{url.rsplit('/', 1)[-1]}'",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            f" WHERE datname = '{url.rsplit('/', 1)[-1]}'",
         )
     assert through.get(f"/accounts/{filled}").status == 200
     assert through.patch(f"/accounts/{filled}", {"nps": 3}).status == 200
     through.close()
 
 
-def test_a_startup_option_would_be_refused_so_none_is_sent(pooler: str, service: Api) -> None:
+def test_no_startup_option_is_sent_because_the_pooler_refuses_it(pooler: str, service: Api) -> None:
     with pytest.raises(psycopg2.OperationalError, match="unsupported startup parameter"):
         psycopg2.connect(pooler, options="-c statement_timeout=1000")
     through = api(pooler)
@@ -93,16 +95,17 @@ def test_a_startup_option_would_be_refused_so_none_is_sent(pooler: str, service:
     through.close()
 
 
-def seen(client: connection) -> list[Any]:
-    """In a transaction that stays open."""
+def session_state(client: connection) -> list[Any]:
+    """Return settings and temporary tables, in a transaction that stays open."""
     return [run(client, f"SHOW {setting}") for setting in SETTINGS] + run(
         client, "SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
     )
 
 
-def shown(*urls: str) -> list[list[Any]]:
-    """What fresh clients see that are there at the same time, each on a connection of its own."""
+def session_states(*urls: str) -> list[list[Any]]:
+    """Return the session state of concurrent new clients, each on its own server connection."""
     with contextlib.ExitStack() as clients:
         return [
-            seen(clients.enter_context(contextlib.closing(psycopg2.connect(url)))) for url in urls
+            session_state(clients.enter_context(contextlib.closing(psycopg2.connect(url))))
+            for url in urls
         ]

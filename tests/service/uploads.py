@@ -1,4 +1,4 @@
-"""Files sent to the function as a browser sends them: multipart, and in base64 inside of the event."""
+"""Uploads files as a browser and the gateway do: multipart, in base64 inside the event."""
 
 import base64
 from collections.abc import Mapping
@@ -12,7 +12,10 @@ MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def part(content: bytes, disposition: str = 'name="file"; filename="accounts.csv"') -> bytes:
-    head = f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: text/csv\r\n\r\n"
+    head = (
+        f"--{BOUNDARY}\r\nContent-Disposition: form-data; {disposition}\r\n"
+        "Content-Type: text/csv\r\n\r\n"
+    )
     return head.encode() + content + b"\r\n"
 
 
@@ -28,7 +31,7 @@ def send(
     headers: Mapping[str, str] | None = None,
     **query: Any,
 ) -> Response:
-    """A request with a body of its own making."""
+    """Send a request with any body."""
     sent = event(
         "POST",
         path,
@@ -41,7 +44,7 @@ def send(
 def upload(
     api: Api, content: bytes | str, headers: Mapping[str, str] | None = None, **query: Any
 ) -> Response:
-    """A CSV file."""
+    """Send a CSV file."""
     return send(
         api,
         body(part(content.encode() if isinstance(content, str) else content)),

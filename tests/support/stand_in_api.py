@@ -1,4 +1,7 @@
-"""A stand-in for the service's API on a loopback port: a test's own responses, with CORS."""
+"""A stand-in for the service's API on a loopback port, with CORS for one origin.
+
+It returns the responses that a test sets.
+"""
 
 import contextlib
 import json
@@ -18,7 +21,7 @@ SAMPLES = "/ingest/generate-mock"
 
 @dataclass
 class Response:
-    """`gate`: the response waits for it. `drop`: the connection is closed without one."""
+    """A response. It is sent after `gate`; with `drop` the connection is closed instead."""
 
     body: object
     status: int = 200
@@ -29,7 +32,7 @@ class Response:
 
 @dataclass
 class StandInApi:
-    """`responses` by path; `requests` is what came in, as `METHOD path?query`."""
+    """`responses` by path; `requests` are the received ones, as `METHOD path?query`."""
 
     responses: dict[str, Response] = field(default_factory=dict[str, Response])
     requests: list[str] = field(default_factory=list[str])
@@ -41,10 +44,13 @@ class StandInApi:
 
     def fill(self) -> None:
         accounts = [account(number) for number in range(1, 11)]
-        self.responses = {METRICS: Response(metrics()), ACCOUNTS: Response(page(accounts, total=120))}
+        self.responses = {
+            METRICS: Response(metrics()),
+            ACCOUNTS: Response(page(accounts, total=120)),
+        }
 
     def empty(self) -> None:
-        nothing = metrics(
+        no_accounts = metrics(
             total_accounts=0,
             total_arr=0,
             at_risk_arr=0,
@@ -53,13 +59,13 @@ class StandInApi:
             renewals_next_60d=0,
         )
         buckets = dict.fromkeys(("Green", "Amber", "Red", "Unscored"), 0)
-        nothing |= {
+        no_accounts |= {
             "arr_by_bucket": buckets,
             "accounts_by_risk": buckets,
             "avg_health_score": None,
             "median_health_score": None,
         }
-        self.responses = {METRICS: Response(nothing), ACCOUNTS: Response(page([], total=0))}
+        self.responses = {METRICS: Response(no_accounts), ACCOUNTS: Response(page([], total=0))}
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
@@ -91,9 +97,9 @@ def metrics(**changes: Any) -> dict[str, Any]:
 
 
 def account(number: int, **changes: Any) -> dict[str, Any]:
-    """Accounts of every kind.
+    """Return one of a variety of accounts.
 
-    All buckets; unknown owner, score and renewal; a renewal that has passed; a long name.
+    All buckets, unknown owner, score and renewal, a past renewal, and a name without a space.
     """
     names = {
         2: "Mackenzie, O'Brien & Sons Consolidated International Holdings",
@@ -152,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
         api = cast(_Server, self.server).api
         api.requests.append(f"{self.command} {self.path}")
         response = api.responses.get(urlsplit(self.path).path) or problem(
-            "There is nothing here.", status=404
+            "There is nothing at this path.", status=404
         )
         if response.gate is not None:
             response.gate.wait(30)
@@ -161,11 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(response.status)
         self.send_header("Content-Type", response.kind)
-        self._finish(
-            response.body.encode()
-            if isinstance(response.body, str)
-            else json.dumps(response.body).encode()
-        )
+        body = response.body if isinstance(response.body, str) else json.dumps(response.body)
+        self._finish(body.encode())
 
     def _finish(self, body: bytes) -> None:
         self.send_header("Access-Control-Allow-Origin", cast(_Server, self.server).api.origin)
@@ -174,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        with contextlib.suppress(ConnectionError):  # the page gave up waiting
+        with contextlib.suppress(ConnectionError):  # the page closed the connection
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:

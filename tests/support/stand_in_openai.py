@@ -1,6 +1,6 @@
-"""A stand-in for OpenAI's API on a loopback port.
+"""A stand-in for OpenAI's chat completions on a loopback port.
 
-It sends the chat completions that a test gives, and records the requests.
+It returns the response that a test sets, and records the requests.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ ACCOUNT: dict[str, Any] = {
         }
     ],
 }
-"""A completion as a model should return it."""
+"""A valid response of a model."""
 
 PORTFOLIO: dict[str, Any] = {
     "summary": "There are {total_accounts} accounts with {total_arr}.",
@@ -56,10 +56,11 @@ def says(content: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class StandInOpenAI:
-    """Start it.
+    """The stand-in's behavior and records.
 
     body: sent with `status`, a dict as JSON, a text unchanged.
-    drip: sends one blank at a time, without an end. silent: sends nothing.
+    drip: send one blank after another without end. silent: send nothing.
+    on_request: called for each request, before the response.
     """
 
     body: object = field(default_factory=lambda: says(ACCOUNT))
@@ -67,11 +68,11 @@ class StandInOpenAI:
     kind: str = "application/json"
     drip: bool = False
     silent: bool = False
-    while_asked: Callable[[], None] = lambda: None
+    on_request: Callable[[], None] = lambda: None
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     keys: list[str | None] = field(default_factory=list[str | None])
     closed: threading.Event = field(default_factory=threading.Event)
-    hung_up: threading.Event = field(default_factory=threading.Event)
+    disconnected: threading.Event = field(default_factory=threading.Event)
     port: int = 0
 
     @property
@@ -79,7 +80,7 @@ class StandInOpenAI:
         return f"http://127.0.0.1:{self.port}/v1"
 
     def prompts(self) -> list[str]:
-        """All that each request told the model."""
+        """Return the messages of each request as one text."""
         return [
             "\n".join(message["content"] for message in request["messages"])
             for request in self.requests
@@ -96,10 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         api = cast(_Server, self.server).api
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        api.requests.append(asked if self.path == "/v1/chat/completions" else {"path": self.path})
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        api.requests.append(request if self.path == "/v1/chat/completions" else {"path": self.path})
         api.keys.append(self.headers["Authorization"])
-        api.while_asked()
+        api.on_request()
         if api.silent:
             api.closed.wait(60)
             return
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             while not api.closed.wait(0.02):
                 self.wfile.write(b" ")
         except ConnectionError:
-            api.hung_up.set()
+            api.disconnected.set()
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -1,11 +1,15 @@
-"""The shapes of answers, for the OpenAPI document and the tests. Requests never import this: `queries/` makes answers as they are here."""
+"""The models of responses, for the OpenAPI document and the tests.
 
+Requests never import them: `service.queries` builds the JSON, and tests compare it with these.
+"""
+
+from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
-from service.schema.limits import RenewalRisk, Segment
+from service.schema.columns import ACCOUNT_COLUMNS, Column
 from service.schema.responses.examples import example as _example
 from service.scoring.rules import Bucket
 
@@ -25,27 +29,7 @@ _FACTOR: Final = {
 
 _ACCOUNT: Final = {
     "id": 77,
-    "name": "Alder Ridge Logistics, Tampere",
-    "external_id": "001Qy00000ABCDE",
-    "arr": 120000,
-    "segment": "Mid-Market",
-    "industry": "Logistics",
-    "region": "EMEA",
-    "cs_owner": "Robin Vale",
-    "renewal_date": "2027-01-31",
-    "qbr_last_date": "2026-10-24",
-    "active_users": 80,
-    "seats_purchased": 100,
-    "feature_x_adoption": 0.5,
-    "weekly_active_pct": 0.6,
-    "time_to_value_days": 30,
-    "tickets_last_30d": 3,
-    "critical_tickets_90d": 1,
-    "sla_breaches_90d": 0,
-    "nps": 40,
-    "onboarding_phase": False,
-    "expansion_oppty_dollar": 0,
-    "renewal_risk": "Low",
+    **{column.name: column.example for column in ACCOUNT_COLUMNS},
     "health_score": 75.6,
     "health_bucket": "Green",
     "health_coverage": 0.9,
@@ -55,8 +39,33 @@ _ACCOUNT: Final = {
 }
 
 
+def columns_model(name: str, base: type[BaseModel], columns: Iterable[Column]) -> type[BaseModel]:
+    """Return a model with the fields of `base`, and after them one for each column."""
+    fields: dict[str, Any] = {
+        column.name: (_type(column) | None if column.nullable else _type(column), ...)
+        for column in columns
+    }
+    return create_model(name, __base__=base, **fields)
+
+
+def _type(column: Column) -> Any:
+    match column.kind:
+        case "text":
+            return str
+        case "choice":
+            return Literal[column.choices]
+        case "integer":
+            return int
+        case "dollars" | "ratio" | "number":
+            return float
+        case "date":
+            return date
+        case "flag":
+            return bool
+
+
 class Service(BaseModel):
-    """What answers here."""
+    """The name, version and stage of the service."""
 
     model_config = _example(
         {
@@ -86,7 +95,10 @@ class Ready(BaseModel):
 
 
 class Factor(BaseModel):
-    """One part of a score; the contributions of all sum to it. An adjustment has neither `value` nor `max`."""
+    """One part of a score: the contributions of all factors sum to the score.
+
+    An adjustment has neither `value` nor `max`.
+    """
 
     model_config = _example(_FACTOR)
 
@@ -98,60 +110,50 @@ class Factor(BaseModel):
     value: float | None
     status: Literal["known", "unknown"]
     impact: float = Field(
-        description="Distance from a half-earned component, or an adjustment's contribution. Negative ones pull down."
+        description="Distance from half of the component's points, or an adjustment's "
+        "contribution. Negative values lower the score."
     )
 
 
-class Account(BaseModel):
-    """Null is unknown, which is not zero. Ratios are 0..1."""
+class _Identified(BaseModel):
+    id: int
+
+
+_AccountColumns = columns_model("_AccountColumns", _Identified, ACCOUNT_COLUMNS)
+
+
+class Account(_AccountColumns):
+    """An account. Null means unknown, which is not zero. Ratios are from 0 to 1."""
 
     model_config = _example(_ACCOUNT)
 
-    id: int
-    name: str
-    external_id: str | None
-    arr: Dollars
-    segment: Segment
-    industry: str | None
-    region: str | None
-    cs_owner: str | None
-    renewal_date: date | None
-    qbr_last_date: date | None
-    active_users: int | None
-    seats_purchased: int | None
-    feature_x_adoption: Ratio | None
-    weekly_active_pct: Ratio | None
-    time_to_value_days: int | None
-    tickets_last_30d: int | None
-    critical_tickets_90d: int | None
-    sla_breaches_90d: int | None
-    nps: int | None
-    onboarding_phase: bool | None
-    expansion_oppty_dollar: Dollars
-    renewal_risk: RenewalRisk | None
     health_score: float | None = Field(
-        description="0..100 with one decimal; null when too little is known."
+        description="From 0 to 100 with one decimal; null when too little is known."
     )
     health_bucket: Bucket | None
-    health_coverage: Ratio = Field(description="The part of the score's components that is known.")
+    health_coverage: Ratio = Field(description="The share of the score's components that is known.")
     created_at: datetime
     updated_at: datetime
     latest_health_factors: list[Factor] = Field(
-        description="The weightiest first; in a list the five with an impact, else all."
+        description="Largest impact first; in a list the five with the largest, otherwise all."
     )
 
 
 class AccountPage(BaseModel):
     model_config = _example({"total": 1, "page": 1, "page_size": 50, "accounts": [_ACCOUNT]})
 
-    total: int = Field(description="All accounts that the filter lets through, exactly.")
+    total: int = Field(description="The exact number of accounts that match the filter.")
     page: int
     page_size: int
     accounts: list[Account]
 
 
 class RowError(BaseModel):
-    """`row` counts the file's records from 1, which is the header's; `column` is null when it is about the whole row."""
+    """An error in a file.
+
+    `row` is the number of the record; the header is row 1. `column` is null for an error of the
+    whole row.
+    """
 
     row: int
     column: str | None
@@ -160,10 +162,11 @@ class RowError(BaseModel):
 
 
 class Imported(BaseModel):
-    """What a set of rows changed. All of it was written, or nothing."""
+    """What an import changed, or with `dry_run` would change."""
 
     model_config = _example({
-        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; 90 days created, 0 updated.",
+        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; "
+        "90 days created, 0 updated.",
         "accounts_created": 2,
         "accounts_updated": 1,
         "accounts_unchanged": 0,
@@ -189,7 +192,7 @@ class ImportedColumn(BaseModel):
 
 
 class IgnoredColumn(BaseModel):
-    """A column of the file that was not imported; `nearest` is a known name that is like it."""
+    """A column of the file that was not imported; `nearest` is the most similar known name."""
 
     header: str
     nearest: str | None
@@ -203,7 +206,7 @@ class IgnoredRow(BaseModel):
 
 
 class SimilarName(BaseModel):
-    """A new account whose name differs from another one in case only."""
+    """A new account whose name differs from another name in case only."""
 
     name: str
     other: str
@@ -212,12 +215,14 @@ class SimilarName(BaseModel):
 class ImportedFile(Imported):
     """What a file changed, or would change, and how it was read.
 
-    `import_id` names the import for an undo within a day; null when nothing was written. A format is
-    null where no cell needed it. `preview` has the first rows of a dry run, by column.
+    `import_id` identifies the import for an undo within 24 hours; it is null when nothing was
+    written. A format is null when no cell needed it. `preview` has the first rows of a dry run, by
+    column.
     """
 
     model_config = _example({
-        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; 90 days created, 0 updated.",
+        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; "
+        "90 days created, 0 updated.",
         "accounts_created": 2,
         "accounts_updated": 1,
         "accounts_unchanged": 0,
@@ -245,7 +250,7 @@ class ImportedFile(Imported):
 
 
 class Undone(BaseModel):
-    """What was taken back of an import."""
+    """What an undo of an import deleted and restored."""
 
     model_config = _example({
         "message": "Undone: 2 accounts deleted, 1 restored; 90 days deleted, 0 restored.",
@@ -283,7 +288,7 @@ class Generated(Imported):
         "seed": 7,
     })  # fmt: skip
 
-    seed: int = Field(description="The same seed makes the same accounts.")
+    seed: int = Field(description="The same seed gives the same accounts.")
 
 
 class Recomputed(BaseModel):
@@ -297,12 +302,12 @@ class Recomputed(BaseModel):
 
     message: str
     accounts_updated: int = Field(
-        description="Those whose score, factors or coverage are other ones now."
+        description="The accounts whose score, factors or coverage changed."
     )
     snapshots_created: int
     computation_time_seconds: float
     next_cursor: int | None = Field(
-        description="Where to go on, as `cursor`; null when every account has been scored."
+        description="The `cursor` of the next request; null when every account has been scored."
     )
 
 
@@ -313,9 +318,10 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `detail` says what to do; `errors` is there for a 422, and never holds the offending value.
+    """Problem details (RFC 9457).
 
-    Of a file that was refused, `errors` are the first of `total_errors`.
+    `detail` says what is wrong and what to do. `errors` is present for a 422, and never holds the
+    invalid value. For a rejected file it holds the first of `total_errors`.
     """
 
     type: str
@@ -341,4 +347,4 @@ RESPONSE_MODELS: Final = (
     Recomputed,
     Problem,
 )
-"""Those that a route names; their parts come along."""
+"""The models that routes refer to; the document also gets the models of their fields."""

@@ -1,4 +1,4 @@
-"""How a schema carries its example."""
+"""Adds an example to the schema of a model."""
 
 from typing import Any
 

@@ -1,56 +1,53 @@
-"""The shapes of what an account was and did."""
+"""The models of an account's history."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 
-from service.schema.responses import Factor, Ratio
+from service.schema.columns import DAY_COLUMNS
+from service.schema.responses import Factor, Ratio, columns_model
+from service.schema.responses.examples import example
 from service.scoring.rules import Bucket
 
 
 class Snapshot(BaseModel):
+    """An account's score at one time."""
+
     id: int
     account_id: int
     calculated_at: datetime
     score: float | None = Field(
-        description="0..100 with one decimal; null when too little was known."
+        description="From 0 to 100 with one decimal; null when too little was known."
     )
     risk_label: Bucket | None = Field(description="The bucket.")
     coverage: Ratio
-    top_factors: list[Factor] = Field(description="The five weightiest.")
+    top_factors: list[Factor] = Field(description="The five with the largest impact.")
 
 
 class HealthHistory(RootModel[list[Snapshot]]):
-    model_config = ConfigDict(json_schema_extra={
-        "examples": [[{
-            "id": 1, "account_id": 77, "calculated_at": "2026-11-23T06:00:00.000000Z", "score": 75.6, "risk_label": "Green",
-            "coverage": 0.9, "top_factors": [],
-        }]]
-    })  # fmt: skip
+    model_config = example([{
+        "id": 1, "account_id": 77, "calculated_at": "2026-11-23T06:00:00.000000Z",
+        "score": 75.6, "risk_label": "Green", "coverage": 0.9, "top_factors": [],
+    }])  # fmt: skip
 
 
-class DailyMetrics(BaseModel):
-    """Null is unknown, which is not zero."""
-
+class _OfAccount(BaseModel):
     id: int
     account_id: int
-    date: date
-    logins: int | None
-    events: int | None
-    feature_x_events: int | None
-    errors: int | None
-    ticket_backlog: int | None
-    avg_session_min: float | None
+
+
+_DayColumns = columns_model("_DayColumns", _OfAccount, DAY_COLUMNS)
+
+
+class DailyMetrics(_DayColumns):
+    """The metrics of an account on one day. Null means unknown, which is not zero."""
 
 
 class MetricsHistory(RootModel[list[DailyMetrics]]):
-    model_config = ConfigDict(json_schema_extra={
-        "examples": [[{
-            "id": 1, "account_id": 77, "date": "2026-11-22", "logins": 41, "events": 480, "feature_x_events": 120, "errors": 2,
-            "ticket_backlog": 1, "avg_session_min": 24.5,
-        }]]
-    })  # fmt: skip
+    model_config = example(
+        [{"id": 1, "account_id": 77, **{column.name: column.example for column in DAY_COLUMNS}}]
+    )
 
 
 RESPONSE_MODELS: Final = (HealthHistory, MetricsHistory)

@@ -1,4 +1,4 @@
-"""Playbooks, and which of them to follow."""
+"""The models of playbooks and their recommendation."""
 
 import json
 from typing import Any, Final, Literal
@@ -13,12 +13,12 @@ _DETRACTORS: Final = recommend(["nps"])[0]
 
 
 def _json(value: Any) -> Any:
-    """As it is sent: tuples are lists there."""
+    """Return a value as JSON has it: tuples become lists."""
     return json.loads(json.dumps(value))
 
 
 class Playbook(BaseModel):
-    """What a success manager can do. Ids stay."""
+    """What a customer-success manager can do. Its id never changes."""
 
     model_config = example(_json(PLAYBOOKS[0].as_json()))
 
@@ -28,16 +28,16 @@ class Playbook(BaseModel):
     category: str
     priority: Literal["High", "Medium", "Low"]
     estimated_effort: str
-    triggers: list[str] = Field(description="Codes of the factors that it answers.")
-    risk_factors: list[str] = Field(description="Their labels.")
+    triggers: list[str] = Field(description="Codes of the factors that it addresses.")
+    risk_factors: list[str] = Field(description="Labels of these factors.")
     coverage_below: Ratio | None = Field(
-        description="It answers missing data: when less than this part of the score is known."
+        description="It addresses missing data: when less than this share of the score is known."
     )
     steps: list[str]
 
 
 class Playbooks(RootModel[list[Playbook]]):
-    """All of them, by id."""
+    """All playbooks, by id."""
 
     model_config = example(_json([playbook.as_json() for playbook in PLAYBOOKS[:2]]))
 
@@ -46,17 +46,19 @@ class Recommendation(BaseModel):
     playbook: Playbook
     relevance_score: Ratio
     matching_risk_factors: list[str] = Field(
-        description="Labels of the factors that it answers; or of those that are unknown."
+        description="Labels of the factors that it addresses, or of those that are unknown."
     )
 
 
 class Recommendations(BaseModel):
-    """The most relevant first, at most five."""
+    """At most five, the most relevant first."""
 
     model_config = example(
         _json({
             "account_id": 77,
-            "recommendations": [{**_DETRACTORS._asdict(), "playbook": _DETRACTORS.playbook.as_json()}],
+            "recommendations": [
+                {**_DETRACTORS._asdict(), "playbook": _DETRACTORS.playbook.as_json()}
+            ],
         })
     )  # fmt: skip
 

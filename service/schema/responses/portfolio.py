@@ -1,4 +1,4 @@
-"""The shapes of answers about all accounts together."""
+"""The models of key figures and lists of all accounts together."""
 
 from datetime import date, datetime
 from typing import Final
@@ -12,7 +12,7 @@ from service.scoring.rules import Bucket
 
 
 class CountByBucket(BaseModel):
-    """Always all four, 0 where there is nothing."""
+    """All four buckets, 0 for one without accounts."""
 
     green: int = Field(alias="Green")
     amber: int = Field(alias="Amber")
@@ -21,7 +21,7 @@ class CountByBucket(BaseModel):
 
 
 class NumberByBucket(BaseModel):
-    """Always all four, 0 where there is nothing."""
+    """All four buckets, 0 for one without accounts."""
 
     green: float = Field(alias="Green")
     amber: float = Field(alias="Amber")
@@ -30,7 +30,7 @@ class NumberByBucket(BaseModel):
 
 
 class DollarsBySegment(BaseModel):
-    """Always all three, 0 where there is nothing."""
+    """All three segments, 0 for one without accounts."""
 
     smb: Dollars = Field(alias="SMB")
     mid_market: Dollars = Field(alias="Mid-Market")
@@ -38,7 +38,7 @@ class DollarsBySegment(BaseModel):
 
 
 class PortfolioMetrics(BaseModel):
-    """All accounts together. An average over nothing is null."""
+    """Key figures of all accounts. An average without values is null."""
 
     model_config = example({
         "total_accounts": 2,
@@ -64,12 +64,14 @@ class PortfolioMetrics(BaseModel):
     total_arr: Dollars
     arr_by_bucket: NumberByBucket
     arr_by_segment: DollarsBySegment
-    accounts_by_risk: CountByBucket = Field(description="Accounts in each bucket.")
-    risk_breakdown: NumberByBucket = Field(description="Percent of the accounts in each bucket.")
+    accounts_by_risk: CountByBucket = Field(description="Accounts of each bucket.")
+    risk_breakdown: NumberByBucket = Field(
+        description="Percent of the accounts that are in each bucket."
+    )
     avg_health_score: float | None
     median_health_score: float | None
     avg_adoption_ratio: Ratio | None = Field(
-        description="Active users by seats, where both are known; more than all seats counts as all."
+        description="Mean of active users per seat, where both are known; at most 1 per account."
     )
     avg_feature_adoption: Ratio | None
     total_tickets_30d: int
@@ -81,8 +83,8 @@ class PortfolioMetrics(BaseModel):
     as_of: datetime
 
 
-class Pressing(BaseModel):
-    """An account that needs someone."""
+class AttentionAccount(BaseModel):
+    """An account that needs attention."""
 
     id: int
     name: str
@@ -92,50 +94,52 @@ class Pressing(BaseModel):
     health_score: float
     health_bucket: Bucket
     renewal_date: date | None
-    days_to_renewal: int | None = Field(description="Negative once it has passed.")
+    days_to_renewal: int | None = Field(description="Negative after the renewal date.")
     priority: float = Field(
-        description="ARR times the lost part of the score, and up to twice that the nearer the renewal is within `days`."
+        description="ARR times the part of the score that is missing to 100, times a factor that "
+        "grows from 1 to 2 as the renewal comes closer within `days`."
     )
     reasons: list[str] = Field(
-        description="Codes of the factors that pull the score down, the weightiest first."
+        description="Codes of the factors that lower the score, the largest impact first."
     )
-    playbook_id: int | None = Field(description="The playbook that answers these reasons best.")
+    playbook_id: int | None = Field(description="The playbook that addresses these reasons best.")
 
 
 class Attention(BaseModel):
     model_config = example({
         "accounts": [{
-            "id": 77, "name": "Alder Ridge Logistics, Tampere", "segment": "Mid-Market", "cs_owner": "Robin Vale", "arr": 120000,
-            "health_score": 41.2, "health_bucket": "Red", "renewal_date": "2027-01-31", "days_to_renewal": 69, "priority": 114072.0,
+            "id": 77, "name": "Alder Ridge Logistics, Tampere", "segment": "Mid-Market",
+            "cs_owner": "Robin Vale", "arr": 120000, "health_score": 41.2, "health_bucket": "Red",
+            "renewal_date": "2027-01-31", "days_to_renewal": 69, "priority": 114072.0,
             "reasons": ["nps", "ticket_volume"], "playbook_id": 7,
         }],
         "as_of": "2026-11-23T09:00:00.000000Z",
     })  # fmt: skip
 
-    accounts: list[Pressing]
+    accounts: list[AttentionAccount]
     as_of: datetime
 
 
-class Renewing(BaseModel):
+class RenewalTotal(BaseModel):
     accounts: int
     arr: Dollars
 
 
-class RenewingByBucket(BaseModel):
-    """Always all four."""
+class RenewalsByBucket(BaseModel):
+    """All four buckets."""
 
-    green: Renewing = Field(alias="Green")
-    amber: Renewing = Field(alias="Amber")
-    red: Renewing = Field(alias="Red")
-    unscored: Renewing = Field(alias="Unscored")
+    green: RenewalTotal = Field(alias="Green")
+    amber: RenewalTotal = Field(alias="Amber")
+    red: RenewalTotal = Field(alias="Red")
+    unscored: RenewalTotal = Field(alias="Unscored")
 
 
-class Month(Renewing):
+class Month(RenewalTotal):
     month: str = Field(pattern=r"^[0-9]{4}-[0-9]{2}$")
-    by_bucket: RenewingByBucket
+    by_bucket: RenewalsByBucket
 
 
-_NOTHING: Final = {"accounts": 0, "arr": 0}
+_NO_RENEWALS: Final = {"accounts": 0, "arr": 0}
 
 
 class Renewals(BaseModel):
@@ -143,7 +147,8 @@ class Renewals(BaseModel):
         "months": [{
             "month": "2027-01", "accounts": 3, "arr": 150000,
             "by_bucket": {
-                "Green": {"accounts": 2, "arr": 120000}, "Amber": {"accounts": 1, "arr": 30000}, "Red": _NOTHING, "Unscored": _NOTHING,
+                "Green": {"accounts": 2, "arr": 120000}, "Amber": {"accounts": 1, "arr": 30000},
+                "Red": _NO_RENEWALS, "Unscored": _NO_RENEWALS,
             },
         }],
         "total_accounts": 3,
@@ -160,7 +165,7 @@ class Mover(BaseModel):
     name: str
     arr: Dollars
     from_: float = Field(alias="from", description="The score of the first snapshot in the window.")
-    to: float = Field(description="The present score.")
+    to: float = Field(description="The current score.")
     change: float
     since: datetime = Field(description="When that snapshot was taken.")
 
@@ -168,8 +173,8 @@ class Mover(BaseModel):
 class Movers(BaseModel):
     model_config = example({
         "down": [{
-            "id": 77, "name": "Alder Ridge Logistics, Tampere", "arr": 120000, "from": 68.4, "to": 41.2, "change": -27.2,
-            "since": "2026-10-26T06:00:00.000000Z",
+            "id": 77, "name": "Alder Ridge Logistics, Tampere", "arr": 120000, "from": 68.4,
+            "to": 41.2, "change": -27.2, "since": "2026-10-26T06:00:00.000000Z",
         }],
         "up": [],
     })  # fmt: skip

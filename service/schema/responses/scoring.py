@@ -1,4 +1,4 @@
-"""The score's table of constants, and a score that is supposed."""
+"""The models of the score's constants and of a what-if score."""
 
 from typing import Final
 
@@ -11,13 +11,13 @@ from service.scoring.published import scheme
 from service.scoring.rules import Bucket
 from service.scoring.score import Inputs, rounded_score
 
-_SUPPOSED: Final = score(
+_SCORED: Final = score(
     Inputs(arr=0, nps=40, tickets_last_30d=3, critical_tickets_90d=1, sla_breaches_90d=0)
 )
 
 
 class ScoredComponent(BaseModel):
-    """`max` points at `best`, none at `worst`, linear between them and clamped to them."""
+    """`max` points at `best`, none at `worst`, linear between them and clamped."""
 
     code: str
     label: str
@@ -34,11 +34,11 @@ class ScoreGroup(BaseModel):
 
 
 class Adjustment(BaseModel):
-    """What is added to the components, as a factor of its own."""
+    """Points that are added to those of the components, as a separate factor."""
 
     code: str
     label: str
-    parameters: dict[str, float] = Field(description="The numbers that it goes by.")
+    parameters: dict[str, float] = Field(description="Its constants.")
 
 
 class BucketFloor(BaseModel):
@@ -53,30 +53,35 @@ class Scoring(BaseModel):
 
     groups: list[ScoreGroup]
     adjustments: list[Adjustment]
-    buckets: list[BucketFloor] = Field(description="Best first.")
-    coverage_min: Ratio = Field(description="Below it too little is known for a score.")
-    session_rows: int = Field(description="Daily rows, the newest, whose minutes are averaged.")
+    buckets: list[BucketFloor] = Field(description="The best bucket first.")
+    coverage_min: Ratio = Field(description="Below this coverage an account has no score.")
+    session_rows: int = Field(
+        description="The number of newest daily rows whose session minutes are averaged."
+    )
     onboarding_days: int = Field(
-        description="Days of time to value after which an onboarding that goes on is late."
+        description="Days after which an account that is still onboarding is late."
     )
 
 
 class WhatIfScore(BaseModel):
-    """The score of an account that would be so."""
+    """The score that an account with the given values would have."""
 
     model_config = example({
-        "score": None if _SUPPOSED.value is None else rounded_score(_SUPPOSED.value),
-        "bucket": _SUPPOSED.bucket,
-        "coverage": _SUPPOSED.coverage,
-        "factors": [factor._asdict() for factor in factors(_SUPPOSED.values, _SUPPOSED.points, _SUPPOSED.adjustments)],
+        "score": None if _SCORED.value is None else rounded_score(_SCORED.value),
+        "bucket": _SCORED.bucket,
+        "coverage": _SCORED.coverage,
+        "factors": [
+            factor._asdict()
+            for factor in factors(_SCORED.values, _SCORED.points, _SCORED.adjustments)
+        ],
     })  # fmt: skip
 
     score: float | None = Field(
-        description="0..100 with one decimal; null when too little is known."
+        description="From 0 to 100 with one decimal; null when too little is known."
     )
     bucket: Bucket | None
     coverage: Ratio
-    factors: list[Factor] = Field(description="All of them, the weightiest first.")
+    factors: list[Factor] = Field(description="All factors, the largest impact first.")
 
 
 RESPONSE_MODELS: Final = (Scoring, WhatIfScore)
