@@ -62,7 +62,8 @@ def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connecti
 
 def test_every_column_arrives(service: Api, sql: connection) -> None:
     values = {
-        "name": "Acme", "external_id": "A-1", "arr": "$1,200.50", "segment": "mid market", "industry": "Retail",
+        "name": "Acme", "external_id": "A-1", "arr": "$1,200.50", "segment": "mid market",
+        "industry": "Retail",
         "region": "EMEA", "cs_owner": "Lena",
         "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": "80",
         "seats_purchased": "100",
@@ -84,7 +85,8 @@ def test_every_column_arrives(service: Api, sql: connection) -> None:
     )
     found = service.get("/accounts").json["accounts"][0]
     assert {name: found[name] for name in values if name in found} == {
-        "name": "Acme", "external_id": "A-1", "arr": 1200.5, "segment": "Mid-Market", "industry": "Retail",
+        "name": "Acme", "external_id": "A-1", "arr": 1200.5, "segment": "Mid-Market",
+        "industry": "Retail",
         "region": "EMEA", "cs_owner": "Lena",
         "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": 80,
         "seats_purchased": 100,
