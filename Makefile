@@ -22,6 +22,7 @@ down: $(READY) ## stop what `make up` started; the data is kept
 	@$(BIN)/stack down
 
 test: $(READY) ## run the tests; ARGS='-k name' passes arguments to pytest
+	@echo "Collecting the tests: this imports the service, the program and the SDKs …"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: $(READY) ## check format, lint, types and workflows

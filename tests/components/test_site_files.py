@@ -10,8 +10,7 @@ import pytest
 
 from common.errors import UserError
 from components.site_files import ALWAYS_IGNORED, site_files
-
-ROOT = Path(__file__).parents[2]
+from tests.support.project_files import ROOT
 
 
 def write(directory: Path, *names: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.deployed.conftest import EXAMPLES, SEED, Deployed
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 pytestmark = [pytest.mark.xdist_group("deployed"), pytest.mark.timeout(3600)]

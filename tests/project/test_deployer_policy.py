@@ -4,12 +4,11 @@ import fnmatch
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from config.naming import Names
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[2]
 POLICY: Mapping[str, Any] = json.loads(
     (ROOT / "docs/deployer-policy.json").read_text(encoding="utf-8")
 )

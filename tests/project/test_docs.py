@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from stack.cli.main import main as stack
-from tests.support.tracked_files import ROOT, tracked
+from tests.support.project_files import ROOT, tracked
 
 DOCUMENTS = (
     ROOT / "README.md",

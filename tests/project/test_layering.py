@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.project_files import ROOT
+
 TYPE_TOKEN = re.compile(r"\b(aws|neon|vercel):[A-Za-z0-9]+/[A-Za-z0-9]+:[A-Z]")
 PROVIDERS = {"pulumi_aws", "pulumi_neon", "pulumiverse_vercel"}
 HTTP = {"fastapi", "starlette", "mangum", "http", "httpx", "requests"}

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.tracked_files import ROOT, tracked
+from tests.support.project_files import ROOT, tracked
 
 TERMS: Final = {
     "realiser": "resource handler",

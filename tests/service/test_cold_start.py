@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.support.project_files import ROOT
+
 SERVICE = ROOT / "service"
 HEAVY = (
     "sqlalchemy", "sqlmodel", "alembic", "openai", "pydantic.v1", "service.schema.tables",

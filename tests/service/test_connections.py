@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,8 +12,7 @@ from stack.local.neon.postgres.server import Postgres
 from tests.service.database_faults import run
 from tests.service.every_operation import REQUESTS
 from tests.service.lambda_api import api
-
-ROOT = Path(__file__).parents[2]
+from tests.support.project_files import ROOT
 
 RESTORED = """
 import json, os, sys, time

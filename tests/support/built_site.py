@@ -12,8 +12,8 @@ from typing import Any
 from stack.local.system.http_server import HttpServer
 from stack.local.vercel.builder import SiteBuilder
 from tests.support.processes import guarded
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "frontend"
 HOME = ROOT / ".local" / "tests" / "site"
 API_HOST = "api.example.test"

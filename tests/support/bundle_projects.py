@@ -5,8 +5,8 @@ import zipfile
 from pathlib import Path
 
 from bundle import Target
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements" / "service.txt").read_text(encoding="utf-8")
 HOST = Target.host()
 OTHER = Target(

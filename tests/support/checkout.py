@@ -18,8 +18,8 @@ import psutil
 
 from bundle import Target, build
 from tests.support.built_site import built_site
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 COPIED = (
     "Pulumi.yaml",
     "Pulumi.local.yaml",

@@ -15,8 +15,8 @@ import pytest
 from config.stack_config import LOCAL_CLOUD_VARIABLE, ConfigError, StackConfig
 from stack.local.deploy import stack_config
 from stack.local.deploy.stack_config import StackSettings
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[2]
 PROJECT = "ai-success-insights"
 SITE_DOMAIN = "insights.example.com"
 

@@ -15,8 +15,8 @@ from stack.local.neon.postgres import data_directory
 from stack.local.neon.postgres.server import Postgres
 from tests.support.database_server import FAST, create_orders, query, server_process
 from tests.support.processes import guarded
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[4]
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root runs the server as another user"
 )

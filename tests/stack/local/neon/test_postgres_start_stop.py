@@ -26,8 +26,7 @@ from tests.support.database_server import (
     server_process,
 )
 from tests.support.processes import guarded, is_gone
-
-ROOT = Path(__file__).parents[4]
+from tests.support.project_files import ROOT
 
 
 def test_a_stopped_server_keeps_its_data(own_postgres: Postgres) -> None:

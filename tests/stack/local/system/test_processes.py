@@ -17,8 +17,8 @@ import pytest
 
 from stack.local.system.processes import Guard, Record, sweep
 from tests.support.processes import becomes_true, is_gone
+from tests.support.project_files import ROOT
 
-ROOT = Path(__file__).parents[4]
 SLEEP = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)")
 STUBBORN = ("/bin/sh", "-c", "trap '' TERM; echo ready; sleep 60")
 
