@@ -136,7 +136,7 @@ def test_an_export_with_unusual_names_can_be_imported_unchanged(
     assert (exported.status, exported.headers["content-type"]) == (200, "text/csv; charset=utf-8")
     assert exported.headers["content-disposition"] == 'attachment; filename="accounts.csv"'
     assert "x-injected" not in exported.headers
-    found = list(csv.DictReader(io.StringIO(exported.content.decode(), newline="")))
+    found = list(csv.DictReader(io.StringIO(exported.content.decode("utf-8-sig"), newline="")))
     assert {row["name"] for row in found} == set(odd)
     with closing(psycopg2.connect(deployed.database_url)) as sql, sql.cursor() as cursor:
         for control in ("\r\n", "\t", "\x7f", "\x85"):
