@@ -1,4 +1,4 @@
-"""Reads CSV files of accounts: from bytes to valid rows, or to all that is wrong with them.
+"""Reads CSV files of accounts: from bytes to valid rows, or to all problems of the file.
 
 Knows neither HTTP nor the database.
 """

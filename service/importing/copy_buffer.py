@@ -11,7 +11,7 @@ PIECE_LINES: Final = 2000
 
 
 class DuplicateRow(NamedTuple):
-    """A row whose key is there already; `differs` when its values are other ones."""
+    """A row whose key is there already; `differs` when its values are not the same."""
 
     row: int
     key: str
@@ -20,10 +20,11 @@ class DuplicateRow(NamedTuple):
 
 
 class CopyBuffer:
-    """The rows of a table in COPY's text format: the key's columns, then the others of `columns`.
+    """The rows of a table in COPY's text format: the key first, then the others of `columns`."""
 
-    A row is one string in memory and no more: a file of a few MiB may have hundreds of thousands.
-    """
+    # A file of a few MiB may have hundreds of thousands of rows, so a row takes as little memory as
+    # possible: one entry of a dict, from the key to the rest of the line that COPY gets, and its
+    # row number in an array. The index from keys to row numbers is built only for a message.
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.columns = tuple(columns)

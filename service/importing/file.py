@@ -1,4 +1,4 @@
-"""Reads a CSV file of accounts and their days: all that it says, or all that is wrong with it."""
+"""Reads a CSV file of accounts and their days, or reports all of its problems."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ MAX_ACCOUNTS: Final = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the caller says of a file.
+    """How to read a file, as the caller wants it.
 
     number_format, date_order: None to guess them from the file.
     mapping: header names to column names, "" to ignore one.
@@ -45,8 +45,8 @@ class Understanding(NamedTuple):
 class File(NamedTuple):
     """Accounts by key, and their days by key and date (none without that column).
 
-    A column that a table lacks is left as it is where there is a row already, and has its default
-    in a new one. A blank cell says that the value is unknown.
+    A column that the file does not have keeps its values in existing rows, and gets its default in
+    new ones. A blank cell is an unknown value.
     """
 
     accounts: CopyBuffer
@@ -91,7 +91,7 @@ def read_file(content: IO[bytes], options: Options | None = None) -> File:
 
 
 def _formats(content: IO[bytes], header: Header, options: Options) -> Formats:
-    """Return the formats that were given, or that the file proves. Raises `InvalidFileError`."""
+    """Return the given formats, or those of the file. Raises `InvalidFileError` if ambiguous."""
     formats = Formats(number=options.number_format, date=options.date_order)
     ignored = Problems()
     records = Records(content, ignored)
@@ -113,7 +113,7 @@ def _formats(content: IO[bytes], header: Header, options: Options) -> Formats:
         row, column = formats.ambiguous_number
         message = (
             "A number with one separator and three digits behind it can be read in two ways, and "
-            "no other number of the file decides it. Say number_format=1,234.5 or "
+            "no other number of the file decides it. Set number_format=1,234.5 or "
             "number_format=1.234,5."
         )
         problems.add(Problem(row, column.name, "ambiguous_number", message))
@@ -121,7 +121,7 @@ def _formats(content: IO[bytes], header: Header, options: Options) -> Formats:
         row, column = formats.ambiguous_date
         message = (
             "The day and the month of this date can be read in two ways, and no other date of the "
-            "file decides it. Say date_order=mdy or date_order=dmy."
+            "file decides it. Set date_order=mdy or date_order=dmy."
         )
         problems.add(Problem(row, column.name, "ambiguous_date", message))
     problems.check()

@@ -76,11 +76,11 @@ class Formats:
 
 
 def number_format_of(cell: str, *, most: int) -> NumberFormat | Literal["ambiguous"] | None:
-    """Return the format that a cell proves; None where it proves none.
+    """Return the format that a cell must have; None where several are possible.
 
     `most` is the largest value of the column: where it is below 1,000, nothing is grouped.
     One separator with exactly three digits behind it, and one to three in front, is ambiguous,
-    unless a dollar sign says that it is written as in the United States.
+    unless a dollar sign shows that it is written as in the United States.
     """
     text = _DECORATION.sub("", cell)
     separators = [character for character in text if character in ".,"]
@@ -99,7 +99,7 @@ def number_format_of(cell: str, *, most: int) -> NumberFormat | Literal["ambiguo
 
 
 def date_order_of(cell: str) -> DateOrder | Literal["ambiguous"] | None:
-    """Return the order that a date in numbers proves; None for ISO 8601 and for other texts."""
+    """Return the order that a numeric date must have; None for ISO 8601 and for other texts."""
     found = _NUMERIC_DATE.fullmatch(cell.strip())
     if found is None:
         return None

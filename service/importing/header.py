@@ -103,8 +103,8 @@ def read_header(
             continue
         if column.name in headers:
             message = (
-                "Two columns of the header mean this one. Remove one of them, or say in mapping "
-                "what it means."
+                "Two columns of the header mean this one. Remove one of them, or map it to "
+                "another column."
             )
             problems.add(Problem(ROW, column.name, "duplicate_column", message))
         headers[column.name] = shown

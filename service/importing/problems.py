@@ -1,7 +1,4 @@
-"""Collects the problems of a file: row, column, a code, and a sentence that says what is expected.
-
-A problem never holds the value of a cell.
-"""
+"""The problems of a file. They never hold the value of a cell."""
 
 from bisect import insort
 from collections.abc import Iterable
@@ -12,7 +9,10 @@ MAX_LISTED: Final = 100
 
 
 class Problem(NamedTuple):
-    """`row` counts the records from 1, which is the header. `column` is None for a whole row."""
+    """`row` counts records from 1, the header. `column` is None when the whole row is meant.
+
+    `code` is for programs; `message` says what is expected.
+    """
 
     row: int
     column: str | None

@@ -12,11 +12,11 @@ from service.importing.header import count_known
 from service.importing.problems import InvalidFileError, Problem, Problems
 
 CHUNK_RECORDS: Final = 2000
-"""Records that are in memory at one time."""
+"""Records that are in memory at a time."""
 
 DELIMITERS: Final = ",;\t|"
 MAX_HEADER: Final = 2**16
-"""Bytes of the file in which the delimiter is looked for."""
+"""Bytes of the file that are searched for the delimiter."""
 
 _UTF_16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _FOREIGN: Final = {
@@ -29,7 +29,8 @@ _FOREIGN: Final = {
 _LINE: Final = re.compile(r"[^\r\n]*")
 _DECLARATION: Final = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
-# A quote that is never closed is reported as that, however much text it swallows.
+# A quote that is never closed makes the rest of the file one cell. Above the default limit of 128
+# KiB the csv module would report the size of that cell instead of the quote. The limit is global.
 csv.field_size_limit(2**31 - 1)
 
 
@@ -37,16 +38,16 @@ class Records:
     """The records of a seekable file in UTF-8, or in UTF-16 with a byte order mark.
 
     Lines end with LF, CRLF or CR. A first line `sep=;`, as Excel writes it, names the delimiter;
-    else it is the one that gives the most known names of columns. Raises `InvalidFileError` for
-    another encoding, and for files that are no text. Quotes that do not fit end the records and are
-    added to `problems`.
+    else it is the one with which most cells of the header are names of columns. Raises
+    `InvalidFileError` for another encoding, and for files that are no text. A wrong quote ends the
+    records and is added to `problems`.
     """
 
     def __init__(self, content: IO[bytes], problems: Problems) -> None:
         self._content = content
         self._problems = problems
         self._row = 0
-        self._over = False
+        self._ended = False
         content.seek(0)
         start = content.read(MAX_HEADER)
         content.seek(0)
@@ -83,19 +84,21 @@ class Records:
 
     def _take(self, count: int) -> list[list[str]]:
         records: list[list[str]] = []
-        if self._over:
+        if self._ended:
             return records
         try:
+            # extend() appends one record at a time: those before an error are in the list
             records.extend(islice(self._reader, count))
         except UnicodeDecodeError:
             raise self._undecodable() from None
         except csv.Error as error:
-            self._over = True
+            self._ended = True
             self._problems.add(_quote(self._row + len(records) + 1, str(error)))
         self._row += len(records)
         return records
 
     def _undecodable(self) -> InvalidFileError:
+        # the decoder's own error has the offset within one of its buffers
         self._content.seek(0)
         content = self._content.read()
         try:
@@ -114,7 +117,9 @@ def _encoding_of(start: bytes) -> str:
         if start.startswith(magic):
             message = f"The file is {name}. Save it as CSV in UTF-8, and send that."
             raise InvalidFileError([Problem(1, None, "not_csv", message)], 1)
-    if b"\0" in start[:4]:  # no name of a column has one: UTF-16 or UTF-32 without a mark
+    # UTF-16 and UTF-32 without a mark encode the ASCII letters of a header with zero bytes, which
+    # are valid UTF-8: the file would be read, and none of its columns recognized
+    if b"\0" in start[:4]:
         raise _wrong_encoding(start, start.index(b"\0"))
     return "utf-8"
 
@@ -134,7 +139,7 @@ def _quote(row: int, error: str) -> Problem:
         message = 'A quote (") opens in this row and is never closed. Close it, or write it twice.'
         return Problem(row, None, "unclosed_quote", message)
     message = (
-        'After the quote (") that closes a cell comes more text. Put the whole cell into quotes, '
+        'Text follows the quote (") that closes a cell. Put the whole cell into quotes, '
         "and write a quote inside of it twice."
     )
     return Problem(row, None, "misplaced_quote", message)

@@ -16,9 +16,9 @@ SEGMENT: Final = next(column for column in ACCOUNT_COLUMNS if column.name == "se
 DATE, *_METRICS = DAY_COLUMNS
 
 KEY: Final = "key"
-"""Name of the first column of both tables: what identifies an account within the file."""
+"""Name of the first column of both tables, which identifies an account within the file."""
 EXTERNAL_KEY: Final = "\x01"
-"""In front of an external id that is a key: no name has a control character."""
+"""Prefix of an external id that is a key. No name starts with it: it is a control character."""
 
 PREVIEW_ROWS: Final = 5
 MAX_IGNORED_LISTED: Final = 20
@@ -38,16 +38,21 @@ class IgnoredRow(NamedTuple):
 
 
 class Rows:
-    """Takes the records below a header, and collects the valid ones in `accounts` and `days`.
+    """Collects the valid records below a header in `accounts` and `days`.
 
-    Rows of one key (external id, else name) are one account. They agree on each of its columns: a
-    blank cell says nothing beside a value in another row, in any order; two different values are a
-    problem of the later row. A row with a date is a day of the account as well; two rows of one
+    Rows of one key (external id, else name) are one account and have to agree on its columns, in
+    any order. A blank cell agrees with any value; two different values are a problem of the later
+    row. A row with a date is a day of the account as well; two rows of one
     account and date are a problem, also when they are equal.
 
     Total rows are ignored, and so is a footer: rows of a single cell that come after a blank row
     and go on to the end of the file, as reports of CRMs have them.
     """
+
+    # A file may have hundreds of thousands of rows, so the usual case has no loop over cells in
+    # Python. A chunk of records is transposed to columns; each column is mapped to its values by a
+    # dict (`Reader`) in C; and CopyBuffer finds rows with a known key. Only a column with a bad
+    # cell is read again one by one, and only rows with a known key are compared.
 
     def __init__(
         self,
@@ -72,7 +77,9 @@ class Rows:
         self.days = CopyBuffer([KEY, DATE.name, *self._metrics])
         self.ignored: list[IgnoredRow] = []
         self.preview: list[dict[str, Any]] = []
+        # the row that gave an account's column its value, where that was not the first row
         self._filled: dict[tuple[str, str], int] = {}
+        # the first row with a blank cell, by key and index of a required column
         self._blank: dict[tuple[str, int], int] = {}
         self._after_blank_row = False
         self._footer: list[int] = []
@@ -100,7 +107,7 @@ class Rows:
             self._add_days(rows, keys, values)
 
     def finish(self) -> None:
-        """Find, after the last record, what no row of an account has given."""
+        """Find the required values that no row of an account has, after the last record."""
         for row in self._footer:
             self._ignore(row, "footer")
         for (key, index), row in self._blank.items():
@@ -179,7 +186,7 @@ class Rows:
         """Return the values of one column; adds to `bad` the indexes of cells that have none."""
         try:
             return list(map(reader.__getitem__, cells))
-        except CellError:  # then one by one, to find which
+        except CellError:  # read the cells one by one to find the invalid ones
             return [
                 self._read_one(reader, row, index, cell, bad)
                 for index, (row, cell) in enumerate(zip(rows, cells, strict=True))
@@ -238,13 +245,14 @@ class Rows:
         for duplicate in self.accounts.add(rows, keys, zip(*some, strict=True)):
             if duplicate.differs:
                 self._merge(duplicate)
+        # whether a required value is missing is known only after the last row of the account
         for index, column in enumerate(self._columns):
             if column.required and not (column is SEGMENT and self._segment is not None):
                 for blank in _unknown(some[index]):
                     self._blank.setdefault((keys[blank], index), rows[blank])
 
     def _merge(self, duplicate: DuplicateRow) -> None:
-        """Fill what was blank; report what contradicts an earlier row."""
+        """Fill unknown values of the account from a later row, and report contradictions."""
         merged = self.accounts.values(duplicate.key)
         for index, (column, now) in enumerate(zip(self._columns, duplicate.values, strict=True)):
             before = merged[index]

@@ -1,4 +1,4 @@
-"""Imports a file's accounts and days: all or none, and writes only those that differ."""
+"""Imports the accounts and days of a file: all or none, and only what is new or differs."""
 
 from datetime import date
 from typing import Any, Final
@@ -19,8 +19,7 @@ RAW_DAYS: Final = "incoming_raw_days"
 DAYS: Final = "incoming_days"
 SIMILAR_LISTED: Final = 20
 IDENTITY: Final = frozenset({"external_id", "segment"})
-"""Columns of which a blank cell says nothing: an identity is not erased by it, and a required
-value has its default."""
+"""Columns whose value a blank cell does not erase: an identity, and a required value."""
 
 
 def load(
@@ -165,7 +164,7 @@ def _add_new_ids(statements: cursor) -> None:
 
 
 def _stage_days(statements: cursor, file: File) -> None:
-    """Stage the days with the ids of their accounts, null for accounts that are not there yet."""
+    """Stage the days with the ids of their accounts, null for new accounts."""
     columns = file.days.columns
     values = ", ".join(columns[1:])
     statements.execute(
@@ -181,9 +180,9 @@ def _stage_days(statements: cursor, file: File) -> None:
 
 
 def _lock(statements: cursor, accounts: Merge, days: Merge) -> list[int]:
-    """Lock the existing accounts that differ, or that have a new or changed day; return their ids.
+    """Lock the stored accounts that differ, or have a day that is new or differs; return their ids.
 
-    In the order of the names, which is that of insertions too, so that two imports never deadlock.
+    In the order of the names, as `Merge.insert` locks names, so that two imports cannot deadlock.
     """
     statements.execute(
         f"SELECT old.id FROM accounts old JOIN {accounts.staged} new ON {accounts.same} "

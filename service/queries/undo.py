@@ -2,7 +2,7 @@
 
 A change has the row as it was before (null for a row that the import created) and a fingerprint of
 the row after it. An import can be undone within a day, as long as every row still has its
-fingerprint: then nobody has written to it since.
+fingerprint: then it has not been written since.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
-"""Merges a staging table into a table: inserts new rows, updates different ones, skips equal ones.
+"""Merges a staging table into a table.
 
-Accounts that are written to have to be locked before: then none of their rows changes between the
+New rows are inserted, rows that differ are updated, and equal rows are not written. The caller
+locks the accounts of rows that are updated, so that no other session changes them between the
 statements.
 """
 
@@ -28,6 +29,12 @@ class Merge:
     defaults: SQL of the value that an insert writes for a blank one.
     """
 
+    # Two statements of SQL that seem to fit do not. INSERT … ON CONFLICT DO UPDATE locks equal rows
+    # too, and uses up an identity value for each row that exists already. MERGE fails with a unique
+    # violation when another session inserts the same key meanwhile. So there are plain statements
+    # that share the conditions `same` and `differs`, on `old` (a row of the table) and `new` (a
+    # staged row).
+
     table: str
     staged: str
     key: Sequence[str]
@@ -41,12 +48,12 @@ class Merge:
 
     @cached_property
     def same(self) -> str:
-        """SQL: `old`, a row of the table, and `new`, a staged one, have one key."""
+        """The SQL condition that `old` and `new` have the same key."""
         return " AND ".join(f"old.{name} = new.{name}" for name in self.key)
 
     @cached_property
     def differs(self) -> str:
-        """SQL: `new` has another value than `old`; unknown is a value too."""
+        """The SQL condition that a column of `old` and `new` differs; null is a value too."""
         conditions = [
             f"old.{column.name} IS DISTINCT FROM {self._updated(column)}" for column in self.columns
         ]
@@ -66,9 +73,9 @@ class Merge:
         return statements.fetchall()[0]
 
     def insert(self, statements: cursor, parameters: Mapping[str, Any] | None = None) -> PerAccount:
-        """Insert the new rows, in the order of the key.
+        """Insert the new rows in the order of the key, so that two sessions cannot deadlock.
 
-        A row that another transaction inserts meanwhile is not new any more, and is skipped.
+        ON CONFLICT skips a row that another session inserted after this statement's snapshot.
         """
         insert_key = self.insert_key or self.key
         names = ", ".join([*insert_key, *(column.name for column in self._inserted_columns)])
