@@ -27,7 +27,7 @@ test: $(READY) ## run the tests; ARGS='-k name' passes arguments to pytest
 check: $(READY) ## check format, lint, types and workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/basedpyright
+	@$(BIN)/basedpyright && $(BIN)/basedpyright --project tests
 	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
 	@$(BIN)/python scripts/check_frontend.py
 

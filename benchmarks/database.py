@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.migrate import migrate
+from stack.local.daemon.lock import SupervisorLock
 from stack.local.neon.postgres.server import Postgres
-from stack.local.system.paths import Lock
 from stack.local.system.ports import Ports
 from stack.local.system.processes import Guard
 
@@ -23,7 +23,7 @@ def server(home: Path, settings: Mapping[str, str] | None = None) -> Generator[P
     """Runs a server whose data stays in `home`; one process at a time may use it."""
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o711)
-    lock = Lock(home / "lock")
+    lock = SupervisorLock(home / "lock")
     if not lock.acquire():
         raise SystemExit(f"another benchmark uses {home}: wait for it, or omit --keep")
     try:

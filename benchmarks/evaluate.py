@@ -11,7 +11,7 @@ from stack.local.deploy.state import StackState
 from stack.local.registry import HANDLERS
 from stack.local.resources import sdk
 from stack.local.resources.base import Context, ResourceHandler
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 if TYPE_CHECKING:
     from stack.local.cloud import Cloud
@@ -44,7 +44,7 @@ def evaluate(root: Path) -> dict[str, str]:
     nothing = cast("Cloud", None)  # a preview calls no handler that uses it
     evaluation = Evaluation(
         program=program,
-        state=StackState(Home(root).state("local")),
+        state=StackState(LocalPaths(root).state("local")),
         handlers={
             name: cast("ResourceHandler", _StateHandler(handler))
             for name, handler in HANDLERS.items()

@@ -1,1 +1,4 @@
-"""The `stack` command: `cli/` parses and prints, `local/` is the local cloud, `report/` compares commits."""
+"""The `stack` command.
+
+`cli/` parses arguments and prints, `local/` is the local cloud, `report/` compares two commits.
+"""

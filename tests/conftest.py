@@ -1,4 +1,4 @@
-"""Fixtures that need a real database: one server per test process, a database of its own for each test that asks for one."""
+"""Fixtures that need a real database: one server per test process, one database per test."""
 
 import secrets
 import signal
@@ -21,7 +21,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """A fresh database and its owner. Locally both URLs are the same; tests name the one that they mean."""
+    """A new database and its owner.
+
+    Locally both URLs are the same; a test names the one that it means.
+    """
 
     name: str
     role: str
@@ -55,7 +58,10 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_home() -> Iterator[Path]:
-    """A home for a server of one's own, which every user may enter (what pytest gives is for this user alone)."""
+    """A directory for a test's own server.
+
+    Every user may enter it: pytest's own directories are for the current user only.
+    """
     with tempfile.TemporaryDirectory(prefix="postgres-") as directory:
         Path(directory).chmod(0o711)
         yield Path(directory) / "postgres"

@@ -44,12 +44,12 @@ _REMEMBER: Final = """
 
 _RECORD: Final = f"""
     INSERT INTO import_changes (import_id, account_id, date, before, after)
-    SELECT %(import_id)s, accounts.id, NULL, undo_before.before, {_ACCOUNT_AFTER}
-    FROM accounts LEFT JOIN undo_before ON undo_before.account_id = accounts.id
-        AND undo_before.date IS NULL
-    WHERE accounts.id = ANY(%(created)s)
-        OR undo_before.before ->> 'updated_at' IS DISTINCT FROM to_jsonb(accounts) ->> 'updated_at'
-        AND undo_before.account_id IS NOT NULL
+    SELECT %(import_id)s, id, NULL::date, NULL::jsonb, {_ACCOUNT_AFTER}
+    FROM accounts WHERE id = ANY(%(created)s)
+    UNION ALL
+    SELECT %(import_id)s, id, NULL::date, undo_before.before, {_ACCOUNT_AFTER}
+    FROM accounts JOIN undo_before ON account_id = id AND date IS NULL
+    WHERE before ->> 'updated_at' <> to_jsonb(accounts) ->> 'updated_at'
     UNION ALL
     SELECT %(import_id)s, days.account_id, days.date, undo_before.before, {_DAY_AFTER}
     FROM account_metrics_daily days

@@ -12,7 +12,7 @@ from common.errors import UserError
 from stack.cli.plain import plain
 from stack.local.cloudwatch.logs import LogStore
 from stack.local.daemon import client
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
 
@@ -24,19 +24,19 @@ def checkout() -> Path:
 
 def down(options: argparse.Namespace) -> int:
     """`stack down`."""
-    home = Home(options.root)
-    print("stopped" if client.stop(home) else "nothing runs")
+    paths = LocalPaths(options.root)
+    print("stopped" if client.stop(paths) else "nothing runs")
     return 0
 
 
 def status(options: argparse.Namespace) -> int:
     """`stack status`: what runs, and its addresses."""
-    home = Home(options.root)
-    pid = client.supervisor_pid(home)
+    paths = LocalPaths(options.root)
+    pid = client.supervisor_pid(paths)
     if pid is None:
         print("nothing runs: `stack up` starts it")
         return NOT_RUNNING
-    found = client.status(home)
+    found = client.status(paths)
     if found is None:
         print(f"process {pid} is starting or stopping")
         return 0
@@ -44,7 +44,7 @@ def status(options: argparse.Namespace) -> int:
     how = "answers" if found["ready"] else "is coming up"
     print(f"{what} {how} (process {pid}, for {found['seconds']} s)")
     for name in ("api_url", "frontend_url") if found["ready"] and found["stack"] else ():
-        print(f"{name:<13} {_read_outputs(home)[name]}")
+        print(f"{name:<13} {_read_outputs(paths)[name]}")
     for stack, address in found["stacks"].items():
         if stack != found["stack"]:
             print(f"stack {stack:<7} {address}")
@@ -53,9 +53,9 @@ def status(options: argparse.Namespace) -> int:
 
 def outputs(options: argparse.Namespace) -> int:
     """`stack outputs`: all outputs, or the bare value of one."""
-    home = Home(options.root)
-    found = _read_outputs(home)
-    masked = () if options.show_secrets else json.loads(home.secret_outputs.read_text())
+    paths = LocalPaths(options.root)
+    found = _read_outputs(paths)
+    masked = () if options.show_secrets else json.loads(paths.secret_outputs.read_text())
     shown = {name: "[secret]" if name in masked else value for name, value in found.items()}
     if options.name is not None:
         if options.name not in shown:
@@ -70,16 +70,16 @@ def outputs(options: argparse.Namespace) -> int:
     return 0
 
 
-def _read_outputs(home: Home) -> Mapping[str, Any]:
+def _read_outputs(paths: LocalPaths) -> Mapping[str, Any]:
     try:
-        return json.loads(home.outputs.read_text())
+        return json.loads(paths.outputs.read_text())
     except FileNotFoundError:
         raise UserError("there are no outputs yet: `stack up` creates them") from None
 
 
 def logs(options: argparse.Namespace) -> int:
     """`stack logs`: the records of all log groups, in the order of their time."""
-    store = LogStore(Home(options.root).path / "logs")
+    store = LogStore(LocalPaths(options.root).directory / "logs")
     with contextlib.suppress(KeyboardInterrupt):
         for record in store.follow() if options.follow else store.records():
             print(f"{record.group}  {record}", flush=options.follow)
@@ -88,32 +88,32 @@ def logs(options: argparse.Namespace) -> int:
 
 def reset(options: argparse.Namespace) -> int:
     """`stack reset`: deletes the local data after a question."""
-    home = Home(options.root)
-    if not home.path.exists():
+    paths = LocalPaths(options.root)
+    if not paths.directory.exists():
         print("there is nothing to delete")
         return 0
-    if not options.yes and not _confirmed(home):
+    if not options.yes and not _confirmed(paths):
         print("nothing was deleted")
         return FAILED
-    client.delete(home)
-    print(f"deleted {home.path}")
+    client.delete(paths)
+    print(f"deleted {paths.directory}")
     return 0
 
 
-def _confirmed(home: Home) -> bool:
+def _confirmed(paths: LocalPaths) -> bool:
     if not sys.stdin.isatty():
         raise UserError(
             "`stack reset` asks before it deletes the local database; without a terminal add --yes"
         )
     return input(
-        f"Delete {home.path} with the local database and its logs? [y/N] "
+        f"Delete {paths.directory} with the local database and its logs? [y/N] "
     ).strip().lower() in ("y", "yes")
 
 
 def psql(options: argparse.Namespace) -> int:
     """`stack psql`: a shell of the local database."""
-    home = Home(options.root)
-    if client.supervisor_pid(home) is None:
+    paths = LocalPaths(options.root)
+    if client.supervisor_pid(paths) is None:
         print("the database does not run: `stack up` starts it", file=sys.stderr)
         return NOT_RUNNING
-    return client.run_psql(_read_outputs(home)["direct_database_url"], options.arguments)
+    return client.run_psql(_read_outputs(paths)["direct_database_url"], options.arguments)

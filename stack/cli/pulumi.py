@@ -9,7 +9,7 @@ from common.errors import UserError
 from stack.cli.commands import FAILED, INTERRUPTED
 from stack.cli.pulumi_arguments import PulumiArguments
 from stack.local.daemon.pulumi_cli import PulumiCli
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 MISSING = 3
 HOW_TO_INSTALL = (
@@ -35,7 +35,7 @@ def pulumi(options: argparse.Namespace) -> int:
         return MISSING
     if given.writes_configuration:
         raise UserError(WHERE_TO_CONFIGURE)
-    cli = PulumiCli(Home(options.root), program, given.stack)
+    cli = PulumiCli(LocalPaths(options.root), program, given.stack)
     for pid in cli.unlock():
         _print_error(f"The lock of process {pid}, which was killed, has been removed.")
     if given.deploys:

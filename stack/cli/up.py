@@ -4,12 +4,12 @@ import argparse
 
 from stack.cli.event_printers import event_printer
 from stack.local.daemon import client
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 
 def up(options: argparse.Namespace) -> int:
     """Print events until the supervisor ends, or with `--detach` until the stack is ready."""
-    process = client.launch(Home(options.root), _flags(options), attached=not options.detach)
+    process = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
     with event_printer(options) as printer:
         return client.follow(process, printer.show, detach=options.detach)
 

@@ -224,7 +224,7 @@ def send(url: str, request: bytes, key: str) -> bytes:
     max_examples=20 * EXAMPLES,
     deadline=None,
     database=None,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]  # all members
 )
 @given(request_=requests())
 def test_no_bytes_cause_a_server_error(deployed: Deployed, request_: bytes) -> None:

@@ -103,11 +103,11 @@ def test_the_largest_page_of_the_longest_accounts_fits_into_a_response(
         "sla_breaches_90d",
     ]
     header += ["nps", "onboarding_phase", "expansion_oppty_dollar", "renewal_date", "qbr_last_date"]
-    rows = [
+    rows: list[list[object]] = [
         [f"{number:03}" + character * (NAME_LENGTH - 3), *longest, *numbers]
         for number in range(100)
     ]
-    assert upload(deployed, csv_of([header, *rows])).status == 200
+    assert upload(deployed, csv_of([[*header], *rows])).status == 200
     page = deployed("GET", "/accounts", page_size=100, owner=longest[4])
     assert page.status == 200
     names = [account["name"] for account in page.json["accounts"]]

@@ -56,13 +56,13 @@ def test_gateway_and_site_wait_for_no_function(prod: Recording):
 
 
 def test_the_release_waits_for_the_whole_service(prod: Recording):
-    assert prod["release"].dependencies >= {
+    assert {*prod["release"].dependencies} >= {
         name for name in prod.resources if name.startswith("service-") and prod[name].custom
     }
 
 
 def test_the_stage_waits_for_permission_and_route_and_the_function_for_its_policy(prod: Recording):
-    assert prod["service-stage"].dependencies >= {
+    assert {*prod["service-stage"].dependencies} >= {
         "service-permission",
         "service-default-route",
         "gateway-access-log",

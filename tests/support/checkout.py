@@ -111,7 +111,7 @@ class Checkout:
         """Return the database's directories outside of the checkout."""
         from stack.local.neon.postgres import data_directory
 
-        return [data_directory.private(self.root / ".local/postgres")]
+        return [data_directory.private_directory(self.root / ".local/postgres")]
 
     def gone(self, within_s: float) -> list[psutil.Process]:
         """Wait until all processes have ended; return those that still run after `within_s`."""

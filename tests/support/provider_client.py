@@ -55,7 +55,7 @@ class ProviderClient:
     def update(
         self, type_: str, identity: str, outputs: Any, old: Any, new: Any, *, preview: bool = False
     ) -> dict[str, Any]:
-        encoded = {
+        encoded: dict[str, Any] = {
             "olds": values.encode(values.reveal(outputs)),
             "old_inputs": values.encode(old),
             "news": values.encode(new),

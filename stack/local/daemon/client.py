@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from common.errors import UserError
 from stack.local.daemon import control
-from stack.local.system.paths import Home, holder
+from stack.local.daemon.lock import lock_holder
+from stack.local.system.paths import LocalPaths
 
 CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
 """Prefixes of variables with cloud credentials, which the local cloud must not use."""
@@ -26,20 +27,20 @@ STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
 
 
-def launch(home: Home, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
+def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
     """Start a supervisor in a session of its own; with `attached` it ends with this process.
 
     `events` reads its standard output.
     """
-    home.make()
-    command = [sys.executable, "-m", "stack.local.daemon.supervisor", "--root", str(home.root)]
-    with home.log.open("ab") as log:
+    paths.create()
+    command = [sys.executable, "-m", "stack.local.daemon.supervisor", "--root", str(paths.root)]
+    with paths.log.open("ab") as log:
         return subprocess.Popen(
             [*command, *(["--attached"] if attached else []), *flags],
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
-            cwd=home.root,
+            cwd=paths.root,
             # The supervisor's children are other programs, so gRPC need not prepare for forks.
             env={**without_credentials(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
@@ -121,21 +122,21 @@ def without_credentials() -> dict[str, str]:
     }
 
 
-def stop(home: Home) -> bool:
+def stop(paths: LocalPaths) -> bool:
     """Stop the supervisor; False when none runs.
 
     A supervisor that does not reply gets SIGTERM, then SIGKILL, after which its guard ends its
     children. Raises `UserError` when the process does not end.
     """
-    pid = holder(home.lock)
+    pid = lock_holder(paths.lock)
     if pid is None:
         return False
-    if control.ask(home.socket, {"do": "stop"}) is None and pid:
+    if control.ask(paths.socket, {"do": "stop"}) is None and pid:
         _signal(pid, signal.SIGTERM)
-    if not _wait_until_stopped(home, STOP_TIMEOUT_S):
+    if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
         _signal(pid, signal.SIGKILL)
-        if not _wait_until_stopped(home, STOP_TIMEOUT_S):
-            raise UserError(f"process {pid} does not end: look at {home.log}")
+        if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
+            raise UserError(f"process {pid} does not end: look at {paths.log}")
     return True
 
 
@@ -144,9 +145,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _wait_until_stopped(home: Home, seconds: float) -> bool:
+def _wait_until_stopped(paths: LocalPaths, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while holder(home.lock) is not None:
+    while lock_holder(paths.lock) is not None:
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
@@ -154,30 +155,32 @@ def _wait_until_stopped(home: Home, seconds: float) -> bool:
 
 
 def provider_address(
-    home: Home, stack: str, *, frontend: bool, say: Callable[[str], None]
+    paths: LocalPaths, stack: str, *, frontend: bool, say: Callable[[str], None]
 ) -> Mapping[str, Any]:
     """Return the `port` of the gRPC provider, and the stack's `config_overrides`.
 
     Starts the local cloud when it does not run. Raises `UserError` with the reason when it cannot
     provide one. say: shows one line of text to the user.
     """
-    if holder(home.lock) is None:
-        _start_without_evaluation(home, frontend=frontend, say=say)
+    if lock_holder(paths.lock) is None:
+        _start_without_evaluation(paths, frontend=frontend, say=say)
     deadline = time.monotonic() + PROVIDER_TIMEOUT_S
     while True:
-        reply = control.ask(home.socket, {"do": "provide", "stack": stack})
+        reply = control.ask(paths.socket, {"do": "provide", "stack": stack})
         if reply is not None and "error" in reply:
             raise UserError(reply["error"])
         if reply is not None and "port" in reply:
             return reply
-        if holder(home.lock) is None or time.monotonic() > deadline:
-            raise UserError(f"the local cloud does not reply: see {home.log}")
+        if lock_holder(paths.lock) is None or time.monotonic() > deadline:
+            raise UserError(f"the local cloud does not reply: see {paths.log}")
         time.sleep(0.1)
 
 
-def _start_without_evaluation(home: Home, *, frontend: bool, say: Callable[[str], None]) -> None:
+def _start_without_evaluation(
+    paths: LocalPaths, *, frontend: bool, say: Callable[[str], None]
+) -> None:
     flags = ["--no-evaluation", *([] if frontend else ["--no-frontend"])]
-    process = launch(home, flags, attached=False)
+    process = launch(paths, flags, attached=False)
     assert process.stdout is not None
     for event in events(process.stdout):
         match event["kind"]:
@@ -193,34 +196,34 @@ def _start_without_evaluation(home: Home, *, frontend: bool, say: Callable[[str]
                 say(event["text"])
             case _:  # other events concern an evaluation
                 pass
-    raise UserError(f"the local cloud has ended: see {home.log}")
+    raise UserError(f"the local cloud has ended: see {paths.log}")
 
 
-def supervisor_pid(home: Home) -> int | None:
+def supervisor_pid(paths: LocalPaths) -> int | None:
     """Return the process that runs the local cloud, or None."""
-    return holder(home.lock)
+    return lock_holder(paths.lock)
 
 
-def status(home: Home) -> Mapping[str, Any] | None:
+def status(paths: LocalPaths) -> Mapping[str, Any] | None:
     """Return the supervisor's status; None while it starts or stops."""
-    return control.ask(home.socket, {"do": "status"})
+    return control.ask(paths.socket, {"do": "status"})
 
 
-def forget(home: Home, stack: str) -> None:
+def forget(paths: LocalPaths, stack: str) -> None:
     """Let a running local cloud forget a stack that has been removed."""
-    control.ask(home.socket, {"do": "forget", "stack": stack})
+    control.ask(paths.socket, {"do": "forget", "stack": stack})
 
 
-def delete(home: Home) -> None:
+def delete(paths: LocalPaths) -> None:
     """Stop the local cloud and delete its data."""
-    stop(home)
+    stop(paths)
     from stack.local.lambda_.packages import remove
     from stack.local.neon.postgres.server import Postgres
 
-    Postgres.remove(home.path / "postgres")
-    remove(home.path)
-    if home.socket.parent != home.path:
-        shutil.rmtree(home.socket.parent, ignore_errors=True)
+    Postgres.remove(paths.directory / "postgres")
+    remove(paths.directory)
+    if paths.socket.parent != paths.directory:
+        shutil.rmtree(paths.socket.parent, ignore_errors=True)
 
 
 def run_psql(url: str, arguments: Sequence[str]) -> int:

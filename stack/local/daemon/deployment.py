@@ -20,7 +20,7 @@ from stack.local.resources import sdk, values
 from stack.local.resources.base import Context
 from stack.local.system import events
 from stack.local.system.files import write_private
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 HEALTH_CHECK_TIMEOUT_S = 40.0  # longer than the gateway's own timeout of 30 s
 FRONTEND = "frontend"
@@ -36,8 +36,10 @@ class Deployment:
     outputs: of the last successful evaluation, secrets in the clear.
     """
 
-    def __init__(self, home: Home, stack: str, cloud: Cloud, cancelled: threading.Event) -> None:
-        self._home = home
+    def __init__(
+        self, paths: LocalPaths, stack: str, cloud: Cloud, cancelled: threading.Event
+    ) -> None:
+        self._paths = paths
         self._stack = stack
         self._cloud = cloud
         self._cancelled = cancelled
@@ -53,18 +55,20 @@ class Deployment:
         from stack.local.registry import FUNCTIONS, HANDLERS
 
         settings = stack_config.load(
-            self._home.root, self._stack, config_overrides=self._cloud.config_overrides(self._stack)
+            self._paths.root,
+            self._stack,
+            config_overrides=self._cloud.config_overrides(self._stack),
         )
-        os.environ[LOCAL_CLOUD_VARIABLE] = str(self._home.socket)
+        os.environ[LOCAL_CLOUD_VARIABLE] = str(self._paths.socket)
         evaluation = Evaluation(
             program=sdk.Program(
-                path=self._home.root / "__main__.py",
+                path=self._paths.root / "__main__.py",
                 project=settings.project,
                 stack=self._stack,
                 config=settings.config,
                 secret_keys=settings.secret_keys,
             ),
-            state=StackState(self._home.state(self._stack)),
+            state=StackState(self._paths.state(self._stack)),
             handlers=HANDLERS,
             functions=FUNCTIONS,
             context=lambda urn: Context(
@@ -72,7 +76,7 @@ class Deployment:
                 urn=urn,
                 stack=self._stack,
                 region=settings.region,
-                root=self._home.root,
+                root=self._paths.root,
                 cancelled=self._cancelled,
                 progress=events.message,
             ),
@@ -84,8 +88,8 @@ class Deployment:
         except pulumi.RunError as error:  # raised by a program to report an error
             raise UserError(str(error)) from error
         secret = [name for name, value in outputs.items() if values.holds(value, values.Secret)]
-        write_private(self._home.secret_outputs, json.dumps(sorted(secret)) + "\n")
-        write_private(self._home.outputs, json.dumps(_document(outputs), indent=2) + "\n")
+        write_private(self._paths.secret_outputs, json.dumps(sorted(secret)) + "\n")
+        write_private(self._paths.outputs, json.dumps(_document(outputs), indent=2) + "\n")
         events.emit("outputs", outputs=_shown(outputs))
         return outputs
 
@@ -96,7 +100,7 @@ class Deployment:
         """
         packages = threading.Thread(
             target=self._cloud.sites.prepare,
-            args=(self._home.root / FRONTEND, self._cancelled),
+            args=(self._paths.root / FRONTEND, self._cancelled),
             name="npm",
         )
         packages.start()
@@ -106,7 +110,7 @@ class Deployment:
 
     def redeploy(self) -> None:
         """Deploy a changed program: its modules are imported again."""
-        sdk.forget_modules(self._home.root, PROGRAM_PACKAGES)
+        sdk.forget_modules(self._paths.root, PROGRAM_PACKAGES)
         self.deploy()
 
     def check_health(self) -> None:

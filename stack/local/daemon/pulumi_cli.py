@@ -7,18 +7,18 @@ from collections.abc import Callable, Sequence
 from common.errors import UserError
 from stack.local.daemon import client
 from stack.local.pulumi_provider.workspace import Workspace
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 
 class PulumiCli:
     """The CLI for one stack. program: the path of `pulumi`."""
 
-    def __init__(self, home: Home, program: str, stack: str) -> None:
-        home.make()
-        self._home = home
+    def __init__(self, paths: LocalPaths, program: str, stack: str) -> None:
+        paths.create()
+        self._paths = paths
         self._program = program
         self._stack = stack
-        self._workspace = Workspace(home)
+        self._workspace = Workspace(paths)
         self._workspace.make()
         self._port: int | None = None
 
@@ -32,7 +32,7 @@ class PulumiCli:
         create: create the stack if it does not exist. frontend: if the local cloud has to be
         started, start it with the dashboard. Raises `UserError` when one of these fails.
         """
-        provided = client.provider_address(self._home, self._stack, frontend=frontend, say=say)
+        provided = client.provider_address(self._paths, self._stack, frontend=frontend, say=say)
         self._port = provided["port"]
         secrets = self._workspace.configure(self._stack, provided["config_overrides"])
         if create and not self._workspace.has(self._stack):
@@ -59,7 +59,7 @@ class PulumiCli:
     def forget_stack(self) -> None:
         """Delete what is left of a stack that the CLI has removed, here and in the local cloud."""
         self._workspace.forget(self._stack)
-        client.forget(self._home, self._stack)
+        client.forget(self._paths, self._stack)
 
     def _run_quietly(self, arguments: Sequence[str], text: str = "") -> None:
         command = [*self._command, *arguments, "--non-interactive"]

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from common.errors import UserError
 from stack.local.cloud import Cloud, CloudOptions
 from stack.local.daemon import control
+from stack.local.daemon.lock import SupervisorLock, lock_holder
 from stack.local.daemon.options import up_flags
 from stack.local.system import events
-from stack.local.system.paths import Home, Lock, holder
+from stack.local.system.paths import LocalPaths
 from stack.local.system.processes import AbandonedError, Guard, sweep
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Supervisor:
     awaits.
     """
 
-    def __init__(self, home: Home, options: argparse.Namespace) -> None:
-        self._home = home
+    def __init__(self, paths: LocalPaths, options: argparse.Namespace) -> None:
+        self._paths = paths
         self._options = options
         self._started = time.monotonic()
         self._loop = asyncio.get_running_loop()
@@ -55,10 +56,10 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until stopped and return the exit code."""
-        self._home.make()
-        lock = Lock(self._home.lock)
+        self._paths.create()
+        lock = SupervisorLock(self._paths.lock)
         if not lock.acquire():
-            pid = holder(self._home.lock)
+            pid = lock_holder(self._paths.lock)
             return self._fail(
                 f"the local cloud of this checkout runs already (process {pid}): "
                 "see `stack status`, or `stack down` first",
@@ -66,9 +67,9 @@ class Supervisor:
             )
         # The lock is released last: whoever gets it finds no process of this supervisor.
         try:
-            for sentence in sweep(self._home.run):
+            for sentence in sweep(self._paths.run):
                 events.message(sentence)
-            guard = Guard(self._home.run)
+            guard = Guard(self._paths.run)
             guard.start()
             try:
                 return await self._serve(guard)
@@ -82,8 +83,8 @@ class Supervisor:
     async def _serve(self, guard: Guard) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._loop.add_signal_handler(number, self._stop)
-        cloud = self._cloud = Cloud(_cloud_options(self._home, self._options), guard, self._loop)
-        server = await control.listen(self._home.socket, self._handle_request)
+        cloud = self._cloud = Cloud(_cloud_options(self._paths, self._options), guard, self._loop)
+        server = await control.listen(self._paths.socket, self._handle_request)
         if self._options.attached:
             threading.Thread(target=self._stop_with_starter, daemon=True).start()
         deployment = asyncio.create_task(asyncio.to_thread(self._deploy, cloud))
@@ -100,7 +101,7 @@ class Supervisor:
                 await asyncio.to_thread(self._provider.stop)
             await cloud.stop()
             server.close()
-            self._home.socket.unlink(missing_ok=True)
+            self._paths.socket.unlink(missing_ok=True)
         return self._exit_code
 
     def _deploy(self, cloud: Cloud) -> None:
@@ -119,11 +120,11 @@ class Supervisor:
         from stack.local.daemon.deployment import Deployment
         from stack.local.daemon.watch import Watch
 
-        deployment = Deployment(self._home, self._options.stack, cloud, self._cancelled)
+        deployment = Deployment(self._paths, self._options.stack, cloud, self._cancelled)
         # `Watch` takes its first snapshot here, before the evaluation reads the files: a file that
         # is saved meanwhile is deployed by the first redeployment.
         watch = (
-            Watch(self._home.root, deployment, cloud, self._attempt, self._cancelled)
+            Watch(self._paths.root, deployment, cloud, self._attempt, self._cancelled)
             if self._options.watch
             else None
         )
@@ -150,7 +151,7 @@ class Supervisor:
         """Stop after an internal error in the deployment thread."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, Exception):
-            self._fail(_describe(error, self._home.root))
+            self._fail(_describe(error, self._paths.root))
             self._stop()
 
     def _attempt(self, operation: Callable[[], Any]) -> bool:
@@ -160,7 +161,7 @@ class Supervisor:
         except (UserError, AbandonedError) as error:
             text = str(error)
         except Exception as error:  # noqa: BLE001 - the program may raise anything
-            text = _describe(error, self._home.root)
+            text = _describe(error, self._paths.root)
         else:
             self._exit_code = 0  # with `--watch`, an earlier failure has been corrected
             return True
@@ -215,7 +216,7 @@ class Supervisor:
         try:
             with self._provider_lock:  # two commands may ask at the same time
                 if self._provider is None:
-                    self._provider = ProviderServer(cloud, self._home.root, events.message)
+                    self._provider = ProviderServer(cloud, self._paths.root, events.message)
             return {"port": self._provider.port, "config_overrides": cloud.config_overrides(stack)}
         except UserError as error:
             return {"error": str(error)}
@@ -245,9 +246,9 @@ def _describe(error: Exception, root: Path) -> str:
     return "\n".join([f"{type(error).__name__}: {error}", *lines])
 
 
-def _cloud_options(home: Home, options: argparse.Namespace) -> CloudOptions:
+def _cloud_options(paths: LocalPaths, options: argparse.Namespace) -> CloudOptions:
     return CloudOptions(
-        home=home.path,
+        home=paths.directory,
         stack=options.stack,
         port=options.port,
         frontend=options.frontend,
@@ -269,7 +270,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
 
     async def run() -> int:
-        return await Supervisor(Home(options.root), options).run()
+        return await Supervisor(LocalPaths(options.root), options).run()
 
     os.chdir(options.root)
     return asyncio.run(run())

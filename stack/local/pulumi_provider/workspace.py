@@ -27,7 +27,7 @@ from common.yaml_file import read_mapping
 from config.stack_config import LOCAL_CLOUD_VARIABLE, LOCAL_STACK, SECRET_KEYS
 from stack.local.deploy import stack_config
 from stack.local.system.files import write_private
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 
 PROGRAM_PATH = Path(__file__).with_name("program")
 PACKAGES = ("aws", "vercel", "terraform-provider")
@@ -37,11 +37,11 @@ PACKAGES = ("aws", "vercel", "terraform-provider")
 class Workspace:
     """The Pulumi project and backend of one checkout."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._path = home.path / "pulumi"
-        self.project_directory = self._path / "project"
-        self._document = read_mapping(home.root / "Pulumi.yaml")
+    def __init__(self, paths: LocalPaths) -> None:
+        self._paths = paths
+        self._directory = paths.directory / "pulumi"
+        self.project_directory = self._directory / "project"
+        self._document = read_mapping(paths.root / "Pulumi.yaml")
         self._project = str(self._document["name"])
 
     def environment(self, inherited: Mapping[str, str], *, port: int | None) -> dict[str, str]:
@@ -56,10 +56,10 @@ class Workspace:
         )
         return {
             **inherited,
-            LOCAL_CLOUD_VARIABLE: str(self._home.socket),
-            "PULUMI_HOME": str(self._path / "home"),
-            "PULUMI_BACKEND_URL": f"file://{self._path / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._path / "passphrase"),
+            LOCAL_CLOUD_VARIABLE: str(self._paths.socket),
+            "PULUMI_HOME": str(self._directory / "home"),
+            "PULUMI_BACKEND_URL": f"file://{self._directory / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._directory / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # No plugin is needed, and the search for one takes seconds.
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -72,12 +72,12 @@ class Workspace:
     def make(self) -> None:
         """Create the directories, the passphrase and `Pulumi.yaml`."""
         for directory in ("home", "state", "project"):
-            (self._path / directory).mkdir(parents=True, exist_ok=True)
-        passphrase = self._path / "passphrase"
+            (self._directory / directory).mkdir(parents=True, exist_ok=True)
+        passphrase = self._directory / "passphrase"
         if not passphrase.exists():
             write_private(passphrase, secrets.token_urlsafe(32))
         runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
-        document = {**self._document, "main": str(self._home.root), "runtime": runtime}
+        document = {**self._document, "main": str(self._paths.root), "runtime": runtime}
         write_private(
             self.project_directory / "Pulumi.yaml",
             yaml.safe_dump(document, sort_keys=False, allow_unicode=True),
@@ -91,7 +91,7 @@ class Workspace:
         `UserError` as `stack_config.layers` does.
         """
         found = stack_config.layers(
-            self._home.root, self._project, dict.fromkeys((LOCAL_STACK, stack))
+            self._paths.root, self._project, dict.fromkeys((LOCAL_STACK, stack))
         )
         merged = {
             stack_config.qualify(key, self._project): value
@@ -135,13 +135,13 @@ class Workspace:
         for directory in list(self._backend.glob(f"**/{self._project}/{stack}")):
             shutil.rmtree(directory, ignore_errors=True)
         log = re.compile(rf".*\+{re.escape(stack)}-\d+T\d+\.log")
-        for path in (self._path / "home/logs").glob("*.log"):
+        for path in (self._directory / "home/logs").glob("*.log"):
             if log.fullmatch(path.name):
                 path.unlink(missing_ok=True)
 
     @property
     def _backend(self) -> Path:
-        return self._path / "state/.pulumi"
+        return self._directory / "state/.pulumi"
 
 
 def _dead_owner(lock: Path) -> int | None:

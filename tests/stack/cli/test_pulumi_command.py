@@ -17,7 +17,7 @@ from common.errors import UserError
 from stack.cli.pulumi_arguments import PulumiArguments
 from stack.local.daemon.client import without_credentials
 from stack.local.pulumi_provider.workspace import Workspace
-from stack.local.system.paths import Home
+from stack.local.system.paths import LocalPaths
 from tests.support.checkout import Checkout
 
 PULUMI_YAML = "name: tiny\nruntime: python\nconfig:\n  memory: {type: integer, default: 512}\n"
@@ -94,7 +94,7 @@ def test_commands_that_write_configuration_differ_from_those_that_read_it(
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "Pulumi.yaml").write_text(PULUMI_YAML)
-    created = Workspace(Home(tmp_path))
+    created = Workspace(LocalPaths(tmp_path))
     created.make()
     return created
 
@@ -120,7 +120,7 @@ def test_the_passphrase_is_created_once_and_readable_by_its_owner_only(
     before = path.read_text()
     assert len(before) >= 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    Workspace(Home(tmp_path)).make()
+    Workspace(LocalPaths(tmp_path)).make()
     assert path.read_text() == before
 
 
@@ -138,7 +138,7 @@ def test_the_cli_gets_directories_of_its_own_and_no_cloud_credentials(
         monkeypatch.setenv(name, "of a cloud")
     environment = workspace.environment(without_credentials(), port=1234)
     assert "of a cloud" not in environment.values()
-    assert environment["STACK_LOCAL_CLOUD"] == str(Home(tmp_path).socket)
+    assert environment["STACK_LOCAL_CLOUD"] == str(LocalPaths(tmp_path).socket)
     assert environment["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/.local/pulumi/state"
     assert environment["PULUMI_DEBUG_PROVIDERS"] == "aws:1234,vercel:1234,terraform-provider:1234"
     assert "PULUMI_DEBUG_PROVIDERS" not in workspace.environment(without_credentials(), port=None)

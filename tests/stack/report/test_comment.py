@@ -56,7 +56,7 @@ class GitHub:
         if route == "/repos/o/r/pulls/5":
             return self.pull
         if route == "/repos/o/r/issues/5/comments":
-            page = int(re.search(r"[?&]page=(\d+)", path)[1])
+            page = int(path.partition("&page=")[2])
             return self.comments[(page - 1) * 100 : page * 100]
         return None
 
@@ -96,7 +96,7 @@ def github() -> Iterator[GitHub]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_arguments: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -164,7 +164,7 @@ def test_a_body_over_ten_mebibytes_is_413_and_closes_the_connection(chunked: boo
     integration = FakeIntegration()
 
     async def main() -> httpx.Response:
-        async def chunks() -> Any:
+        async def chunks() -> AsyncIterator[bytes]:
             for _ in range(11):
                 yield b"x" * 1024 * 1024
 

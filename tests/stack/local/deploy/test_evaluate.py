@@ -170,7 +170,7 @@ def test_a_secret_input_is_a_secret_output_also_when_nothing_changes(tiny: TinyP
         outputs = tiny.up(source)
         assert outputs["name"] == Secret("hidden")
         assert outputs["days"] == 7
-    assert "hidden" not in repr(outputs)
+        assert "hidden" not in repr(outputs)
 
 
 def test_the_state_file_with_its_secrets_is_readable_by_its_owner_only(tiny: TinyProject):

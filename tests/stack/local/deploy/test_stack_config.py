@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_a_report_replaces_encrypted_values_and_omits_the_personal_layer(
     ],
 )
 def test_a_file_that_is_no_map_is_refused_with_its_name(
-    tmp_path: Path, layer: dict[str, str], message: str
+    tmp_path: Path, layer: dict[str, Any], message: str
 ):
     with pytest.raises(UserError, match=re.escape(message)):
         layered(tmp_path, **layer)

@@ -277,7 +277,9 @@ def test_a_preview_of_an_update_has_only_recomputed_outputs_unknown(
     )
     assert changed["version"] is UNKNOWN
     assert changed["arn"] == outputs["arn"]
-    assert bench.store.get("functions", identity)["memorySize"] == 512, "a preview changes nothing"
+    assert (bench.store.get("functions", identity) or {})["memorySize"] == 512, (
+        "a preview changes nothing"
+    )
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -296,9 +298,8 @@ def test_a_read_returns_what_exists_whatever_the_state_says(
 ):
     sample = bench.sample(LOG_GROUP)
     identity, _ = engine.create(LOG_GROUP, sample)
-    bench.store.put(
-        "log-groups", identity, {**bench.store.get("log-groups", identity), "retentionInDays": 30}
-    )
+    stored = bench.store.get("log-groups", identity) or {}
+    bench.store.put("log-groups", identity, {**stored, "retentionInDays": 30})
     response = engine.read(LOG_GROUP, identity, sample)
     assert values.decode(response.inputs) == {**sample, "retentionInDays": 30}
     assert values.decode(response.properties)["retentionInDays"] == 30
