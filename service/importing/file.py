@@ -45,8 +45,8 @@ class Understanding(NamedTuple):
 class File(NamedTuple):
     """Accounts by key, and their days by key and date (none without that column).
 
-    A column that a table lacks is left as it is where there is a row already, and has its default in
-    a new one. A blank cell says that the value is unknown.
+    A column that a table lacks is left as it is where there is a row already, and has its default
+    in a new one. A blank cell says that the value is unknown.
     """
 
     accounts: CopyBuffer

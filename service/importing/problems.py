@@ -1,4 +1,4 @@
-"""The problems of a file: row, column, a code for programs, and a sentence that says what is expected.
+"""Collects the problems of a file: row, column, a code, and a sentence that says what is expected.
 
 A problem never holds the value of a cell.
 """
@@ -12,7 +12,7 @@ MAX_LISTED: Final = 100
 
 
 class Problem(NamedTuple):
-    """`row` counts the file's records from 1, which is the header. `column` is None for a whole row."""
+    """`row` counts the records from 1, which is the header. `column` is None for a whole row."""
 
     row: int
     column: str | None

@@ -13,7 +13,8 @@ from service.scoring.factors import SHOWN_IN_LISTS, factors_json
 
 _ACCOUNT: Final = f"""
         a.id, a.name, a.external_id, trim_scale(a.arr) AS arr, a.segment, a.industry, a.region,
-        a.cs_owner, a.renewal_date, a.qbr_last_date, a.active_users, a.seats_purchased, a.feature_x_adoption,
+        a.cs_owner, a.renewal_date, a.qbr_last_date, a.active_users, a.seats_purchased,
+        a.feature_x_adoption,
         a.weekly_active_pct, a.time_to_value_days, a.tickets_last_30d, a.critical_tickets_90d,
         a.sla_breaches_90d, a.nps, a.onboarding_phase,
         trim_scale(a.expansion_oppty_dollar) AS expansion_oppty_dollar, a.renewal_risk,

@@ -1,4 +1,4 @@
-"""Loads a file's accounts and days: all of them or none, and only what the database does not hold."""
+"""Imports a file's accounts and days: all or none, and writes only those that differ."""
 
 from datetime import date
 from typing import Any, Final
@@ -181,7 +181,7 @@ def _stage_days(statements: cursor, file: File) -> None:
 
 
 def _lock(statements: cursor, accounts: Merge, days: Merge) -> list[int]:
-    """Lock the present accounts that differ, or have a day that is new or differs; return their ids.
+    """Lock the existing accounts that differ, or that have a new or changed day; return their ids.
 
     In the order of the names, which is that of insertions too, so that two imports never deadlock.
     """

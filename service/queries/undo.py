@@ -81,8 +81,8 @@ def undo(statements: cursor, import_id: int, *, today: date) -> dict[str, Any]:
 
     `updated_at` is restored as well, so that the import before this one can be undone next.
 
-    Raises `NotFoundError` for an import that is unknown or older than a day, `ConflictError` for one
-    that was undone, and for one whose rows were written to since, with the accounts.
+    Raises `NotFoundError` for an import that is unknown or older than a day, `ConflictError` for
+    one that was undone, and for one whose rows were written to since, with the accounts.
     """
     statements.execute(
         f"SELECT undone_at IS NOT NULL FROM imports WHERE id = %(id)s "
@@ -154,7 +154,7 @@ _TOUCHED: Final = f"""
         )
     ORDER BY 1 LIMIT {LISTED}
 """
-"""Accounts of which a row was written since, or that were created and have days of later imports."""
+"""Accounts with a row that was written since, or created ones that have days of later imports."""
 
 _DELETE_DAYS: Final = """
     DELETE FROM account_metrics_daily days USING import_changes changes

@@ -1,4 +1,4 @@
-"""Merges a staging table into a table: new rows are inserted, different ones updated, equal ones left.
+"""Merges a staging table into a table: inserts new rows, updates different ones, skips equal ones.
 
 Accounts that are written to have to be locked before: then none of their rows changes between the
 statements.

@@ -67,7 +67,10 @@ def shared() -> Iterator[tuple[str, StandInApi, BrowserContext]]:
     with ExitStack() as stack:
         api = stack.enter_context(stand_in_api())
         url = stack.enter_context(serve(server))
-        mapping = f"MAP {API_HOST}:80 127.0.0.1:{api.port}, MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
+        mapping = (
+            f"MAP {API_HOST}:80 127.0.0.1:{api.port}, MAP * ~NOTFOUND, EXCLUDE localhost, "
+            "EXCLUDE 127.0.0.1"
+        )
         context = stack.enter_context(open_browser(flags=(f"--host-resolver-rules={mapping}",)))
         api.origin = url
         yield url, api, context

@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import re
-import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,8 @@ import pytest
 import yaml
 
 from stack.cli.main import main as stack
+from tests.support.tracked_files import ROOT, tracked
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -48,18 +47,6 @@ def row(document: str, key: str) -> list[str]:
     found = list(rows(document, f"`{key}`"))
     assert len(found) == 1, f"{document} has {len(found)} table rows for `{key}`"
     return found[0]
-
-
-def tracked() -> list[Path]:
-    """Return the files that Git tracks, or would track once added."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        listed = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"git cannot list the files of this checkout: {error}")
-    return [ROOT / name for name in listed.split("\0") if name and (ROOT / name).is_file()]
 
 
 def shown(default: Any) -> str:

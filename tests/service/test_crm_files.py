@@ -1,4 +1,4 @@
-"""Exports of CRMs and spreadsheets, as people have them: read, or refused with the sentence that helps."""
+"""Imports of exports from CRMs and spreadsheets: read, or refused with what to do."""
 
 import io
 import zipfile

@@ -2,7 +2,7 @@
 
 Health rows repeat columns of their account, rollup tables have sums by all columns that lists are
 filtered by (ADR 12), a table of lower-case names has a trigram index, and indexes cover the lists.
-Migration 0004 renames the column `folded` and the function `fold_portfolio`.
+Migration 0005 renames the column `folded` and the function `fold_portfolio`.
 """
 
 from alembic import op

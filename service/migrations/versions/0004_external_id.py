@@ -21,7 +21,9 @@ STATEMENTS = (
     f"""
     UPDATE accounts SET name = {NORMAL}, updated_at = clock_timestamp()
     WHERE name <> {NORMAL} AND {NORMAL} <> ''
-        AND NOT EXISTS (SELECT FROM accounts other WHERE other.name = {NORMAL.replace("name", "accounts.name")})
+        AND NOT EXISTS (
+            SELECT FROM accounts other WHERE other.name = {NORMAL.replace("name", "accounts.name")}
+        )
         AND id IN (SELECT min(id) FROM accounts GROUP BY {NORMAL})
     """,
     "ALTER TABLE accounts ADD COLUMN external_id varchar(255)",
