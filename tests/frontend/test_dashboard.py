@@ -340,9 +340,9 @@ def test_a_site_that_the_api_does_not_know_is_told_so(dashboard: Dashboard) -> N
         (Response({"message": "Service Unavailable"}, status=503), "Service Unavailable"),
         (
             Response("<h1>Bad gateway</h1>", status=502, kind="text/html"),
-            f"http://{API_HOST} answered 502 with something other than JSON.",
+            f"http://{API_HOST} returned 502 with a body that is not JSON.",
         ),
-        (Response({}, status=500), "The API answered 500."),
+        (Response({}, status=500), "The API returned 500."),
     ],
 )
 def test_errors_of_what_stands_before_the_service_are_shown_too(

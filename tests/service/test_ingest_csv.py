@@ -61,46 +61,27 @@ def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connecti
 
 
 def test_every_column_arrives(service: Api, sql: connection) -> None:
+    spelled = {
+        "arr": ("$1,200.50", 1200.5), "segment": ("mid market", "Mid-Market"),
+        "feature_x_adoption": ("50%", 0.5), "onboarding_phase": ("no", False),
+        "renewal_risk": ("low", "Low"),
+    }  # fmt: skip
+    columns = (*ACCOUNT_COLUMNS, *DAY_COLUMNS)
     values = {
-        "name": "Acme", "external_id": "A-1", "arr": "$1,200.50", "segment": "mid market",
-        "industry": "Retail",
-        "region": "EMEA", "cs_owner": "Lena",
-        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": "80",
-        "seats_purchased": "100",
-        "feature_x_adoption": "50%", "weekly_active_pct": "0.6", "time_to_value_days": "30",
-        "tickets_last_30d": "3",
-        "critical_tickets_90d": "1", "sla_breaches_90d": "0", "nps": "40", "onboarding_phase": "no",
-        "expansion_oppty_dollar": "7",
-        "renewal_risk": "low", "date": "2026-01-02", "logins": "1", "events": "2",
-        "feature_x_events": "3", "errors": "4",
-        "ticket_backlog": "5", "avg_session_min": "6.5",
-    }  # fmt: skip
-    assert set(values) == {column.name for column in (*ACCOUNT_COLUMNS, *DAY_COLUMNS)}
-    assert counts(upload(service, f"{';'.join(values)}\n{';'.join(values.values())}\n")) == (
-        1,
-        0,
-        0,
-        1,
-        0,
-    )
+        column.name: spelled.get(column.name, (str(column.example), column.example))
+        for column in columns
+    }
+    header, row = ";".join(values), ";".join(cell for cell, _ in values.values())
+    assert counts(upload(service, f"{header}\n{row}\n")) == (1, 0, 0, 1, 0)
     found = service.get("/accounts").json["accounts"][0]
-    assert {name: found[name] for name in values if name in found} == {
-        "name": "Acme", "external_id": "A-1", "arr": 1200.5, "segment": "Mid-Market",
-        "industry": "Retail",
-        "region": "EMEA", "cs_owner": "Lena",
-        "renewal_date": "2027-01-31", "qbr_last_date": "2026-10-24", "active_users": 80,
-        "seats_purchased": 100,
-        "feature_x_adoption": 0.5, "weekly_active_pct": 0.6, "time_to_value_days": 30,
-        "tickets_last_30d": 3,
-        "critical_tickets_90d": 1, "sla_breaches_90d": 0, "nps": 40, "onboarding_phase": False,
-        "expansion_oppty_dollar": 7,
-        "renewal_risk": "Low",
-    }  # fmt: skip
+    assert {column.name: found[column.name] for column in ACCOUNT_COLUMNS} == {
+        column.name: values[column.name][1] for column in ACCOUNT_COLUMNS
+    }
     assert fetch(
         sql,
         "SELECT date::text, logins, events, feature_x_events, errors, ticket_backlog,"
         " avg_session_min FROM account_metrics_daily",
-    ) == [("2026-01-02", 1, 2, 3, 4, 5, 6.5)]
+    ) == [tuple(column.example for column in DAY_COLUMNS)]
 
 
 @pytest.mark.parametrize(
