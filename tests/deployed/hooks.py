@@ -58,6 +58,13 @@ schemathesis.openapi.media_type(
 )
 
 
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
     """Skips a link whose value is null."""
@@ -69,8 +76,8 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
     """Adjusts a request so that more of them succeed, and quickly.
 
     Each has an idempotency key of its own; most have a precondition that holds; recommendations are
-    for an account or for factors, not both; only few generate many samples, which takes seconds;
-    and one that replaces all accounts confirms that.
+    for an account or for factors, not both; a minimum is at most the maximum; only few generate
+    many samples, which takes seconds; and one that replaces all accounts confirms that.
     """
     number, key = next(_numbers), case.headers.get(KEY)
     if isinstance(key, str) and re.fullmatch("[ -~]{1,255}", key):
@@ -82,6 +89,9 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
             case.query.setdefault("account_id", 1)
         else:
             case.query.pop("account_id", None)
+    least, most = (_number(case.query.get(name)) for name in ("min_score", "max_score"))
+    if least is not None and most is not None and least > most:
+        case.query["min_score"], case.query["max_score"] = most, least
     if number % 10 and case.query.get("count") in range(FEW, 1001):
         case.query["count"] = FEW
     if case.query.get("replace") in (True, "true"):

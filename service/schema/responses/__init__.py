@@ -161,6 +161,14 @@ class RowError(BaseModel):
     message: str
 
 
+class AccountError(BaseModel):
+    """An account that refuses an undo. `name` is null when the account was deleted."""
+
+    account_id: int
+    name: str | None
+    code: str
+
+
 class Imported(BaseModel):
     """What an import changed, or with `dry_run` would change."""
 
@@ -321,7 +329,8 @@ class Problem(BaseModel):
     """Problem details (RFC 9457).
 
     `detail` says what is wrong and what to do. `errors` is present for a 422, and never holds the
-    invalid value. For a rejected file it holds the first of `total_errors`.
+    invalid value. For a rejected file it holds the first of `total_errors`. For an undo that is
+    refused (409) it holds the accounts.
     """
 
     type: str
@@ -330,7 +339,7 @@ class Problem(BaseModel):
     detail: str
     instance: str
     request_id: str
-    errors: list[FieldError] | list[RowError] | None = None
+    errors: list[FieldError] | list[RowError] | list[AccountError] | None = None
     total_errors: int | None = None
 
 
