@@ -57,7 +57,9 @@ def test_responses_to_valid_and_invalid_requests_are_as_documented(
     assert {name: phase["status"] for name, phase in results["phases"].items()} == dict.fromkeys(
         ("examples", "coverage", "fuzzing", "stateful"), "success"
     )
-    assert all(
-        any(phase["accepted"] for phase in phases.values())
-        for phases in results["valid_rates"].values()
-    ), "each operation accepted valid requests"
+    never_accepted = [
+        operation
+        for operation, phases in results["valid_rates"].items()
+        if not any(phase["accepted"] for phase in phases.values())
+    ]
+    assert not never_accepted, "each operation accepts valid requests"
