@@ -25,8 +25,6 @@ from service.schema.limits import (
 KEY = "Idempotency-Key"
 FEW = 30
 _numbers = itertools.count()
-_imports: list[int] = []
-"""The imports that can be undone, the newest last."""
 
 
 def _words(longest: int) -> st.SearchStrategy[str]:
@@ -79,8 +77,7 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
 
     Each has an idempotency key of its own; most have a precondition that holds; recommendations are
     for an account or for factors, not both; a minimum is at most the maximum; only few generate
-    many samples, which takes seconds; one that replaces all accounts confirms that; and an import
-    that exists is undone.
+    many samples, which takes seconds; and one that replaces all accounts confirms that.
     """
     number, key = next(_numbers), case.headers.get(KEY)
     if isinstance(key, str) and re.fullmatch("[ -~]{1,255}", key):
@@ -92,9 +89,6 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
             case.query.setdefault("account_id", 1)
         else:
             case.query.pop("account_id", None)
-    import_id = (case.path_parameters or {}).get("import_id")
-    if _imports and isinstance(import_id, int) and import_id > 0:
-        case.path_parameters["import_id"] = _imports.pop()
     least, most = (_number(case.query.get(name)) for name in ("min_score", "max_score"))
     if least is not None and most is not None and least > most:
         case.query["min_score"], case.query["max_score"] = most, least
@@ -103,17 +97,6 @@ def map_case(context: schemathesis.HookContext, case: schemathesis.Case) -> sche
     if case.query.get("replace") in (True, "true"):
         case.query["confirm"] = "replace-all"
     return case
-
-
-@schemathesis.hook
-def after_call(
-    context: schemathesis.HookContext, case: schemathesis.Case, response: Response
-) -> None:
-    """Remembers the imports, so that undoing one can succeed."""
-    if case.path == "/ingest/csv" and response.status_code == 200:
-        import_id = response.json()["import_id"]
-        if import_id is not None:
-            _imports.append(import_id)
 
 
 @schemathesis.hook

