@@ -95,6 +95,8 @@ def test_a_stored_port_that_another_program_uses_stays_stored(tmp_path: Path) ->
     path = tmp_path / "ports.json"
     stored = Ports(path).choose("local")
     with socket.socket() as other:
+        # A connection of another test to this port may have ended a moment ago (TIME_WAIT).
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", stored.api))
         other.listen()
         with pytest.raises(UserError, match=f"Port {stored.api} for the API"):
@@ -106,6 +108,8 @@ def test_a_port_of_postgres_that_is_in_use_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "ports.json"
     stored = Ports(path).choose("local")
     with socket.socket() as other:
+        # A connection of another test to this port may have ended a moment ago (TIME_WAIT).
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", stored.postgres))
         other.listen()
         moved = Ports(path).choose("local")
