@@ -51,16 +51,8 @@ def change(
     return accounts.one(statements, account_id)
 
 
-_DELETE: Final = (
-    "DELETE FROM account_metrics_daily WHERE account_id = %(id)s",
-    "DELETE FROM health_snapshots WHERE account_id = %(id)s",
-    "DELETE FROM insights WHERE account_id = %(id)s",
-    "DELETE FROM accounts WHERE id = %(id)s",
-)
-
-
 def delete(statements: cursor, account_id: int, *, allowed: Callable[[str], None]) -> bool:
-    """Delete the account with its history; False when there is no such account.
+    """Delete the account with its history (ON DELETE CASCADE); False when there is none.
 
     `allowed` is called with the account, and raises when it must not be deleted.
     """
@@ -69,6 +61,5 @@ def delete(statements: cursor, account_id: int, *, allowed: Callable[[str], None
     if present is None:
         return False
     allowed(present)
-    for statement in _DELETE:
-        statements.execute(statement, {"id": account_id})
+    statements.execute("DELETE FROM accounts WHERE id = %(id)s", {"id": account_id})
     return True

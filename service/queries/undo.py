@@ -103,9 +103,7 @@ def undo(statements: cursor, import_id: int, *, today: date) -> dict[str, Any]:
     days_deleted = statements.rowcount
     statements.execute(_RESTORE_DAYS, parameters)
     days_restored = statements.rowcount
-    for statement in _DELETE_ACCOUNTS[:-1]:
-        statements.execute(statement, parameters)
-    statements.execute(_DELETE_ACCOUNTS[-1], parameters)
+    statements.execute(_DELETE_ACCOUNTS, parameters)
     deleted = statements.rowcount
     statements.execute(_RESTORE_ACCOUNTS, parameters)
     restored = statements.rowcount
@@ -169,16 +167,11 @@ _RESTORE_DAYS: Final = f"""
     WHERE changes.import_id = %(id)s AND changes.date = days.date
         AND changes.account_id = days.account_id AND changes.before IS NOT NULL
 """
-_CREATED: Final = (
-    "SELECT account_id FROM import_changes WHERE import_id = %(id)s AND date IS NULL "
-    "AND before IS NULL"
-)
-_DELETE_ACCOUNTS: Final = (
-    f"DELETE FROM account_metrics_daily WHERE account_id IN ({_CREATED})",
-    f"DELETE FROM health_snapshots WHERE account_id IN ({_CREATED})",
-    f"DELETE FROM insights WHERE account_id IN ({_CREATED})",
-    f"DELETE FROM accounts WHERE id IN ({_CREATED})",
-)
+_DELETE_ACCOUNTS: Final = """
+    DELETE FROM accounts USING import_changes changes
+    WHERE changes.import_id = %(id)s AND changes.account_id = accounts.id
+        AND changes.date IS NULL AND changes.before IS NULL
+"""
 _RESTORE_ACCOUNTS: Final = f"""
     UPDATE accounts SET ({_ACCOUNT}, updated_at) = (
         SELECT {_ACCOUNT}, updated_at
