@@ -67,8 +67,12 @@ def _number(value: Any) -> float | None:
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: schemathesis.Case) -> bool:
-    """Skips a link whose value is null."""
-    return None not in (case.path_parameters or {}).values()
+    """Skips a path or query parameter that is null.
+
+    Null is sent as the text `null`, which is a valid value of every parameter that is a text.
+    """
+    parameters = [*(case.path_parameters or {}).values(), *(case.query or {}).values()]
+    return not any(value is None or value == "null" for value in parameters)
 
 
 @schemathesis.hook
