@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 import pulumi
 
 from common.errors import UserError
-from config.rules import Rule, refuse
+from config.location import how_to_remove
+from config.rules import RefusedValueError, Rule, refuse
 from config.types import StackIdentity
 
 M = TypeVar("M", bound=StackIdentity)
@@ -56,7 +57,7 @@ def read(model: type[M], config: pulumi.Config, identity: StackIdentity) -> M:
     type or that a rule refuses.
     """
     keys = keys_of(model)
-    _refuse_unknown(identity.project, sorted(key.name for key in keys.values()))
+    _refuse_unknown(identity, sorted(key.name for key in keys.values()))
     values: dict[str, Any] = {}
     for field_name, key in keys.items():
         value = _typed_value(config, identity.project, key)
@@ -66,16 +67,31 @@ def read(model: type[M], config: pulumi.Config, identity: StackIdentity) -> M:
     return model(**vars(identity), **values)
 
 
-def _refuse_unknown(project: str, known: Sequence[str]) -> None:
+def namespace(name: str) -> Mapping[str, str]:
+    """Return the configuration of a provider, such as `aws`: texts by key without its namespace."""
     present = {**pulumi.runtime.config.CONFIG.get(), **pulumi.runtime.config.get_config_env()}
-    for full_name in sorted(present):
-        namespace, _, key = full_name.partition(":")
-        if namespace == project and key not in known:
+    return {
+        key.removeprefix(f"{name}:"): value
+        for key, value in sorted(present.items())
+        if key.startswith(f"{name}:")
+    }
+
+
+def is_secret(full_name: str) -> bool:
+    """Return whether a value is secret. The CLI passes the secret keys in the environment."""
+    return (
+        pulumi.runtime.is_config_secret(full_name)
+        or full_name in pulumi.runtime.get_config_secret_keys_env()
+    )
+
+
+def _refuse_unknown(identity: StackIdentity, known: Sequence[str]) -> None:
+    for key in namespace(identity.project):
+        if key not in known:
             near = difflib.get_close_matches(key, known, 1, 0.5)
             hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}."
             raise UserError(
-                f"unknown configuration key {key!r}: {hint} "
-                f"Remove it with `pulumi config rm {key}`."
+                f"unknown configuration key {key!r}: {hint} {how_to_remove(key, identity)}"
             )
 
 
@@ -111,24 +127,34 @@ def _converted(get: Callable[[str], Any], expected: str, project: str, key: str)
 
 
 def _texts(config: pulumi.Config, project: str, key: str) -> Sequence[str]:
-    values = _converted(config.get_object, "a list", project, key)
-    if not isinstance(values, list) or not all(
-        isinstance(value, str) for value in cast("list[object]", values)
-    ):
-        refuse(key, values, "a list of texts is expected")
-    return cast("Sequence[str]", values)
+    try:
+        values = config.get_object(key)
+    except (pulumi.ConfigTypeError, ValueError):
+        values = pulumi.runtime.get_config(f"{project}:{key}")
+    if not isinstance(values, list):
+        reason = f"is {values!r}: a list of texts is expected"
+        raise RefusedValueError(key, reason, path=f"{key}[0]")
+    # `pulumi config set --path` writes digits as a number, such as the id of an account.
+    texts = [str(item) if type(item) is int else item for item in cast("list[object]", values)]
+    for index, item in enumerate(texts):
+        if not isinstance(item, str):
+            refuse(f"{key}[{index}]", item, "a text is expected")
+    return cast("Sequence[str]", texts)
 
 
 def _secret(config: pulumi.Config, project: str, key: str) -> pulumi.Output[str] | None:
-    """Return an optional secret. Raises `UserError` if the configuration has it as plain text."""
+    """Return an optional secret.
+
+    Raises `UserError` if the configuration has it as plain text, or has an empty text: its author
+    expects it to be in force.
+    """
     full_name = f"{project}:{key}"
-    is_secret = (
-        pulumi.runtime.is_config_secret(full_name)
-        or full_name in pulumi.runtime.get_config_secret_keys_env()
-    )
-    if pulumi.runtime.get_config(full_name) is not None and not is_secret:
+    value = pulumi.runtime.get_config(full_name)
+    if value is not None and not is_secret(full_name):
         raise UserError(
             f"{key} is in the configuration as plain text: "
             f"set it with `pulumi config set --secret {key}`"
         )
+    if value is not None and not value.strip():
+        raise RefusedValueError(key, "is empty: set it, or remove the key")
     return config.get_secret(key)

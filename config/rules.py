@@ -33,11 +33,18 @@ RETENTION_DAYS = (
 )
 """Values that CloudWatch Logs accepts (PutRetentionPolicy, retentionInDays)."""
 
-COMPUTE_UNITS = (0.25, 0.5, *range(1, 17))
-"""Sizes of a Neon compute in compute units (Neon documentation, Autoscaling)."""
-
+AUTOSCALING_LIMIT = 16
 AUTOSCALING_RANGE = 8
-"""Compute units between the limits of autoscaling, at most (Neon documentation, Autoscaling)."""
+"""Compute units up to which Neon scales, and those between the two limits, at most.
+
+(Neon documentation, Autoscaling.)
+"""
+
+COMPUTE_UNITS = (0.25, 0.5, *range(1, AUTOSCALING_LIMIT + 1), *range(18, 57, 2))
+"""Sizes of a Neon compute in compute units; the largest are fixed (Neon documentation, Compute)."""
+
+ALWAYS_ON = -1
+"""`suspend_timeout_seconds` of a compute that is never suspended (Neon API reference)."""
 
 PRODUCTION = "prod"
 STACK_NAME_LIMIT = 100  # Pulumi, stack names
@@ -52,12 +59,20 @@ _LOCAL_HOST = re.compile(r"localhost:[0-9]{1,5}")
 _ORIGIN = re.compile(r"(https?)://([^/?#@*\s:]+)(?::([1-9][0-9]{0,4}))?")
 
 
+class RefusedValueError(UserError):
+    """A value that a rule refuses. The message says what is allowed.
+
+    path: of the value to set instead, such as `extraOrigins[0]`.
+    """
+
+    def __init__(self, key: str, reason: str, *, path: str = "") -> None:
+        super().__init__(f"{key} {reason}.")
+        self.path = path or key
+
+
 def refuse(key: str, value: object, allowed: str) -> NoReturn:
     """Raise the error that all rules have in common."""
-    raise UserError(
-        f"{key} is {value!r}: {allowed}. "
-        f"Change it with `pulumi config set {key} VALUE`, or in Pulumi.<stack>.yaml."
-    )
+    raise RefusedValueError(key, f"is {value!r}: {allowed}")
 
 
 # Rules for keys of any kind
@@ -111,10 +126,10 @@ def empty_in_production(reason: str) -> Rule:
 
 
 def each(rule: Rule) -> Rule:
-    """Apply a rule to each item of a list."""
+    """Apply a rule to each item of a list; an error names the item by its index."""
 
     def list_rule(key: str, values: list[Any], stack: StackIdentity) -> list[Any]:
-        return [rule(key, value, stack) for value in values]
+        return [rule(f"{key}[{index}]", value, stack) for index, value in enumerate(values)]
 
     return list_rule
 
@@ -245,9 +260,28 @@ def aws_region(value: str) -> str:
 
 def check_autoscaling(min_cu: float, max_cu: float) -> None:
     """Raise `UserError` unless Neon can scale a compute between these limits."""
+    if max_cu > AUTOSCALING_LIMIT and min_cu != max_cu:
+        refuse(
+            "neonMaxCu",
+            max_cu,
+            f"Neon scales up to {AUTOSCALING_LIMIT}, and a larger compute has a fixed size: "
+            "set neonMinCu to the same value",
+        )
     if not min_cu <= max_cu <= min_cu + AUTOSCALING_RANGE:
         refuse(
             "neonMaxCu",
             max_cu,
             f"it must be neonMinCu ({min_cu:g}) or up to {AUTOSCALING_RANGE} more",
+        )
+
+
+def check_suspension(seconds: int, *, of_project: bool) -> None:
+    """Raise `UserError` for a compute that is never suspended, where the provider loses that."""
+    if seconds == ALWAYS_ON and of_project:
+        refuse(
+            "neonSuspendSeconds",
+            seconds,
+            f"the provider for Neon drops {ALWAYS_ON} from the settings of a project, so that its "
+            "compute would be suspended after five minutes; choose up to 604800 (a week), or turn "
+            "off scale to zero at Neon",
         )

@@ -11,16 +11,36 @@ from bundle.target import Target
 from common.errors import UserError
 from config import rules
 from config.function_environment import UNKNOWN_URL_BYTES, check_environment
+from config.location import how_to_change
 from config.naming import DEFAULT_REGION, Names
-from config.reader import read
-from config.rules import Between, each, empty_in_production, matching, one_of
+from config.reader import is_secret, namespace, read
+from config.rules import (
+    Between,
+    RefusedValueError,
+    each,
+    empty_in_production,
+    matching,
+    one_of,
+)
 from config.types import BranchOf, Compute, Sizing, StackIdentity, Throttle
+from service.settings import Settings, SettingsError
 
 LOCAL_STACK = "local"
 LOCAL_CLOUD_VARIABLE = "STACK_LOCAL_CLOUD"
 """Environment variable that `stack up` and `stack pulumi` set: the stack is deployed locally."""
 
 SECRET_KEYS = ("openaiApiKey", "apiKeys")
+
+VARIABLE_KEYS: Mapping[str, str] = {
+    "API_KEYS": "apiKeys",
+    "API_KEYS_PROTECT_READS": "apiKeysProtectReads",
+    "CORS_ORIGINS": "extraOrigins",
+    "CORS_ORIGIN_REGEX": "previewOriginTeam",
+    "OPENAI_API_KEY": "openaiApiKey",
+    "OPENAI_BASE_URL": "openaiBaseUrl",
+    "OPENAI_MODEL": "openaiModel",
+}
+"""Variables of the function and the keys that their values come from."""
 
 
 class ConfigError(UserError, pulumi.RunError):
@@ -66,7 +86,9 @@ class StackConfig(StackIdentity):
     neon_history_seconds: Annotated[int, Between(0, 2592000, "seconds")]
     neon_min_cu: Annotated[float, one_of(rules.COMPUTE_UNITS, "Neon's sizes are")]
     neon_max_cu: Annotated[float, one_of(rules.COMPUTE_UNITS, "Neon's sizes are")]
-    neon_suspend_seconds: Annotated[int, Between(0, 604800, "seconds")]
+    neon_suspend_seconds: Annotated[
+        int, Between(rules.ALWAYS_ON, 604800, "seconds (-1 never suspends, on a branch)")
+    ]
     postgres_version: Annotated[int, Between(14, 18, "(major versions that Neon offers)")]
     neon_branch_protected: bool
     database_branch_of: Annotated[
@@ -105,20 +127,33 @@ class StackConfig(StackIdentity):
         local = bool(os.environ.get(LOCAL_CLOUD_VARIABLE))
         if stack == LOCAL_STACK and not local:
             raise ConfigError('stack "local" runs on this machine: use `stack up`, not `pulumi up`')
-        region = pulumi.Config("aws").get("region") or DEFAULT_REGION
+        identity = StackIdentity(
+            project=project,
+            stack=stack,
+            local=local,
+            aws_region=namespace("aws").get("region") or DEFAULT_REGION,
+        )
         try:
-            identity = StackIdentity(
-                project=project,
-                stack=rules.stack_name(stack),
-                local=local,
-                aws_region=rules.aws_region(region),
-            )
+            rules.stack_name(stack)
+            rules.aws_region(identity.aws_region)
             config = read(cls, pulumi.Config(), identity)
             rules.check_autoscaling(config.neon_min_cu, config.neon_max_cu)
+            rules.check_suspension(config.neon_suspend_seconds, of_project=config.branch_of is None)
             _check_environment(config)
+        except RefusedValueError as error:
+            raise ConfigError(f"{error} {how_to_change(error.path, identity)}") from None
         except UserError as error:
             raise ConfigError(str(error)) from None
         return config
+
+    @property
+    def aws_settings(self) -> Mapping[str, pulumi.Input[str]]:
+        """Return the keys of the namespace `aws` without it, as texts; secret ones are secret."""
+        config = pulumi.Config("aws")
+        return {
+            key: config.require_secret(key) if is_secret(f"aws:{key}") else value
+            for key, value in namespace("aws").items()
+        }
 
     @property
     def names(self) -> Names:
@@ -203,9 +238,10 @@ def function_environment(config: StackConfig) -> Mapping[str, pulumi.Input[str]]
 
 
 def _check_environment(config: StackConfig) -> None:
-    """Raise `UserError` if the function's environment cannot fit in what Lambda allows.
+    """Raise `UserError` if the service would not start with the function's environment.
 
-    What the configuration does not know counts with its greatest length.
+    That is a value which the service's own settings refuse, secret ones too, or more than what
+    Lambda allows. What the configuration does not know counts with its greatest length.
     """
     openai_api_key, api_keys = (
         pulumi.runtime.get_config(f"{config.project}:{key}") for key in SECRET_KEYS
@@ -218,8 +254,13 @@ def _check_environment(config: StackConfig) -> None:
         "OPENAI_API_KEY": openai_api_key or "",
         "API_KEYS": api_keys or "",
     }
+    filled = {name: value for name, value in variables.items() if value}
+    try:
+        Settings.from_environment(filled)
+    except SettingsError as error:
+        raise RefusedValueError(VARIABLE_KEYS[error.variable], error.reason) from None
     check_environment(
-        {name: value for name, value in variables.items() if value},
+        filled,
         what="the function's environment "
         "(extraOrigins, apiKeys, openaiApiKey and the database's URL)",
     )

@@ -121,7 +121,7 @@ def _keys(text: str) -> dict[str, ApiKey]:
         if found[1] in keys:
             raise SettingsError(
                 "API_KEYS",
-                f"has an entry {position} whose id {found[1]!r} was used before: "
+                f"has an entry {position} with the id of an earlier one: "
                 "a new secret needs a new id",
             )
         keys[found[1]] = ApiKey(scope=found[2], digest=bytes.fromhex(found[3]))

@@ -109,7 +109,7 @@ def _bytecode(sides: Sequence[Side]) -> tuple[bool, list[str]]:
     try:
         for side in sides:
             settings = stack_config.load(
-                side.root, STACK, config_overrides={}, read_local_file=False, encrypted_as=""
+                side.root, STACK, config_overrides={}, read_local_file=False, encrypted_as={}
             )
             find_interpreter(settings.config[f"{settings.project}:python"])
     except (UserError, OSError, KeyError) as error:

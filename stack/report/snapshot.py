@@ -24,9 +24,10 @@ from stack.local.registry import FUNCTIONS, HANDLERS
 from stack.local.resources import base, sdk, values
 from stack.report import redaction
 
-PROGRAM_PACKAGES = ("bundle", "components", "config", "pulumi_neon")
+PROGRAM_PACKAGES = ("bundle", "components", "config", "pulumi_neon", "service")
 PLACEHOLDER_DOMAIN = "site.example.com"  # for `siteDomain` where the configuration has none
-SEALED = "sealed"  # replaces an encrypted configuration value, which only the CLI can decrypt
+SEALED = {"openaiApiKey": "sealed", "apiKeys": f"sealed:read:{'0' * 64}"}
+"""Replace encrypted values of the configuration, which only the CLI can decrypt."""
 PROVIDERS = "pulumi:providers:"
 
 

@@ -11,24 +11,27 @@ from common.errors import UserError
 from config.function_environment import ENVIRONMENT_LIMIT, check_environment, environment_size
 from tests.support.configuration import load, refusal
 
+API_KEYS = f"app:write:{'0' * 64}"  # blanks may follow
 PATIENT = settings(deadline=None, database=None)
 
 
 def test_an_environment_over_4_kb_is_refused_with_its_size_and_the_largest_variables():
-    message = refusal(secrets={"apiKeys": "k" * 3700})
+    message = refusal(secrets={"apiKeys": API_KEYS.ljust(3700)})
     assert re.search(r"is (\d+) bytes and Lambda allows 4096", message)
     assert "API_KEYS (3700 bytes)" in message
     assert "apiKeys" in message
-    assert "kkkk" not in message, "the value of a secret is never shown"
+    assert "0000" not in message, "the value of a secret is never shown"
     many = json.dumps([f"https://origin-{number:03}.example.com" for number in range(150)])
     assert "extraOrigins" in refusal(config={"extraOrigins": many})
 
 
 def test_a_secret_may_fill_the_4_kb_and_one_byte_more_is_refused():
-    message = refusal(secrets={"apiKeys": "k" * ENVIRONMENT_LIMIT})
+    message = refusal(secrets={"apiKeys": API_KEYS.ljust(ENVIRONMENT_LIMIT)})
     excess = int(re.findall(r"is (\d+) bytes", message)[0]) - ENVIRONMENT_LIMIT
-    assert load(secrets={"apiKeys": "k" * (ENVIRONMENT_LIMIT - excess)})
-    assert "is 4097 bytes" in refusal(secrets={"apiKeys": "k" * (ENVIRONMENT_LIMIT - excess + 1)})
+    assert load(secrets={"apiKeys": API_KEYS.ljust(ENVIRONMENT_LIMIT - excess)})
+    assert "is 4097 bytes" in refusal(
+        secrets={"apiKeys": API_KEYS.ljust(ENVIRONMENT_LIMIT - excess + 1)}
+    )
 
 
 @PATIENT

@@ -22,7 +22,7 @@ BOUNDS = {
     "throttleRate": (1, 10000),
     "throttleBurst": (1, 5000),
     "neonHistorySeconds": (0, 2592000),
-    "neonSuspendSeconds": (0, 604800),
+    "neonSuspendSeconds": (-1, 604800),
     "postgresVersion": (14, 18),
 }
 
@@ -40,7 +40,8 @@ def test_a_number_beyond_its_bounds_is_refused_with_both_of_them(key: str):
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_a_number_at_its_bounds_is_accepted(end: int):
-    assert load(config={key: str(bounds[end]) for key, bounds in BOUNDS.items()})
+    config = {key: str(bounds[end]) for key, bounds in BOUNDS.items()}
+    assert load(stack="dev", config={**config, "databaseBranchOf": "quiet-forest-1"})
 
 
 WRONG = [
@@ -64,6 +65,8 @@ WRONG = [
     ("neonBranchProtected", "yes", "true or false"),
     ("neonMinCu", "0.3", "0.25, 0.5, 1"),
     ("neonMaxCu", "17", "0.25, 0.5, 1"),
+    ("neonMaxCu", "18", "set neonMinCu to the same value"),
+    ("neonMaxCu", "58", "54, 56"),
     ("neonMinCu", "nan", "0.25, 0.5, 1"),
     ("neonMinCu", "2", "neonMinCu (2)"),
     ("neonMaxCu", "9", "neonMinCu (0.25)"),
@@ -81,7 +84,8 @@ WRONG = [
     ("extraOrigins", '["https://user@www.example.com"]', "exact origin"),
     ("extraOrigins", "https://www.example.com", "a list"),
     ("extraOrigins", '"https://www.example.com"', "a list of texts"),
-    ("extraOrigins", "[1]", "a list of texts"),
+    ("extraOrigins", "[1]", "extraOrigins[0] is '1': an exact origin"),
+    ("extraOrigins", '[["a"]]', "a text is expected"),
     ("allowedAccountIds", '["12345"]', "twelve digits"),
     ("allowedAccountIds", "123456789012", "a list of texts"),
     ("openaiBaseUrl", "api.example.com", "http(s) URL"),
@@ -198,7 +202,18 @@ def test_nothing_but_a_host_is_accepted_as_a_host(value: str):
 @pytest.mark.parametrize("min_cu", rules.COMPUTE_UNITS)
 def test_autoscaling_ranges_over_at_most_eight_compute_units(min_cu: float):
     accepted = [max_cu for max_cu in rules.COMPUTE_UNITS if _is_accepted(min_cu, max_cu)]
-    assert accepted == [max_cu for max_cu in rules.COMPUTE_UNITS if 0 <= max_cu - min_cu <= 8]
+    assert accepted == [
+        max_cu
+        for max_cu in rules.COMPUTE_UNITS
+        if max_cu == min_cu or (0 <= max_cu - min_cu <= 8 and max_cu <= 16)
+    ]
+
+
+def test_a_compute_that_is_never_suspended_is_refused_where_the_provider_would_suspend_it():
+    message = refusal(config={"neonSuspendSeconds": "-1"})
+    assert "the provider for Neon drops -1 from the settings of a project" in message
+    config = {"neonSuspendSeconds": "-1", "databaseBranchOf": "quiet-forest-1"}
+    assert load(stack="dev", config=config).compute.suspend_seconds == -1
 
 
 def _is_accepted(min_cu: float, max_cu: float) -> bool:

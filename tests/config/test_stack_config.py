@@ -17,6 +17,7 @@ from tests.support.configuration import PROJECT, ROOT, load, refusal
 
 DOCUMENT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 DECLARED = {key: declaration for key, declaration in DOCUMENT["config"].items() if ":" not in key}
+SECRETS = {"openaiApiKey": "sk-secret", "apiKeys": f"app:write:{'0' * 64}"}
 KEYS = {key.name: key for key in keys_of(StackConfig).values()}
 
 
@@ -87,7 +88,13 @@ def test_a_secret_in_plain_text_is_refused_without_its_value(key: str):
     message = refusal(config={key: "sk-plain-text"})
     assert f"pulumi config set --secret {key}" in message
     assert "sk-plain-text" not in message
-    assert load(secrets={key: "sk-secret"})
+    assert load(secrets={key: SECRETS[key]})
+
+
+@pytest.mark.parametrize("key", SECRET_KEYS)
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_secret_is_refused_because_nothing_would_be_in_force(key: str, value: str):
+    assert f"{key} is empty" in refusal(secrets={key: value})
 
 
 # Stacks

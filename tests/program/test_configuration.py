@@ -41,6 +41,9 @@ NO_INPUT = {"bytecode", "protect"}  # test_bytecode_and_target…, tests/program
 OTHER_RESOURCES = {"databaseBranchOf"}  # tests/components/test_database_branch.py
 
 
+API_KEYS = f"app:write:{'0' * 64}"
+
+
 def test_every_key_has_a_row_that_says_which_resource_depends_on_it():
     keys = {key.name for key in keys_of(StackConfig).values()}
     assert RESOURCE_OF_KEY.keys() | NO_INPUT | OTHER_RESOURCES == keys - set(SECRET_KEYS)
@@ -48,7 +51,7 @@ def test_every_key_has_a_row_that_says_which_resource_depends_on_it():
 
 @pytest.fixture(scope="module")
 def base(project: Path) -> Recording:
-    return evaluate(project, stack="dev", config={"neonMaxCu": "1"})
+    return evaluate(project, stack="dev", config={"neonMaxCu": "1"}, secrets={"apiKeys": API_KEYS})
 
 
 @pytest.mark.parametrize("key", RESOURCE_OF_KEY)
@@ -56,7 +59,8 @@ def test_a_key_changes_the_resource_that_it_is_for_and_few_others(
     project: Path, base: Recording, key: str
 ):
     value, name = RESOURCE_OF_KEY[key]
-    changed = evaluate(project, stack="dev", config={"neonMaxCu": "1", key: value})
+    config = {"neonMaxCu": "1", key: value}
+    changed = evaluate(project, stack="dev", config=config, secrets={"apiKeys": API_KEYS})
     different = {other for other in changed.resources if changed[other].plain != base[other].plain}
     assert name in different
     assert len(different) <= 3, "a key that changes everything is not one key"
@@ -84,7 +88,7 @@ def test_a_wrong_value_is_refused_before_anything_is_registered_or_built(
 
 def test_the_environment_is_checked_with_the_variables_that_the_program_sends(project: Path):
     def evaluated(length: int) -> Recording:
-        return evaluate(project, secrets={"apiKeys": "k" * length})
+        return evaluate(project, secrets={"apiKeys": API_KEYS + " " * length})
 
     def size(recording: Recording) -> int:
         longest_url = {"DATABASE_URL": "u" * UNKNOWN_URL_BYTES}

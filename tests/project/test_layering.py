@@ -116,7 +116,7 @@ FORBIDDEN = {
     "service": {"bundle", "common", "components", "config", "stack", "pulumi", "tests", *PROVIDERS},
     "components": {"service", "tests"},
     "bundle": {"service", "tests", "pulumi", *PROVIDERS},
-    "config": {"service", "tests", *PROVIDERS},
+    "config": {"tests", *PROVIDERS},
     "common": {"service", "tests", "pulumi", *PROVIDERS},
     "stack": {"service", "tests"},
     "stack/report": PROVIDERS,
@@ -246,6 +246,15 @@ def test_components_use_of_the_runtime_only_what_reads_the_configuration():
         "runtime",
     }
     assert set().union(*found.values()) <= reads
+
+
+def test_the_configuration_knows_of_the_service_its_settings_alone():
+    found = {name for path in files("config") for name in imports(path) if "service" in name}
+    assert {name for name in found if name.startswith("service")} == {
+        "service.settings",
+        "service.settings.Settings",
+        "service.settings.SettingsError",
+    }
 
 
 def calls(path: Path, name: str) -> bool:

@@ -24,7 +24,7 @@ from stack.local.system.paths import LocalPaths
 
 HEALTH_CHECK_TIMEOUT_S = 40.0  # longer than the gateway's own timeout of 30 s
 FRONTEND = "frontend"
-PROGRAM_PACKAGES = ("bundle", "components", "config")
+PROGRAM_PACKAGES = ("bundle", "components", "config", "service")
 
 
 class Deployment:

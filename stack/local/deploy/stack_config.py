@@ -12,9 +12,8 @@ from typing import Any, cast
 
 from common.errors import UserError
 from common.yaml_file import read_mapping
+from config.location import LOCAL_FILE, PROJECT_FILE, stack_file
 from config.stack_config import SECRET_KEYS
-
-LOCAL_FILE = "config.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +35,19 @@ def load(
     *,
     config_overrides: Mapping[str, str],
     read_local_file: bool = True,
-    encrypted_as: str | None = None,
+    encrypted_as: Mapping[str, str] | None = None,
 ) -> StackSettings:
     """Read the layers and merge them.
 
     config_overrides: by short key; values that the local cloud determines, over all layers.
     read_local_file: whether to read `.local/config.yaml`.
-    encrypted_as: the value to use for an encrypted one, which only the CLI can decrypt.
+    encrypted_as: by short key, the values to use for encrypted ones, which only the CLI can
+        decrypt; a key that is not there is left out.
 
     Raises `UserError` for a file that is no YAML map, and for an encrypted value when
     `encrypted_as` is None.
     """
-    document = read_mapping(root / "Pulumi.yaml")
+    document = read_mapping(root / PROJECT_FILE)
     project = str(document["name"])
     defaults = {key: _default(declaration) for key, declaration in document["config"].items()}
     merged = {
@@ -77,7 +77,7 @@ def layers(
     stacks: Iterable[str],
     *,
     read_local_file: bool = True,
-    encrypted_as: str | None = None,
+    encrypted_as: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the configuration of the stacks' files by short key, without defaults.
 
@@ -85,31 +85,44 @@ def layers(
     """
     merged: dict[str, Any] = {}
     encrypted: dict[str, str] = {}
-    for path in (
-        *(root / f"Pulumi.{stack}.yaml" for stack in stacks),
-        *([root / ".local" / LOCAL_FILE] if read_local_file else []),
-    ):
-        if path.exists():
-            document = read_mapping(path)
-            if path.name == LOCAL_FILE:
-                path.chmod(0o600)
-            found = document if path.name == LOCAL_FILE else document.get("config") or {}
-            if not isinstance(found, dict):
-                raise UserError(f"{path.name}: config is not a map of keys")
-            for key, value in cast("dict[str, Any]", found).items():
-                short = key.removeprefix(f"{project}:")
-                is_encrypted = isinstance(value, dict) and "secure" in value
-                merged[short] = encrypted_as if is_encrypted and encrypted_as is not None else value
-                encrypted.pop(short, None)
-                if is_encrypted and encrypted_as is None:
-                    encrypted[short] = f"{path.name}: {key}"
+    names = [stack_file(stack) for stack in stacks] + ([LOCAL_FILE] if read_local_file else [])
+    for name in names:
+        path = root / name
+        if not path.exists():
+            continue
+        document = read_mapping(path, name=name)
+        if name == LOCAL_FILE:
+            path.chmod(0o600)
+        found = document if name == LOCAL_FILE else document.get("config") or {}
+        if not isinstance(found, dict):
+            raise UserError(f"{name}: config is not a map of keys")
+        for short, value in _short_keys(name, project, cast("dict[str, Any]", found)).items():
+            is_encrypted = isinstance(value, dict) and "secure" in value
+            encrypted.pop(short, None)
+            if not is_encrypted:
+                merged[short] = value
+            elif encrypted_as is None:
+                encrypted[short] = f"{name}: {short}"
+            else:
+                merged[short] = encrypted_as.get(short)
     if encrypted:
         raise UserError(
             f"{', '.join(encrypted.values())} is encrypted, "
             "and only the pulumi CLI can decrypt it. "
-            f"For `stack up` write it in the clear to .local/{LOCAL_FILE}, which is not committed."
+            f"For `stack up` write it in the clear to {LOCAL_FILE}, which is not committed."
         )
     return merged
+
+
+def _short_keys(name: str, project: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file's values by short key. Raises `UserError` for a key with two spellings."""
+    short_keys: dict[str, Any] = {}
+    for key, value in found.items():
+        short = str(key).removeprefix(f"{project}:")
+        if short in short_keys:
+            raise UserError(f"{name}: {short} is there twice, with and without {project}:")
+        short_keys[short] = value
+    return short_keys
 
 
 def qualify(key: str, project: str) -> str:

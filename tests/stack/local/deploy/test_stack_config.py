@@ -79,7 +79,7 @@ def test_keys_of_providers_and_other_projects_keep_their_namespace(tmp_path: Pat
 
 def test_an_encrypted_value_is_refused_with_the_file_for_a_plain_one(tmp_path: Path):
     with pytest.raises(
-        UserError, match=r"Pulumi\.dev\.yaml: tiny:apiKeys is encrypted.*\.local/config\.yaml"
+        UserError, match=r"Pulumi\.dev\.yaml: apiKeys is encrypted.*\.local/config\.yaml"
     ):
         layered(tmp_path, stack="config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
     settings = layered(
@@ -94,7 +94,11 @@ def test_a_report_replaces_encrypted_values_and_omits_the_personal_layer(
     layered(tmp_path, own="memory: 2048\n")
     (tmp_path / "Pulumi.dev.yaml").write_text("config:\n  tiny:apiKeys:\n    secure: v1:abc\n")
     config = stack_config.load(
-        tmp_path, "dev", config_overrides={}, read_local_file=False, encrypted_as="sealed"
+        tmp_path,
+        "dev",
+        config_overrides={},
+        read_local_file=False,
+        encrypted_as={"apiKeys": "sealed"},
     ).config
     assert (config["tiny:apiKeys"], config["tiny:memory"]) == ("sealed", "512")
 
@@ -105,7 +109,11 @@ def test_a_report_replaces_encrypted_values_and_omits_the_personal_layer(
         ({"stack": "config: [unclosed"}, "Pulumi.dev.yaml is not YAML"),
         ({"stack": "- a list"}, "Pulumi.dev.yaml: a map of keys is expected"),
         ({"stack": "config: text"}, "Pulumi.dev.yaml: config is not a map"),
-        ({"own": "text"}, "config.yaml: a map of keys is expected"),
+        ({"own": "text"}, ".local/config.yaml: a map of keys is expected"),
+        ({"own": "memory: 1\nmemory: 2"}, ".local/config.yaml is not YAML: the key memory"),
+        ({"own": "a: 1\nmemory: 1\n\nmemory: 2"}, "memory is there twice, in lines 2 and 4"),
+        ({"own": "memory: 1\ntiny:memory: 2"}, ".local/config.yaml: memory is there twice"),
+        ({"stack": "config:\n  a:\n    b: 1\n    b: 1"}, "the key b is there twice"),
     ],
 )
 def test_a_file_that_is_no_map_is_refused_with_its_name(
