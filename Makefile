@@ -6,7 +6,13 @@ READY  := $(VENV)/.ready
 ARGS   ?=
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down test check fuzz bench lock openapi migration clean
+# `.ready` holds the path that the environment was made for. It is set up again when the checkout was
+# moved, and when its interpreter or its packages are gone.
+ifneq "$(shell $(BIN)/python -c 'import uv' 2>/dev/null && cat $(READY) 2>/dev/null)" "$(CURDIR)"
+$(READY): .FORCE
+endif
+
+.PHONY: .FORCE help up down logs test check fuzz bench lock openapi migration clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -20,6 +26,9 @@ up: $(READY) ## run the whole product locally; ARGS='--detach' passes arguments 
 
 down: $(READY) ## stop what `make up` started; the data is kept
 	@$(BIN)/stack down
+
+logs: $(READY) ## print the logs of what runs; ARGS=-f prints new lines as they arrive
+	@$(BIN)/stack logs $(ARGS)
 
 test: $(READY) ## run the tests; ARGS='-k name' passes arguments to pytest
 	@echo "Collecting the tests: this imports the service, the program and the SDKs …"

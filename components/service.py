@@ -13,6 +13,8 @@ from common.errors import UserError
 from components.database import Database
 from components.function import Function, FunctionArgs
 from components.gateway import Gateway
+from config.events import HEALTH_EVENT, MIGRATION_EVENT
+from config.function_environment import VERSION_VARIABLE
 from config.naming import Names
 from config.types import Sizing, Throttle
 
@@ -69,7 +71,9 @@ class Service(pulumi.ComponentResource):
     """The migration, the function with the alias `live`, and the API's route and stage.
 
     They are created in this order. A migration that fails stops the update before a version is
-    published, so the old version keeps serving requests.
+    published. A version is verified by an invocation before the alias names it: one that does not
+    start, does not reach its database or needs another schema gets no request. In both cases the
+    old version keeps serving.
     """
 
     function_name: pulumi.Output[str]
@@ -89,12 +93,19 @@ class Service(pulumi.ComponentResource):
         )
         migration = self._migration(name, args, bundle, layer)
         function = self._function(name, args, bundle, layer, migration)
+        verification = aws.lambda_.Invocation(
+            f"{name}-verification",
+            function_name=function.name,
+            qualifier=function.function.version,
+            input=HEALTH_EVENT,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         alias = aws.lambda_.Alias(
             f"{name}-live",
             name="live",
             function_name=function.name,
             function_version=function.function.version,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
         )
         self._api(name, args, function, alias)
         self.function_name = function.name
@@ -122,7 +133,7 @@ class Service(pulumi.ComponentResource):
         return aws.lambda_.Invocation(
             f"{name}-migration",
             function_name=function.name,
-            input="{}",
+            input=MIGRATION_EVENT,
             triggers={"migrations": migrations_hash(Path.cwd()), **args.database.identity},
             # The name is the same for new code, and the call has to wait for the new code.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
@@ -151,7 +162,7 @@ class Service(pulumi.ComponentResource):
                     **args.environment,
                     "DATABASE_URL": args.database.pooled_url,
                     "CORS_ORIGINS": args.cors_origins.apply(",".join),
-                    "SERVICE_VERSION": bundle.version,
+                    VERSION_VARIABLE: bundle.version,
                 },
                 sizing=args.sizing,
                 publish=True,

@@ -8,6 +8,9 @@ from common.errors import UserError
 ENVIRONMENT_LIMIT = 4096
 """Bytes (Lambda quotas). A preview does not check it, and an update fails halfway."""
 
+VERSION_VARIABLE = "SERVICE_VERSION"
+"""The variable with the bundle's version, which `GET /` returns."""
+
 UNKNOWN_URL_BYTES = 320
 """Bytes that are counted for a database URL that Neon has not returned yet."""
 

@@ -10,7 +10,7 @@ import pulumi
 from bundle.target import Target
 from common.errors import UserError
 from config import rules
-from config.function_environment import UNKNOWN_URL_BYTES, check_environment
+from config.function_environment import UNKNOWN_URL_BYTES, VERSION_VARIABLE, check_environment
 from config.location import how_to_change
 from config.naming import DEFAULT_REGION, Names
 from config.reader import is_secret, namespace, read
@@ -157,7 +157,12 @@ class StackConfig(StackIdentity):
 
     @property
     def names(self) -> Names:
-        return Names(project=self.project, stack=self.stack, region=self.aws_region)
+        """Return the physical names. Local ones are the same for every region.
+
+        So a change of `aws:region` replaces nothing locally, the database and the logs above all.
+        """
+        region = DEFAULT_REGION if self.local else self.aws_region
+        return Names(project=self.project, stack=self.stack, region=region)
 
     @property
     def target(self) -> Target:
@@ -250,7 +255,7 @@ def _check_environment(config: StackConfig) -> None:
         **_plain_environment(config),
         "DATABASE_URL": "x" * UNKNOWN_URL_BYTES,
         "CORS_ORIGINS": ",".join([config.site_origin, *config.extra_origins]),
-        "SERVICE_VERSION": "x" * 12,
+        VERSION_VARIABLE: "x" * 12,
         "OPENAI_API_KEY": openai_api_key or "",
         "API_KEYS": api_keys or "",
     }

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST = (3, 11)
 NEWEST = (3, 14)
+PROGRESS_S = 4
 
 
 def main() -> None:
@@ -23,8 +25,21 @@ def main() -> None:
     ready = VENV / ".ready"
     ready.unlink(missing_ok=True)
     print("Setting up .venv …", flush=True)
-    if not usable():
+    kept = usable()
+    if not kept:
         create_environment()
+    try:
+        install()
+    except SystemExit:
+        if not kept:
+            raise
+        print("The packages of .venv are damaged: creating it again …", flush=True)
+        create_environment()
+        install()
+    ready.write_text(f"{ROOT}\n", encoding="utf-8")
+
+
+def install() -> None:
     uv = VENV / "bin" / "uv"
     if not uv.exists():
         pip(
@@ -56,7 +71,6 @@ def main() -> None:
         str(ROOT),
         str(ROOT / "sdks/neon"),
     )
-    ready.touch()
 
 
 def python() -> Path:
@@ -64,8 +78,17 @@ def python() -> Path:
 
 
 def usable() -> bool:
-    """Return whether the environment is complete, not moved, and of this interpreter's version."""
+    """Return whether the environment is complete, not moved, and of this interpreter's version.
+
+    The scripts in `bin/` start with the path that the environment was made for.
+    """
     program = "import sys, pip; print(*sys.version_info[:2], sys.prefix, sep=chr(10))"
+    try:
+        made_for = (VENV / "bin/pip").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    if f"{VENV}/bin/python" not in made_for:
+        return False
     try:
         process = subprocess.run(
             [str(python()), "-c", program], capture_output=True, text=True, timeout=60, check=False
@@ -104,7 +127,19 @@ def pip(*arguments: str) -> None:
 
 
 def run(*command: str) -> None:
-    if subprocess.run(command, check=False, cwd=ROOT).returncode != 0:
+    """Run a command, and print every few seconds that it goes on."""
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(command, cwd=ROOT)
+    except OSError as error:
+        raise SystemExit(f"{command[0]} cannot be run: {error.strerror}") from None
+    while True:
+        try:
+            code = process.wait(PROGRESS_S)
+            break
+        except subprocess.TimeoutExpired:
+            print(f"  … {time.monotonic() - started:.0f} s", flush=True)
+    if code != 0:
         raise SystemExit(f"`{' '.join(command)}` failed")
 
 

@@ -1,6 +1,8 @@
 """Prints the events of `stack up`: a live table of resources on a terminal, lines elsewhere."""
 
 import argparse
+import os
+import shutil
 import sys
 import time
 from collections.abc import Generator, Mapping
@@ -36,6 +38,9 @@ DONE = {
     "replace": "replaced",
     "delete": "deleted",
 }
+NAME_WIDTH = 28
+OTHER_WIDTH = NAME_WIDTH + len("failed after 100.0 s") + 3 * len("  ")
+"""Columns that are not the type's: a narrow terminal cuts off types, never the state."""
 COLOURS = {"planned": "dim", "running": "yellow", "done": "green", "failed": "red"}
 
 
@@ -80,6 +85,19 @@ def outputs_lines(outputs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
+def stack_command(name: str) -> str:
+    """Return how this user runs a command of `stack`: by make, by the PATH, or by its path."""
+    if "MAKELEVEL" in os.environ and name in ("down", "logs"):
+        return f"make {name}"
+    return f"stack {name}" if shutil.which("stack") else f"{sys.argv[0]} {name}"
+
+
+def logs_command() -> str:
+    """Return the command that prints the logs as they come."""
+    command = stack_command("logs")
+    return f"{command} ARGS=-f" if command.startswith("make") else f"{command} -f"
+
+
 class EventPrinter:
     """Remembers resources and outputs, and prints what both forms have in common."""
 
@@ -102,6 +120,8 @@ class EventPrinter:
                 self.outputs = event["outputs"]
             case "ready":
                 self.ready(event["seconds"])
+            case "waiting":
+                self.waiting(event["seconds"])
             case _:
                 pass
 
@@ -114,17 +134,27 @@ class EventPrinter:
     def fail(self, text: str) -> None:
         print(f"error: {text}", file=sys.stderr, flush=True)
 
+    def ask(self, text: str) -> bool:
+        """Ask on the terminal; only y or yes is a yes."""
+        return input(f"{text} [y/N] ").strip().lower() in ("y", "yes")
+
     def ready(self, seconds: float) -> None:
         print("\n".join(self.closing(seconds)), flush=True)
 
+    def waiting(self, seconds: float) -> None:
+        """Show that the supervisor goes on, `seconds` after its last event."""
+
     def closing(self, seconds: float) -> list[str]:
         how_to_stop = (
-            "It runs in the background: `stack logs -f`, `stack down`."
+            f"It runs in the background: `{logs_command()}`, `{stack_command('down')}`."
             if self.options.detach
             else "Ctrl-C stops it."
         )
         watched = " Saved changes are served." if self.options.watch else ""
+        address = "frontend_url" if self.options.frontend else "api_url"
+        opened = self.outputs.get(address, {}).get("value")
         return [
+            *([f"Open {plain(opened)}", ""] if opened else []),
             "Outputs:",
             *outputs_lines(self.outputs),
             "",
@@ -135,6 +165,11 @@ class EventPrinter:
 
 class LinePrinter(EventPrinter):
     """Prints a line for each change of a resource's state."""
+
+    def waiting(self, seconds: float) -> None:
+        busy = [event for event in self.resources.values() if event["status"] == "running"]
+        what = ", ".join(f"{state(event)} {event['name']}" for event in busy)
+        print(f"  … {seconds:.0f} s{f' {what}' if what else ''}", flush=True)
 
     def resource(self, event: Mapping[str, Any]) -> None:
         if event["status"] != "planned" and event["step"] != "same":
@@ -147,6 +182,7 @@ class TablePrinter(EventPrinter):
     def __init__(self, console: Console, options: argparse.Namespace) -> None:
         super().__init__(options)
         self.console = console
+        self.since = time.monotonic()
         self.started: dict[str, float] = {}
         self.live = Live(
             get_renderable=self._render, console=console, refresh_per_second=8, transient=False
@@ -162,6 +198,12 @@ class TablePrinter(EventPrinter):
     def fail(self, text: str) -> None:
         self.console.print(Text(f"error: {text}", style="red"))
 
+    def ask(self, text: str) -> bool:
+        self.live.stop()
+        accepted = super().ask(text)
+        self.live.start()
+        return accepted
+
     def ready(self, seconds: float) -> None:
         self.live.update(self._render(), refresh=True)
         self.live.stop()
@@ -169,10 +211,12 @@ class TablePrinter(EventPrinter):
 
     def _render(self) -> RenderableType:
         if not self.resources:
-            return Text("Evaluating the program …", style="dim")
+            seconds = time.monotonic() - self.since
+            return Text(f"Evaluating the program … {seconds:.0f} s", style="dim")
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for column in ("Resource", "Type", "State"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        table.add_column("Resource", no_wrap=True, max_width=NAME_WIDTH)
+        table.add_column("Type", no_wrap=True, max_width=max(self.console.width - OTHER_WIDTH, 10))
+        table.add_column("State", no_wrap=True)
         shown = list(self.resources.values())
         height = max(self.console.height - 4, 5)
         busy = [event for event in shown if event["status"] != "done" or event["step"] != "same"]

@@ -1,10 +1,13 @@
 """The entry point of `stack`, which runs the product locally, without an account."""
 
 import argparse
+import re
 import signal
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, NoReturn, cast
 
 from common.errors import UserError
 from stack.cli import commands
@@ -58,8 +61,18 @@ def _pulumi(options: argparse.Namespace) -> int:
     return pulumi(options)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest command for one that is misspelt."""
+
+    def error(self, message: str) -> NoReturn:
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if found and (near := get_close_matches(found[1], re.findall(r"[\w-]+", found[2]), 1)):
+            message = f"there is no {found[1]!r}: did you mean {near[0]!r}?"
+        super().error(message)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = cast("Any", _Parser)(
         prog="stack",
         description="AI Success Insights on this machine: "
         "the program, the zip and the pages that would be deployed.",

@@ -1,6 +1,7 @@
 """`stack up`: starts the supervisor and prints its events."""
 
 import argparse
+import sys
 
 from stack.cli.event_printers import event_printer
 from stack.local.daemon import client
@@ -11,7 +12,9 @@ def up(options: argparse.Namespace) -> int:
     """Print events until the supervisor ends, or with `--detach` until the stack is ready."""
     process = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
     with event_printer(options) as printer:
-        return client.follow(process, printer.show, detach=options.detach)
+        return client.follow(
+            LocalPaths(options.root), process, printer.show, printer.ask, detach=options.detach
+        )
 
 
 def _flags(options: argparse.Namespace) -> list[str]:
@@ -22,5 +25,7 @@ def _flags(options: argparse.Namespace) -> list[str]:
         "--watch": options.watch,
         "--no-freeze": not options.freeze,
         "--strict-concurrency": options.strict_concurrency,
+        "--allow-data-loss": options.allow_data_loss,
+        "--terminal": sys.stdin.isatty() and sys.stdout.isatty(),
     }
     return port + [flag for flag, chosen in flags.items() if chosen]

@@ -1,5 +1,6 @@
 """The order of creation, and the migration, which is called before a version is published."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,6 +30,7 @@ ORDER = [
     "service-migrate-function",
     "service-migration",
     "service-api-function",
+    "service-verification",
     "service-live",
     "service-integration",
     "service-default-route",
@@ -77,7 +79,8 @@ def test_the_stage_waits_for_permission_and_route_and_the_function_for_its_polic
         ("database-project", "service-migrate-function"),
         ("service-migrate-policy", "service-migrate-function"),
         ("service-migration", "service-api-function"),
-        ("service-api-function", "service-live"),
+        ("service-api-function", "service-verification"),
+        ("service-verification", "service-live"),
         ("service-permission", "service-stage"),
         ("service-stage", "release-deployment"),
     ],
@@ -102,6 +105,20 @@ def test_the_migration_is_called_on_the_unqualified_function_with_nothing_secret
     )
     assert not values.holds(dict(call.inputs), Secret)
     assert "service-migrate-function" in call.dependencies
+
+
+def test_each_version_is_verified_before_the_alias_names_it(project: Path):
+    def evaluated(version: str) -> Recording:
+        function = {**COMPUTED_OUTPUTS["aws:lambda/function:Function"], "version": version}
+        changed = {**COMPUTED_OUTPUTS, "aws:lambda/function:Function": function}
+        return evaluate(project, computed_outputs=changed)
+
+    for version in ("7", "8"):
+        recording = evaluated(version)
+        call = recording["service-verification"].plain
+        assert call["qualifier"] == recording["service-live"].plain["functionVersion"] == version
+        assert json.loads(call["input"]) == {"source": "health"}
+        assert "lifecycleScope" not in call, "a destroy invokes nothing"
 
 
 def test_the_migration_is_called_again_only_for_new_migrations_or_a_new_database(

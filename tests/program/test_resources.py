@@ -47,6 +47,7 @@ service                      ai-success-insights:index:Service
   service-migration            aws:lambda/invocation:Invocation
   service-permission           aws:lambda/permission:Permission
   service-stage                aws:apigatewayv2/stage:Stage
+  service-verification         aws:lambda/invocation:Invocation
 site                         ai-success-insights:index:Site
   site-api-url                 vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable
   site-domain                  vercel:index/projectDomain:ProjectDomain
@@ -120,7 +121,7 @@ def test_a_region_other_than_the_default_is_in_the_name_of_every_resource_of_aws
         for resource in recording.resources.values()
         if (name := _physical_name(resource))
     }
-    assert len(named) == 10
+    assert len(named) == 11
     assert all("eu-central-1" in name for name in named.values()), named
 
 

@@ -116,7 +116,7 @@ def test_every_log_group_has_the_configured_retention(project: Path):
 
 def test_every_resource_of_aws_has_the_explicit_provider(prod: Recording):
     on_aws = [resource for resource in prod.resources.values() if resource.type.startswith("aws:")]
-    assert len(on_aws) == 17
+    assert len(on_aws) == 18
     assert {resource.provider for resource in on_aws} == {"aws"}
     assert prod["aws"].plain["region"] == "us-east-1"
     assert json.loads(prod["aws"].plain["defaultTags"]) == {

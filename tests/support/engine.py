@@ -52,9 +52,9 @@ class Engine:
         steps = self.json("preview", "--json")["steps"]
         return {_name(step["urn"]): step["op"] for step in steps if step["op"] != "same"}
 
-    def up(self, command: str = "up") -> dict[str, str]:
+    def up(self, command: str = "up", *arguments: str) -> dict[str, str]:
         """Update, and return the operations of each resource that has changed."""
-        text = self.run(command, "--yes", "--skip-preview", "--json")
+        text = self.run(command, "--yes", "--skip-preview", "--json", *arguments)
         done: dict[str, str] = {}
         for line in text.splitlines():
             event = json.loads(line).get("resOutputsEvent") if line.startswith("{") else None

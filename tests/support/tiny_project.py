@@ -31,7 +31,7 @@ class InMemoryResources:
     existing: inputs by id. hooks: called during an operation, by "create NAME" and the like.
     omitted_outputs: left out by the handlers. recomputed: outputs that every update recomputes.
     delete_first: whether a replacement requires the old resource to be deleted first.
-    messages: what was shown to the user.
+    messages: what was shown to the user. lost: the data of a resource, by name.
     """
 
     existing: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -41,6 +41,7 @@ class InMemoryResources:
     recomputed: set[str] = field(default_factory=set)
     delete_first: bool = False
     messages: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, operation: str, context: Context) -> None:
@@ -108,6 +109,9 @@ def in_memory_handler(resources: InMemoryResources, of: type[ResourceHandler]) -
             outputs: Mapping[str, Any],
         ) -> Mapping[str, Any] | None:
             return outputs if identity in resources.existing else None
+
+        def lost_data(self, context: Context, identity: str) -> str:
+            return resources.lost.get(context.urn.split("::")[-1], "")
 
         def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
             resources.run("delete", context)

@@ -34,7 +34,7 @@ class Api(Stored):
         self, context: Context, identity: str, inputs: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         return {
-            "apiEndpoint": f"http://localhost:{context.cloud.ports(context.stack).api}",
+            "apiEndpoint": _endpoint(context),
             "arn": arn("apigateway", context.region, f"/apis/{identity}", account=""),
             "executionArn": execution_arn(context.region, identity),
             "tagsAll": inputs.get("tags", {}),
@@ -47,10 +47,14 @@ class Api(Stored):
         if present is None:
             return None
         # The port, and with it the address, may have changed since the record was written.
-        return {**present, **self.describe(context, identity, inputs)}
+        return {**present, "apiEndpoint": _endpoint(context)}
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.service(HttpApis).configure()
+
+
+def _endpoint(context: Context) -> str:
+    return f"http://localhost:{context.cloud.ports(context.stack).api}"
 
 
 class _ApiPart(Stored):

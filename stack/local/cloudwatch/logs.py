@@ -124,6 +124,11 @@ class LogStore:
             group.expire(retention_days)
         return group
 
+    def count(self, name: str) -> int:
+        """Return the number of a group's records."""
+        streams = self.group(name).directory.glob("*.log")
+        return sum(1 for path in streams for _ in _LogFile(self.home, path).read())
+
     def records(self) -> Iterator[Record]:
         """Yield all records that exist now, by time."""
         return heapq.merge(

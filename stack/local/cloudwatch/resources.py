@@ -36,6 +36,10 @@ class LogGroup(Stored):
             "tagsAll": inputs.get("tags", {}),
         }
 
+    def lost_data(self, context: Context, identity: str) -> str:
+        count = context.cloud.service(LogStore).count(identity)
+        return f"{count:,} log records" if count else ""
+
     def applied(self, context: Context, identity: str) -> None:
         record = context.cloud.store.get(self.kind, identity)
         if record is None:

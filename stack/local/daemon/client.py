@@ -23,6 +23,7 @@ CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
 """Prefixes of variables with cloud credentials, which the local cloud must not use."""
 FAILED = 1
 LINE_WAIT_S = 0.2
+PROGRESS_S = 4.0
 STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
 
@@ -57,18 +58,31 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 
 def follow(
-    process: subprocess.Popen[bytes], show: Callable[[Mapping[str, Any]], None], *, detach: bool
+    paths: LocalPaths,
+    process: subprocess.Popen[bytes],
+    show: Callable[[Mapping[str, Any]], None],
+    ask: Callable[[str], bool],
+    *,
+    detach: bool,
 ) -> int:
     """Show a supervisor's events until it ends, or with `detach` until it is ready.
+
+    ask: asks the user a question of the supervisor on the terminal.
 
     Ctrl-C stops the supervisor. Returns its exit code, 1 when a signal has ended it.
     """
     assert process.stdout is not None
-    lines, interrupted = _Lines(process.stdout), False
+    lines = _Lines(process.stdout, lambda seconds: show({"kind": "waiting", "seconds": seconds}))
+    interrupted = False
     while True:
         try:
             for event in events(lines):
                 show(event)
+                if event["kind"] == "ready":
+                    lines.waiting = None
+                if event["kind"] == "question":
+                    reply = {"do": "reply", "accepted": ask(event["text"])}
+                    control.ask(paths.socket, reply)
                 if event["kind"] == "ready" and detach:
                     return 0
             break
@@ -89,9 +103,12 @@ class _Lines:
 
     Python runs signal handlers between bytecodes. A signal that comes just before a blocking read
     would be handled after the next line only. The wait for the queue has a timeout instead.
+
+    waiting: called every `PROGRESS_S` without a line, with the seconds since the last one.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], waiting: Callable[[float], None] | None) -> None:
+        self.waiting = waiting
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         threading.Thread(target=self._fill, args=(stream,), daemon=True).start()
 
@@ -99,12 +116,17 @@ class _Lines:
         return self
 
     def __next__(self) -> bytes:
+        started = shown = time.monotonic()
         while True:
             with contextlib.suppress(queue.Empty):
                 line = self._queue.get(timeout=LINE_WAIT_S)
                 if line is None:
                     raise StopIteration
                 return line
+            now = time.monotonic()
+            if self.waiting is not None and now - shown >= PROGRESS_S:
+                self.waiting(now - started)
+                shown = now
 
     def _fill(self, stream: IO[bytes]) -> None:
         for line in stream:

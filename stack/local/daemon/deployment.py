@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,16 +33,23 @@ class Deployment:
     Methods block and are for threads other than the event loop's. Each raises `UserError` when the
     program is refused, a resource fails or the API does not respond; what exists already stays.
 
+    confirm: as for `Evaluation`.
     outputs: of the last successful evaluation, secrets in the clear.
     """
 
     def __init__(
-        self, paths: LocalPaths, stack: str, cloud: Cloud, cancelled: threading.Event
+        self,
+        paths: LocalPaths,
+        stack: str,
+        cloud: Cloud,
+        cancelled: threading.Event,
+        confirm: Callable[[Sequence[str]], None],
     ) -> None:
         self._paths = paths
         self._stack = stack
         self._cloud = cloud
         self._cancelled = cancelled
+        self._confirm = confirm
         self._lock = threading.Lock()
         self.outputs: Mapping[str, Any] = {}
 
@@ -82,6 +89,7 @@ class Deployment:
             ),
             report=events.resource,
             cancelled=self._cancelled,
+            confirm=self._confirm,
         )
         try:
             outputs = evaluation.run()

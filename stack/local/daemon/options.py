@@ -30,4 +30,9 @@ def up_flags() -> argparse.ArgumentParser:
         action="store_true",
         help="throttle above the concurrency, as Lambda does; do not wait",
     )
+    flags.add_argument(
+        "--allow-data-loss",
+        action="store_true",
+        help="do not ask before the first deployment deletes local data, such as the database",
+    )
     return flags

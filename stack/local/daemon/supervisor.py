@@ -6,7 +6,9 @@ with `--attached`, when the process that started it ends.
 
 import argparse
 import asyncio
+import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FAILED, ALREADY_RUNNING = 1, 4
 HEALTH_CHECK_INTERVAL_S = 1.0
+REPLY_POLL_S = 0.1
 
 
 class Supervisor:
@@ -51,6 +54,7 @@ class Supervisor:
         self._ready = False
         self._exit_code = 0
         self._cloud: Cloud | None = None
+        self._replies: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._provider: ProviderServer | None = None
         self._provider_lock = threading.Lock()
 
@@ -120,7 +124,9 @@ class Supervisor:
         from stack.local.daemon.deployment import Deployment
         from stack.local.daemon.watch import Watch
 
-        deployment = Deployment(self._paths, self._options.stack, cloud, self._cancelled)
+        deployment = Deployment(
+            self._paths, self._options.stack, cloud, self._cancelled, self._confirm
+        )
         # `Watch` takes its first snapshot here, before the evaluation reads the files: a file that
         # is saved meanwhile is deployed by the first redeployment.
         watch = (
@@ -135,6 +141,25 @@ class Supervisor:
         if watch is not None:
             watch.run()
         starting.join()
+
+    def _confirm(self, losses: Sequence[str]) -> None:
+        """Ask whether an update may delete data. Raises `UserError` unless it may."""
+        from stack.local.deploy.evaluate import refuse_data_loss
+
+        lost = "\n".join(f"  {loss}" for loss in losses)
+        # Not for a later change with `--watch`: nobody has seen what that one deletes.
+        if self._options.allow_data_loss and not self._ready:
+            events.message(f"The update deletes local data:\n{lost}")
+            return
+        if not self._options.terminal:
+            refuse_data_loss(losses)
+        events.emit("question", text=f"The update would delete local data:\n{lost}\nDelete it?")
+        while not self._cancelled.is_set():
+            with contextlib.suppress(queue.Empty):
+                if self._replies.get(timeout=REPLY_POLL_S):
+                    return
+                break
+        raise UserError("the update would delete local data: nothing was changed")
 
     def _wait_for_database(self, cloud: Cloud) -> None:
         """Report readiness for `stack pulumi`, whose engine evaluates the program itself."""
@@ -192,6 +217,9 @@ class Supervisor:
             # Delayed, so that the reply is sent before the socket is closed.
             self._loop.call_later(0.01, self._stop)
             return {"stopping": True}
+        if request.get("do") == "reply":
+            self._replies.put(bool(request["accepted"]))
+            return {}
         if request.get("do") == "provide" and self._cloud is not None:
             return await asyncio.to_thread(self._start_provider, self._cloud, str(request["stack"]))
         if request.get("do") == "forget" and self._cloud is not None:
@@ -266,6 +294,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--stack", default="local")
     parser.add_argument("--attached", action="store_true")
+    parser.add_argument("--terminal", action="store_true", help="the user can be asked")
     parser.add_argument("--no-evaluation", dest="evaluate", action="store_false")
     options = parser.parse_args(arguments)
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bundle import build_code
+from config.events import HEALTH_EVENT
+from config.function_environment import VERSION_VARIABLE
 from stack.local.cloud import Cloud
 from stack.local.daemon.deployment import Deployment
 from stack.local.system import events
@@ -101,8 +103,12 @@ class Watch:
 
     def _replace_code(self) -> None:
         """Serve the new code without an evaluation, as the next version of the function."""
+        code = build_code(self._root)
         self._cloud.functions.swap(
-            self._deployment.outputs["function_name"], self._root / build_code(self._root).path
+            self._deployment.outputs["function_name"],
+            self._root / code.path,
+            {VERSION_VARIABLE: code.version},
+            HEALTH_EVENT.encode(),
         )
 
 

@@ -6,12 +6,13 @@ anything.
 
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from common.errors import UserError
 from stack.local.deploy.passes import Pass, Preview, Update
 from stack.local.deploy.state import StackState
 from stack.local.resources import sdk
@@ -19,6 +20,15 @@ from stack.local.resources.base import Context, Function, ResourceHandler
 from stack.local.system.events import Progress
 
 P = TypeVar("P", bound=Pass)
+
+
+def refuse_data_loss(losses: Sequence[str]) -> None:
+    """Raise `UserError` with what data an update would delete."""
+    lost = "\n".join(f"  {loss}" for loss in losses)
+    raise UserError(
+        f"the update would delete local data:\n{lost}\nUndo the change, or run "
+        "`stack up --allow-data-loss` (`make up ARGS=--allow-data-loss`)"
+    )
 
 
 @dataclass(kw_only=True)
@@ -31,6 +41,7 @@ class Evaluation:
     context: returns a handler's context for a URN ("" where there is none).
     report: receives the progress of each resource.
     cancelled: when it is set, the evaluation ends at the next request of the program.
+    confirm: called before the update with what data it would delete; raises `UserError` to refuse.
     """
 
     program: sdk.Program
@@ -40,10 +51,12 @@ class Evaluation:
     functions: Mapping[str, Function] = field(default_factory=dict[str, Function])
     report: Callable[[Progress], None] = lambda _progress: None
     cancelled: threading.Event = field(default_factory=threading.Event)
+    confirm: Callable[[Sequence[str]], None] = refuse_data_loss
 
     def run(self) -> Mapping[str, Any]:
         """Preview, then update; return the stack's outputs, secret ones as `values.Secret`."""
-        self.preview()
+        if losses := self.preview().losses:
+            self.confirm(losses)
         update = self._evaluate(Update, preview=False)
         update.delete_obsolete_resources()
         return update.outputs

@@ -152,7 +152,7 @@ def _step(
     changed = base.changed_inputs(old.inputs, inputs)
     if not changed:
         return Step.SAME, changed
-    return (Step.REPLACE if changed & handler.replaces else Step.UPDATE), changed
+    return (Step.REPLACE if changed & handler.replaces_locally else Step.UPDATE), changed
 
 
 # A secret is not tracked inside the inputs that a handler gets (they are revealed). So the names of
@@ -177,10 +177,11 @@ class Preview(Pass):
     Raises `UserError` for inputs that a service would refuse, and for protected resources that
     would be replaced or deleted.
 
-    steps: by URN.
+    steps: by URN. losses: the data that the update would delete, a sentence for each resource.
     """
 
     steps: dict[str, Step] = field(default_factory=dict[str, Step])
+    losses: list[str] = field(default_factory=list[str])
 
     def _custom(
         self, registration: sdk.Registration, handler: ResourceHandler
@@ -198,16 +199,34 @@ class Preview(Pass):
                     f"{registration.name!r} is protected "
                     f"and a change of {', '.join(sorted(changed))} would replace it"
                 )
+            if old is not None:
+                reason = f"replaced by a change of {', '.join(sorted(changed))}"
+                self._add_loss(registration.name, handler, old, reason)
             return "", _mark_secrets(registration, handler, base.preview_create(handler, inputs))
         outputs = base.preview_update(handler, old.outputs, inputs, changed)
         return old.id, _mark_secrets(registration, handler, outputs)
 
     def check_deletions(self) -> None:
-        """Raise `UserError` for a protected resource that the program no longer registers."""
+        """Look at the resources that the program no longer registers.
+
+        Raises `UserError` for a protected one.
+        """
         for resource in self.state.all():
-            if resource.urn not in self.registered and resource.protect:
-                name = resource.urn.split("::")[-1]
+            if resource.urn in self.registered:
+                continue
+            name = resource.urn.split("::")[-1]
+            if resource.protect:
                 raise UserError(f"{name!r} is protected and the program no longer has it")
+            handler = base.find_handler(self.handlers, resource.type, name)
+            self._add_loss(name, handler, resource, "deleted, because the program has it no longer")
+
+    def _add_loss(
+        self, name: str, handler: ResourceHandler, old: ResourceState, reason: str
+    ) -> None:
+        lost = handler.lost_data(self.context(old.urn), old.id)
+        if lost:
+            with self._lock:
+                self.losses.append(f"{name} would be {reason}: {lost}")
 
 
 @dataclass(kw_only=True)

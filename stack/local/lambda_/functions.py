@@ -6,7 +6,8 @@ call goes on to `Invoker` (invoke.py) with the version that the name and the qua
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine
+import json
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,21 @@ class LambdaFunctions:
         return await self._invoker.invoke(self.version(name, qualifier), event, trace)
 
     def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
-        """Invoke a function at deployment, and end its environment unless an alias names it."""
+        """Invoke a function at deployment.
+
+        Afterwards only environments of versions that an alias names go on, and that of a published
+        version which succeeded: an alias is about to name it.
+        """
 
         async def invoke_and_retire() -> Invocation:
+            keep = self._versions_in_use(name)
             try:
-                return await self.invoke_async(name, qualifier, event)
+                result = await self.invoke_async(name, qualifier, event)
+                if qualifier != LATEST and not result.error:
+                    keep.add(qualifier)
+                return result
             finally:
-                await self._invoker.retire(name, keep=self._versions_in_use(name))
+                await self._invoker.retire(name, keep=keep)
 
         return self._call(invoke_and_retire())
 
@@ -83,10 +92,12 @@ class LambdaFunctions:
         self._swapped.pop(name, None)
         self._call(self._apply_change(name))
 
-    def swap(self, name: str, task_root: Path) -> None:
+    def swap(self, name: str, task_root: Path, variables: Mapping[str, str], event: bytes) -> None:
         """Run other code for the alias of a function at once, for `--watch`.
 
-        Raises `InitError` when the new code does not start; then the old code goes on serving.
+        variables: of the environment, which differ with the code. event: has to succeed on the new
+        code first. Raises `UserError` when it fails, and `InitError` when the new code does not
+        start; then the old code goes on serving.
         """
         aliases = self._store.find("aliases", functionName=name)
         record = self._store.get("functions", name)
@@ -94,11 +105,17 @@ class LambdaFunctions:
             raise UserError(f"there is no function {name} with an alias")
         published = _version(name, next(iter(aliases.values()))["functionVersion"], record)
         new = replace(
-            published, task_root=task_root, version=f"{published.version}-{task_root.name}"
+            published,
+            task_root=task_root,
+            environment={**published.environment, **variables},
+            version=f"{published.version}-{task_root.name}",
         )
         self._call(self._invoker.start(new))
-        self._swapped[name] = new
-        self._call(self._invoker.retire(name, keep=[new.version]))
+        result = self._call(self._invoker.invoke(new, event))
+        if not result.error:
+            self._swapped[name] = new
+        self._call(self._invoker.retire(name, keep=self._versions_in_use(name)))
+        raise_if_failed(name, new.version, result)
 
     def start(self, name: str, qualifier: str) -> None:
         """Start an environment ahead of the first request. Raises `InitError`."""
@@ -115,11 +132,12 @@ class LambdaFunctions:
         }
 
     def _versions_in_use(self, name: str) -> set[str]:
-        versions = {
+        if name in self._swapped:
+            return {self._swapped[name].version}
+        return {
             record["functionVersion"]
             for record in self._store.find("aliases", functionName=name).values()
         }
-        return versions | ({self._swapped[name].version} if name in self._swapped else set())
 
     async def _apply_change(self, name: str) -> None:
         await self._invoker.retire(name, keep=self._versions_in_use(name))
@@ -132,6 +150,18 @@ class LambdaFunctions:
         # The function's log has the error; the first request starts it again, as on Lambda.
         with contextlib.suppress(UserError):
             await self._invoker.start(self.version(name, alias))
+
+
+def raise_if_failed(name: str, qualifier: str, invocation: Invocation) -> None:
+    """Raise `UserError` with the reason when the function has failed."""
+    if not invocation.error:
+        return
+    text = invocation.payload.decode(errors="replace")
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        document = json.loads(text)
+        text = f"{document['errorType']}: {document['errorMessage']}"
+    called = name if qualifier == LATEST else f"{name}:{qualifier}"
+    raise UserError(f"the function {called} failed: {text}. Its log: `stack logs`")
 
 
 def _version(name: str, number: str, record: Any) -> FunctionVersion:

@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from common.errors import UserError
 from config.function_environment import ENVIRONMENT_LIMIT, environment_size
-from stack.local.lambda_.functions import LATEST, LambdaFunctions
+from stack.local.lambda_.functions import LATEST, LambdaFunctions, raise_if_failed
 from stack.local.lambda_.packages import Packages
 from stack.local.resources.arns import arn, function_arn, invoke_arn
 from stack.local.resources.base import Context, ResourceHandler, all_known
@@ -255,12 +255,9 @@ class Invocation(ResourceHandler):
         invocation = context.cloud.service(LambdaFunctions).invoke(
             name, qualifier, inputs["input"].encode()
         )
-        text = invocation.payload.decode(errors="replace")
-        if invocation.error:
-            raise UserError(
-                f"the function {name} failed ({invocation.error}): {text}. Its log: `stack logs`"
-            )
-        return digest(context.urn, json.dumps(inputs, sort_keys=True)), {"result": text}
+        raise_if_failed(name, qualifier, invocation)
+        identity = digest(context.urn, json.dumps(inputs, sort_keys=True))
+        return identity, {"result": invocation.payload.decode(errors="replace")}
 
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         pass

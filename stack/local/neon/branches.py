@@ -84,6 +84,10 @@ class Branch(Bridged):
         context.cloud.service(Postgres).drop_role(record["name"])
         context.cloud.store.remove(KIND, identity)
 
+    def lost_data(self, context: Context, identity: str) -> str:
+        record = context.cloud.store.get(KIND, identity)
+        return projects.rows_of(context, record["name"]) if record else ""
+
     def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
         """Return the default branch of a project; `identity` is `PROJECT_ID/BRANCH_ID`.
 

@@ -38,6 +38,8 @@ class Project(Bridged):
         }
     )
     replaces = frozenset({"regionId", "pgVersion", "branch", "orgId"})
+    # An existing database keeps its name: at Neon it changes with a new project only.
+    no_local_effect = replaces
     secrets = frozenset({"connectionUri", "connectionUriPooler", "databasePassword"})
 
     def check(self, inputs: Mapping[str, Any]) -> list[str]:
@@ -125,6 +127,10 @@ class Project(Bridged):
             **_outputs(context, identity, record["role"], record["database"], record["password"]),
         }
 
+    def lost_data(self, context: Context, identity: str) -> str:
+        record = context.cloud.store.get(KIND, identity)
+        return rows_of(context, record["database"]) if record else ""
+
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         record = context.cloud.store.get(KIND, identity)
         if record is None:
@@ -157,6 +163,14 @@ def _outputs(
         "defaultBranchId": default_branch(identity),
         "defaultEndpointId": f"ep-{digest(identity, 'endpoint')}",
     }
+
+
+def rows_of(context: Context, database: str) -> str:
+    """Return the numbers of rows of a database by table, such as `20 rows of accounts`."""
+    counts = context.cloud.service(Postgres).row_counts(database)
+    return ", ".join(
+        f"{count:,} row{'' if count == 1 else 's'} of {table}" for table, count in counts.items()
+    )
 
 
 def default_branch(project: str) -> str:

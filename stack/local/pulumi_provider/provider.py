@@ -64,7 +64,7 @@ class Provider(ConfigurableProvider):
                 self._context(request.urn), request.id, new
             )
             return wire.diff_response(
-                changed, changed & handler.replaces, delete_first=delete_first
+                changed, changed & handler.replaces_locally, delete_first=delete_first
             )
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:

@@ -67,6 +67,8 @@ class ResourceHandler:
     supported: inputs that the local cloud implements; any other one is refused.
     replaces: inputs whose change replaces the resource ("forces replacement" in the provider's
         documentation).
+    no_local_effect: those of them that mean nothing here, such as a region of Neon. Their change
+        updates the local resource in place, so that no local data is lost by it.
     secrets: outputs that the real provider marks as secret.
     data_loss: what is lost when the resource is replaced or deleted, as the object of "loses"; ""
         where it can be created again without a loss.
@@ -74,6 +76,7 @@ class ResourceHandler:
 
     sdk: ClassVar[type[pulumi.CustomResource]]
     replaces: ClassVar[frozenset[str]] = frozenset()
+    no_local_effect: ClassVar[frozenset[str]] = frozenset()
     secrets: ClassVar[frozenset[str]] = frozenset()
     supported: ClassVar[frozenset[str]]
     data_loss: ClassVar[str] = ""
@@ -92,6 +95,11 @@ class ResourceHandler:
     def type_mismatch(self, name: str, value: Any) -> str | None:
         """Say where an input's value is not of the type in `inputs`; None when it matches."""
         return sdk.type_mismatch(value, self.inputs[name], name)
+
+    @property
+    def replaces_locally(self) -> frozenset[str]:
+        """Inputs whose change replaces the local resource."""
+        return self.replaces - self.no_local_effect
 
     @property
     def computed(self) -> frozenset[str]:
@@ -137,6 +145,10 @@ class ResourceHandler:
     def delete(self, context: Context, identity: str, inputs: Mapping[str, Any]) -> None:
         """Delete the resource; no error when it no longer exists."""
         raise NotImplementedError
+
+    def lost_data(self, context: Context, identity: str) -> str:
+        """Return the data that `delete` would delete now, in numbers; "" where there is none."""
+        return ""
 
     def look_up(self, context: Context, identity: str) -> tuple[str, Mapping[str, Any]] | None:
         """Return id and outputs of a resource that the program reads (`.get`) but does not own.

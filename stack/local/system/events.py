@@ -2,7 +2,8 @@
 
 `stack up` starts the supervisor and reads them (stack/cli). Kinds and fields: `message` {text},
 `resource` {urn, type, name, step, status, seconds}, `outputs` {outputs: {name: {value, secret}}},
-`ready` {seconds}, `error` {text, code}.
+`ready` {seconds}, `error` {text, code}, `question` {text}, which waits for a `reply` on the control
+socket.
 """
 
 import contextlib

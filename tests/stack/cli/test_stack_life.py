@@ -18,6 +18,7 @@ import pytest
 from stack.local.lambda_.packages import remove
 from tests.support import checkout
 from tests.support.checkout import PATIENCE_S, Checkout, get_json, request
+from tests.support.project_files import ROOT
 
 pytestmark = pytest.mark.xdist_group("stack-life")
 
@@ -40,9 +41,17 @@ _served = handler
 
 def handler(event, context):
     response = _served(event, context)
-    response["headers"]["x-saved"] = "yes"
+    response.get("headers", {})["x-saved"] = "yes"
     return response
 """
+
+CONFIG = (ROOT / "config/__init__.py").read_text()
+BROKEN_HANDLER = MARKING_HANDLER.replace(
+    "    response =",
+    """    if event.get("source") == "health":
+        raise RuntimeError("broken on purpose")
+    response =""",
+)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +186,8 @@ def test_a_change_of_code_publishes_a_version_and_changes_nothing_else(stack: Ch
         )
         assert updated == ["service-api-function", "service-live", "service-migrate-function"]
         assert "created" not in resources(text)
-        assert "replaced" not in resources(text), (
+        replaced = [line for line in text.splitlines() if line.startswith("replaced")]
+        assert [line.split()[-1] for line in replaced] == ["service-verification"], (
             "the layer, and with it the migration, is the same"
         )
     finally:
@@ -244,11 +254,72 @@ def test_a_replaced_database_is_migrated_and_nothing_else_is_created(
         "service-live",
         "service-migrate-function",
         "service-migration",
+        "service-verification",
     ]
     after = stack.outputs()
     assert after["neon_project_id"] != before["neon_project_id"], "it is another database"
     assert get_json(after["api_url"] + "/accounts")["total"] == 0, "which has been migrated"
     assert after["api_url"] == before["api_url"]
+
+
+def test_keys_without_a_local_effect_change_nothing_and_keep_the_data(stack: Checkout) -> None:
+    with stack.up("--no-frontend") as outputs:
+        request(outputs["api_url"] + "/ingest/generate-mock?count=20&seed=9", "POST")
+        total = get_json(outputs["api_url"] + "/accounts")["total"]
+    config = stack.root / ".local/config.yaml"
+    config.write_text("aws:region: eu-central-1\npostgresVersion: 16\nneonOrgId: org-a\n")
+    try:
+        text = stack.run("up", "--detach", "--no-frontend")
+        assert "replaced" not in resources(text)
+        assert get_json(stack.outputs()["api_url"] + "/accounts")["total"] == total >= 20
+        assert stack.outputs()["neon_project_id"] == outputs["neon_project_id"]
+    finally:
+        config.unlink()
+    stack.run("down")
+    stack.run("up", "--detach", "--no-frontend")
+    assert get_json(stack.outputs()["api_url"] + "/accounts")["total"] == total
+
+
+def test_a_change_that_deletes_data_is_asked_or_refused_with_numbers(stack: Checkout) -> None:
+    with stack.up("--no-frontend") as outputs:
+        request(outputs["api_url"] + "/ingest/generate-mock?count=20&seed=9", "POST")
+        total = get_json(outputs["api_url"] + "/accounts")["total"]
+    program = stack.root / "__main__.py"
+    before = program.read_text()
+    program.write_text(
+        before.replace('"database",\n    DatabaseArgs', '"other",\n    DatabaseArgs')
+    )
+    assert program.read_text() != before
+    loss = rf"database-project would be deleted, .*: .*\b{total} rows of accounts\b"
+    try:
+        text = stack.run("up", "--detach", "--no-frontend", code=1)
+        assert re.search(loss, text)
+        assert "stack up --allow-data-loss" in text
+        assert "yes" not in reply_on_terminal(stack, "n\n", code=1)
+        assert re.search(loss, reply_on_terminal(stack, "n\n", code=1))
+    finally:
+        program.write_text(before)
+    with stack.up("--no-frontend") as outputs:
+        assert get_json(outputs["api_url"] + "/accounts")["total"] == total, "nothing was deleted"
+
+
+def reply_on_terminal(stack: Checkout, reply: str, *, code: int) -> str:
+    """Run `stack up` on a terminal, reply to its question and return what it shows."""
+    master, terminal = pty.openpty()
+    process = Checkout(stack.root, {"TERM": "xterm", "COLUMNS": "120"}).start(
+        "up", "--detach", "--no-frontend", stdin=terminal, stdout=terminal, stderr=terminal
+    )
+    os.close(terminal)
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 65536):
+            if b"[y/N]" not in shown and b"[y/N]" in shown + chunk:
+                os.write(master, reply.encode())
+            shown += chunk
+    process.wait(60)
+    os.close(master)
+    assert process.returncode == code, shown.decode(errors="replace")
+    return re.sub(r"\s+", " ", shown.decode(errors="replace"))
 
 
 def test_a_saved_file_is_served_unless_it_does_not_import(stack: Checkout) -> None:
@@ -277,6 +348,43 @@ def test_a_saved_file_is_served_unless_it_does_not_import(stack: Checkout) -> No
         app.write_text(handler)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
+
+
+def test_a_version_that_starts_and_is_broken_gets_no_request(stack: Checkout) -> None:
+    app = stack.root / "service/handler.py"
+    handler = app.read_text()
+    process = stack.start("up", "--no-frontend", "--watch")
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if "The API answers" in line:
+                break
+        api = stack.outputs()["api_url"]
+        for file, text in (
+            (app, handler + BROKEN_HANDLER),  # the function's code alone is replaced
+            (stack.root / "config/__init__.py", '"""A change of the program."""\n'),
+        ):
+            file.write_text(text)
+            shown: list[str] = []
+            for line in process.stdout:
+                shown.append(line)
+                if "not served" in line:
+                    break
+            assert "RuntimeError: broken on purpose" in "".join(shown)
+            assert "x-saved" not in request(api)[1], "the previous version serves"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    try:
+        text = stack.run("up", "--detach", "--no-frontend", code=1)
+        assert "service-verification" in text
+        assert "failed: RuntimeError: broken on purpose" in text
+        app.write_text(handler)
+        stack.run("up", "--detach", "--no-frontend")
+        assert request(stack.outputs()["api_url"])[0] == 200
+    finally:
+        app.write_text(handler)
+        (stack.root / "config/__init__.py").write_text(CONFIG)
 
 
 def test_a_file_that_is_saved_during_the_start_is_served(stack: Checkout) -> None:

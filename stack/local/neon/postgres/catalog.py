@@ -40,6 +40,25 @@ class Catalog(ABC):
         with self.admin() as admin:
             return _owner(admin, name) is not None
 
+    def row_counts(self, name: str) -> dict[str, int]:
+        """Return the number of rows by table, the largest first; empty tables are left out."""
+        if not self.database_exists(name):
+            return {}
+        with self.admin(name) as admin, admin.cursor() as cursor:
+            cursor.execute(
+                "SELECT schemaname, tablename FROM pg_tables "
+                "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+            )
+            counts: dict[str, int] = {}
+            for schema, table in cursor.fetchall():
+                cursor.execute(
+                    sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+                )
+                row = cursor.fetchone()
+                counts[table] = row[0] if row else 0
+        largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return {table: count for table, count in largest if count}
+
     def create_role(self, name: str, password: str) -> None:
         """Create a role that may log in; one that exists gets the password."""
         _check(name, "role", (SUPERUSER,))

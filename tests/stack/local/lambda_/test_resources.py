@@ -162,7 +162,7 @@ def test_a_failed_invocation_is_reported_with_the_functions_error(bench: Handler
     )
     with pytest.raises(
         UserError,
-        match=r'migrate failed \(Unhandled\): {"errorType": "OperationalError"}.*stack logs',
+        match=r'migrate failed: {"errorType": "OperationalError"}.*stack logs',
     ):
         bench.create(INVOCATION)
 

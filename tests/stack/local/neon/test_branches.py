@@ -58,6 +58,7 @@ class LocalStacks:
 
     def __post_init__(self) -> None:
         self.store = Store(self.root / "cloud.json")
+        self.losses: list[str] = []
 
     def up(self, stack: str, *, parent: str = "", protected: bool = False) -> Mapping[str, Any]:
         name = f"{self.prefix}-{stack}"
@@ -87,6 +88,7 @@ class LocalStacks:
             handlers=HANDLERS,
             functions=FUNCTIONS,
             context=context,
+            confirm=self.losses.extend,
         )
         return values.reveal(evaluation.run())
 
@@ -125,6 +127,23 @@ def test_a_branch_has_the_parents_data_and_its_changes_do_not_reach_the_parent(
     assert query(branch["url"], "SELECT name FROM accounts") == [("Acme",)]
     query(branch["url"], "ALTER TABLE accounts ADD size int; DELETE FROM accounts")
     assert query(parent["url"], "SELECT * FROM accounts") == [("Acme",)]
+
+
+def test_a_deleted_database_or_branch_is_reported_with_its_rows(
+    stacks: LocalStacks, parent: Mapping[str, Any]
+):
+    branch = stacks.up("pr-1", parent=parent["project"])
+    query(branch["url"], "INSERT INTO accounts SELECT generate_series(1, 1500)")
+    query(
+        branch["url"], "CREATE TABLE notes (); INSERT INTO notes DEFAULT VALUES; CREATE TABLE e ()"
+    )
+    assert stacks.losses == []
+    stacks.destroy("pr-1")
+    stacks.destroy("local")
+    assert [loss.partition(": ")[2] for loss in stacks.losses] == [
+        "1,501 rows of accounts, 1 row of notes",
+        "1 row of accounts",
+    ]
 
 
 def test_the_branchs_role_owns_the_copied_tables_and_cannot_read_the_parent(

@@ -69,6 +69,27 @@ def test_without_a_system_user_the_server_runs_as_nobody_and_the_notes_have_the_
     ).user == data_directory.OsUser(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 
 
+def test_data_below_var_lib_follows_a_checkout_that_is_moved_and_not_one_that_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_directory, "SYSTEM", tmp_path / "var-lib")
+    first, copied, moved = (
+        tmp_path / name / ".local/postgres" for name in ("first", "copied", "moved")
+    )
+    first.parent.parent.mkdir(mode=0o700)
+    root = data_directory.find_data_directory(first).root
+    assert root == data_directory.private_directory(first)
+    (root / "cluster/data").mkdir(parents=True)
+    (root / "cluster/data/PG_VERSION").write_text("18")
+    shutil.copytree(first.parent.parent, copied.parent.parent)
+    assert not (data_directory.find_data_directory(copied).root / "cluster").exists()
+    first.parent.parent.rename(moved.parent.parent)
+    found = data_directory.find_data_directory(moved)
+    assert found.root == data_directory.private_directory(moved)
+    assert (found.data / "PG_VERSION").read_text() == "18"
+    assert not root.exists()
+
+
 def test_in_a_closed_checkout_programs_and_data_are_in_a_private_directory(
     tmp_path: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

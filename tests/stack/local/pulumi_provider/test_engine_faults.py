@@ -37,6 +37,7 @@ OF_THE_DATABASE = {
     "service-migration",
     "service-api-function",
     "service-live",
+    "service-verification",
 }
 
 
@@ -109,18 +110,37 @@ def test_a_replaced_database_is_migrated_and_its_url_is_deployed(
 ) -> None:
     before = stack.outputs()
     assert request(before["api_url"] + "/ingest/generate-mock?count=2&seed=1", "POST")[0] == 200
+    done = stack.up("up", "--replace", stack.resources()["database-project"]["urn"])
+    after = stack.outputs()
+    assert done.keys() == OF_THE_DATABASE
+    assert "update" not in done["database-project"] + done["service-migration"]
+    assert done["service-api-function"] == done["service-live"] == "update"
+    assert after["neon_project_id"] != before["neon_project_id"]
+    assert after["api_url"] == before["api_url"]
+    assert accounts(stack) == 0, "it is another database, which has been migrated"
+    assert stack.preview() == {}
+
+
+def test_a_version_of_postgres_replaces_no_local_database(stack: Engine) -> None:
+    before = stack.outputs()
     with stack.configured(postgresVersion=16):
-        previewed = stack.preview()
-        assert previewed["database-project"] == "replace"
-        done = stack.up()
-        after = stack.outputs()
-        assert done.keys() == OF_THE_DATABASE
-        assert "update" not in done["database-project"] + done["service-migration"]
-        assert done["service-api-function"] == done["service-live"] == "update"
-        assert after["neon_project_id"] != before["neon_project_id"]
-        assert after["api_url"] == before["api_url"]
-        assert accounts(stack) == 0, "it is another database, which has been migrated"
-        assert stack.preview() == {}
+        assert stack.up() == {"database-project": "update"}
+        assert stack.outputs() == before
+
+
+def test_a_version_that_is_not_healthy_gets_no_request(stack: Engine) -> None:
+    alias = stack.resources()["service-live"]["inputs"]["functionVersion"]
+    raising = '    if source == "health":\n            raise RuntimeError("broken on purpose")'
+    with stack.edited(
+        "service/handler.py", lambda text: text.replace('    if source == "health":', raising)
+    ):
+        text = stack.run("up", "--yes", "--skip-preview", code=1)
+        assert "failed: RuntimeError: broken on purpose" in text
+        assert stack.resources()["service-live"]["inputs"]["functionVersion"] == alias
+        assert accounts(stack) >= 0, "the old version still serves requests"
+    done = stack.up()
+    assert done["service-live"] == "update"
+    assert accounts(stack) >= 0
 
 
 def test_a_failed_migration_publishes_nothing_and_the_next_update_runs_it_again(

@@ -23,11 +23,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @contextlib.contextmanager
-def protected(stack: Engine, **keys: object) -> Iterator[None]:
+def protected(stack: Engine) -> Iterator[None]:
     with stack.configured(protect=True):
         stack.up()
-        with stack.configured(protect=True, **keys):
-            yield
+        yield
     stack.up()
 
 
@@ -35,9 +34,10 @@ def test_a_replacement_of_a_protected_resource_is_refused_before_anything_change
     stack: Engine,
 ) -> None:
     before = stack.records()
-    with protected(stack, postgresVersion=16):
+    database = stack.resources()["database-project"]["urn"]
+    with protected(stack):
         for command in (("preview",), ("up", "--yes", "--skip-preview")):
-            text = stack.run(*command, code=1)
+            text = stack.run(*command, "--replace", database, code=1)
             assert "database-project" in text
             assert "protect" in text
         assert stack.records() == before

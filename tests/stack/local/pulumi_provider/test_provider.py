@@ -178,7 +178,7 @@ def test_a_change_of_an_input_replaces_or_updates_as_its_handler_says(
     old = bench.sample(type_)
     response = engine.diff(type_, old, {**old, key: UNKNOWN})
     assert list(response.diffs) == [key]
-    assert list(response.replaces) == ([key] if key in HANDLERS[type_].replaces else [])
+    assert list(response.replaces) == ([key] if key in HANDLERS[type_].replaces_locally else [])
 
 
 def test_an_archive_differs_by_its_content_and_not_by_its_path(
@@ -231,19 +231,17 @@ def test_a_replacement_with_another_id_is_created_first_and_survives_the_deletio
     assert engine.read(type_, before, old).id == ""
 
 
-def test_a_database_of_the_same_name_is_dropped_before_its_replacement_is_created(
+def test_a_change_that_would_replace_a_project_at_neon_keeps_the_local_database(
     engine: ProviderClient, bench: HandlerBench
 ):
     old = bench.sample(NEON_PROJECT)
-    before, _ = engine.create(NEON_PROJECT, old)
-    new = {**old, "regionId": "aws-eu-central-1"}
-    response = engine.diff(NEON_PROJECT, old, new, before)
-    assert list(response.replaces) == ["regionId"]
-    assert response.deleteBeforeReplace
-    engine.delete(NEON_PROJECT, before, old)
-    assert old["branch"]["databaseName"] not in bench.postgres.databases
-    after, _ = engine.create(NEON_PROJECT, new)
-    assert after != before
+    identity, before = engine.create(NEON_PROJECT, old)
+    branch = {**old["branch"], "databaseName": "other"}
+    new = {**old, "regionId": "aws-eu-central-1", "pgVersion": 16, "orgId": "o", "branch": branch}
+    assert not engine.diff(NEON_PROJECT, old, new, identity).replaces
+    after = engine.update(NEON_PROJECT, identity, before, old, new)
+    assert after["databaseName"] == before["databaseName"]
+    assert old["branch"]["databaseName"] in bench.postgres.databases
 
 
 @pytest.mark.parametrize("type_", TYPES)
