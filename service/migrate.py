@@ -53,7 +53,7 @@ REPEATED: Final = {"42701", "42704", "42710", "42703", "42P01", "42P06", "42P07"
 """SQLSTATEs of objects that are there already, or no longer."""
 
 _BLOCKS_NO_REQUEST: Final = re.compile(
-    r"\s*(VACUUM|ANALYZE|(CREATE|DROP|REINDEX)\b[^;]*\bCONCURRENTLY)\b", re.IGNORECASE
+    r"\s*(VACUUM\b(?![^;]*\bFULL\b)|(CREATE|DROP|REINDEX)\b[^;]*\bCONCURRENTLY\b)", re.IGNORECASE
 )
 _INVALID_INDEXES: Final = """
     SELECT format('%I.%I', nspname, relname)
