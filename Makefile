@@ -34,10 +34,11 @@ test: $(READY) ## run the tests; ARGS='-k name' passes arguments to pytest
 	@echo "Collecting the tests: this imports the service, the program and the SDKs …"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY) ## check format, lint, types and workflows
+check: $(READY) ## check format, lint, types, migrations and workflows
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright && $(BIN)/basedpyright --project tests
+	@$(BIN)/python scripts/check_migrations.py
 	@$(BIN)/zizmor --offline --quiet --persona=auditor .github
 	@$(BIN)/python scripts/check_frontend.py
 

@@ -5,8 +5,8 @@ Both are verified by a smoke test before they are uploaded. The same input gives
 
 from bundle.builder import Bundle, build
 from bundle.code_directory import CodeDirectory, build_code
-from bundle.file_tree import migrations_hash
 from bundle.limits import Limits
+from bundle.migration_sources import migrations_hash
 from bundle.size_report import Package, Part, Report
 from bundle.target import Target
 

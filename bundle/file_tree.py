@@ -67,16 +67,6 @@ def code_tree(root: Path) -> Tree:
     return sorted_tree(entries)
 
 
-def migrations_hash(root: Path) -> str:
-    """Return the SHA-256 of the Python files below `service/migrations/`: paths and contents."""
-    directory = root / SERVICE / "migrations"
-    files = sorted(
-        (path.relative_to(directory).as_posix(), path.read_bytes())
-        for path in directory.rglob("*.py")
-    )
-    return content_hash(files)
-
-
 def content_hash(files: Iterable[tuple[str, bytes]]) -> str:
     """Return the SHA-256 of names and contents, in the order given."""
     hashed = hashlib.sha256()

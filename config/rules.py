@@ -114,17 +114,6 @@ def matching(pattern: str, expected: str) -> Rule:
     return rule
 
 
-def empty_in_production(reason: str) -> Rule:
-    """Allow only the empty text on the stack `prod`."""
-
-    def rule(key: str, value: str, stack: StackIdentity) -> str:
-        if value and stack.stack == PRODUCTION:
-            refuse(key, value, f"{reason}; leave it empty on stack {PRODUCTION}")
-        return value
-
-    return rule
-
-
 def each(rule: Rule) -> Rule:
     """Apply a rule to each item of a list; an error names the item by its index."""
 
@@ -256,6 +245,16 @@ def aws_region(value: str) -> str:
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", value):
         refuse("aws:region", value, "an AWS region such as us-east-1 is expected")
     return value
+
+
+def check_production(key: str, value: str, reason: str, *, stack: str, protect: bool) -> None:
+    """Raise `UserError` for a value that production must not have.
+
+    Production is every stack that protects its data, and the stack `prod` at any time.
+    """
+    if value and (protect or stack == PRODUCTION):
+        where = "while protect is true" if protect else f"on stack {PRODUCTION}"
+        refuse(key, value, f"{reason}; leave it empty {where}")
 
 
 def check_autoscaling(min_cu: float, max_cu: float) -> None:

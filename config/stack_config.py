@@ -9,7 +9,7 @@ import pulumi
 
 from bundle.target import Target
 from common.errors import UserError
-from config import rules
+from config import preview_origins, rules
 from config.function_environment import UNKNOWN_URL_BYTES, VERSION_VARIABLE, check_environment
 from config.location import how_to_change
 from config.naming import DEFAULT_REGION, Names
@@ -18,7 +18,6 @@ from config.rules import (
     Between,
     RefusedValueError,
     each,
-    empty_in_production,
     matching,
     one_of,
 )
@@ -61,10 +60,10 @@ class StackConfig(StackIdentity):
     preview_origin_team: Annotated[
         str,
         matching(
-            r"[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-            "a Vercel team slug is expected, lower-case letters, digits and '-'",
+            rf"(?=.{{1,{preview_origins.LONGEST_TEAM}}}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+            "a Vercel team slug is expected, lower-case letters, digits and '-', "
+            f"at most {preview_origins.LONGEST_TEAM} characters",
         ),
-        empty_in_production("production admits exact origins only"),
     ]
     memory: Annotated[int, Between(128, 10240, "MB")]
     timeout: Annotated[int, Between(1, 29, "seconds (the gateway times out at 30)")]
@@ -98,7 +97,6 @@ class StackConfig(StackIdentity):
             "a project's id at Neon is expected, such as quiet-forest-12345678 "
             "(the output neon_project_id)",
         ),
-        empty_in_production("production has a project of its own"),
     ]
     ssl_mode: Annotated[str, rules.ssl_mode]
     protect: bool
@@ -137,6 +135,13 @@ class StackConfig(StackIdentity):
             rules.stack_name(stack)
             rules.aws_region(identity.aws_region)
             config = read(cls, pulumi.Config(), identity)
+            for key, value, reason in (
+                ("previewOriginTeam", config.preview_origin_team, "admits exact origins only"),
+                ("databaseBranchOf", config.database_branch_of, "has a project of its own"),
+            ):
+                rules.check_production(
+                    key, value, f"production {reason}", stack=stack, protect=config.protect
+                )
             rules.check_autoscaling(config.neon_min_cu, config.neon_max_cu)
             rules.check_suspension(config.neon_suspend_seconds, of_project=config.branch_of is None)
             _check_environment(config)
@@ -216,8 +221,9 @@ class StackConfig(StackIdentity):
         """
         if not self.preview_origin_team:
             return ""
-        hosts = f"{self.names.vercel_project}-[a-z0-9-]+-{self.preview_origin_team}"
-        return rf"^https://{hosts}\.vercel\.app$"
+        return preview_origins.preview_origin_pattern(
+            self.names.vercel_project, self.preview_origin_team
+        )
 
 
 def _plain_environment(config: StackConfig) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from service.insights import figures, instructions
+from service.insights import figures, instructions, numbers
 from service.insights.facts import AccountFacts
 from service.insights.subject import Subject, quoted
 from service.playbooks import PLAYBOOKS, Recommendation, recommend
@@ -43,7 +43,7 @@ def subject(facts: AccountFacts) -> Subject:
             ],
             "called_for": [recommendation.playbook.id for recommendation in found],
         }),
-        placeholders={"account_name": facts.name, **_figures(facts)},
+        placeholders={"account_name": numbers.name(facts.name), **_figures(facts)},
         account_texts=tuple(text for text in texts.values() if text),
         rules=_by_rule(facts, found),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from service.insights import numbers
 from service.insights.failure import InsightError
 from service.insights.subject import Kind, Subject
 from service.playbooks import PLAYBOOKS, find
@@ -90,7 +91,8 @@ def schema(kind: Kind) -> dict[str, Any]:
 def checked(text: str, subject: Subject) -> dict[str, Any]:
     """Return the content of the output `text`, its placeholders filled in.
 
-    Raises `InsightError` when it is not valid, or has a number that is not a placeholder.
+    Raises `InsightError` when it is not valid, or has a number that is neither a placeholder nor a
+    part of the account's words.
     """
     try:
         given = json.loads(text)
@@ -119,12 +121,10 @@ def _filled(part: Any, subject: Subject) -> Any:
 def _fill(text: str, subject: Subject) -> str:
     if any(name not in subject.placeholders for name in _PLACEHOLDER.findall(text)):
         raise InsightError("unknown_figure")
-    rest = _PLACEHOLDER.sub(" ", text)
-    for text_of_account in subject.account_texts:
-        rest = rest.replace(text_of_account, " ")
+    rest = numbers.cite_words(_PLACEHOLDER.sub(numbers.CITED, text), subject.account_texts)
     if "{" in rest or "}" in rest:
         raise InsightError("unknown_figure")
-    if any(unicodedata.category(character).startswith("N") for character in rest):
+    if numbers.has_unsupported(rest):
         raise InsightError("unsupported_number")
     filled = _PLACEHOLDER.sub(lambda name: subject.placeholders[name[1]], text)
     if len(filled) > LONGEST_TEXT:

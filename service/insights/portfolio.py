@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from string import ascii_lowercase
 from typing import Any, Final
 
-from service.insights import figures, instructions
+from service.insights import figures, instructions, numbers
 from service.insights.facts import PortfolioFacts, TopAccount
 from service.insights.subject import Subject, quoted
 from service.scoring.factors import LABELS
@@ -39,7 +39,9 @@ def subject(facts: PortfolioFacts) -> Subject:
         known |= {
             f"{alias}_{name}": text for name, text in _account_figures(accounts[account_id]).items()
         }
-    names = {alias: accounts[account_id].name for account_id, alias in aliases.items()}
+    names = {
+        alias: numbers.name(accounts[account_id].name) for account_id, alias in aliases.items()
+    }
     return Subject(
         kind="portfolio",
         head={},

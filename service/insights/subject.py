@@ -15,7 +15,7 @@ class Subject:
 
     `instructions` is the system prompt and `data` the user prompt, a JSON object as text.
     `placeholders` are the texts that a model may cite, by name. `account_texts` are texts of the
-    account, which a model may repeat even if they have digits.
+    account, which a model may repeat as a whole even if they have digits (see `numbers`).
     """
 
     kind: Kind

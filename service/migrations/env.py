@@ -13,7 +13,9 @@ from service.schema.tables import METADATA
 
 
 def _run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=METADATA)
+    context.configure(
+        connection=connection, target_metadata=METADATA, transaction_per_migration=True
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -22,5 +24,5 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     _run(given)
 else:
-    with engine(os.environ["DATABASE_URL"]).begin() as own:
+    with engine(os.environ["DATABASE_URL"]).connect() as own:
         _run(own)

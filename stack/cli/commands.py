@@ -110,6 +110,16 @@ def _confirmed(paths: LocalPaths) -> bool:
     ).strip().lower() in ("y", "yes")
 
 
+def migrate(options: argparse.Namespace) -> int:
+    """`stack migrate`: applies the migrations that changed under `stack up --watch`."""
+    paths = LocalPaths(options.root)
+    if client.supervisor_pid(paths) is None:
+        print("nothing runs: `stack up` applies the migrations", file=sys.stderr)
+        return NOT_RUNNING
+    print(client.migrate(paths))
+    return 0
+
+
 def psql(options: argparse.Namespace) -> int:
     """`stack psql`: a shell of the local database."""
     paths = LocalPaths(options.root)

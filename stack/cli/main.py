@@ -135,6 +135,11 @@ def _parser() -> argparse.ArgumentParser:
     action.set_defaults(run=_pulumi, describe=action.format_help)
 
     action = actions.add_parser(
+        "migrate", help="apply the migrations that changed under `stack up --watch`"
+    )
+    action.set_defaults(run=commands.migrate)
+
+    action = actions.add_parser(
         "psql", help="open a database shell; further arguments are psql's own"
     )
     action.set_defaults(run=commands.psql)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle import Bundle, build, build_code, exclusions, migrations_hash
+from bundle import Bundle, build, build_code, exclusions
 from bundle import __main__ as command
 from tests.support.bundle_projects import HOST, OTHER, ROOT, make_project, names, write
 
@@ -296,20 +296,6 @@ def test_only_the_last_code_directories_are_kept(project: Path) -> None:
         directories.append(project / build_code(project).path)
         time.sleep(0.01)
     assert [path.exists() for path in directories] == [False] * 4 + [True] * 8
-
-
-def test_the_hash_of_the_migrations_covers_their_contents_and_names_only(tmp_path: Path) -> None:
-    write(tmp_path, "service/migrations/versions/0001.py", "a")
-    write(tmp_path, "service/migrations/env.py", "b")
-    first = migrations_hash(tmp_path)
-    os.utime(tmp_path / "service/migrations/env.py", (1, 1))
-    write(tmp_path, "service/migrations/README.md", "c")
-    write(tmp_path, "service/handler.py", "d")
-    assert migrations_hash(tmp_path) == first
-    (tmp_path / "service/migrations/env.py").rename(tmp_path / "service/migrations/env2.py")
-    renamed = migrations_hash(tmp_path)
-    write(tmp_path, "service/migrations/env2.py", "B")
-    assert len({first, renamed, migrations_hash(tmp_path)}) == 3
 
 
 def test_zips_have_no_directory_entries_and_fixed_times_and_modes(project: Path) -> None:

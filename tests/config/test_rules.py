@@ -92,6 +92,7 @@ WRONG = [
     ("openaiBaseUrl", "https://api.example.com/v1?key=x", "without query"),
     ("previewOriginTeam", "My Team", "team slug"),
     ("previewOriginTeam", ".*", "team slug"),
+    ("previewOriginTeam", "a" * 52, "at most 51"),
     ("siteDomain", "https://www.example.com", "without scheme"),
     ("siteDomain", "www.example.com/", "trailing slash"),
     ("siteDomain", "www.example.com:8443", "port"),
@@ -153,10 +154,30 @@ def test_a_connection_without_tls_is_allowed_locally_only():
     )
 
 
-def test_production_is_never_a_branch_of_another_database():
-    assert "production has a project of its own" in refusal(
-        config={"databaseBranchOf": "quiet-forest-1"}
+@pytest.mark.parametrize(
+    ("stack", "protect", "where"),
+    [
+        ("prod", "true", "while protect is true"),
+        ("prod", "false", "on stack prod"),
+        ("live", "true", "while protect is true"),
+        ("pr-1", "true", "while protect is true"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("databaseBranchOf", "production has a project of its own"),
+        ("previewOriginTeam", "production admits exact origins only"),
+    ],
+)
+def test_what_production_must_not_have_is_refused_wherever_data_is_protected(
+    stack: str, protect: str, where: str, key: str, reason: str
+):
+    config = {key: "quiet-forest-1", "protect": protect, "siteDomain": "a-{stack}.example.com"}
+    assert f"{key} is 'quiet-forest-1': {reason}; leave it empty {where}" in refusal(
+        stack=stack, config=config
     )
+    assert load(stack="live", config={**config, "protect": "false"})
 
 
 def test_extra_origins_are_refused_one_by_one():

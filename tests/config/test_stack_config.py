@@ -151,7 +151,11 @@ def test_a_pattern_of_preview_hosts_is_refused_in_production_and_matches_this_pr
     pattern = load(stack="dev", config=team).preview_origin_pattern
     assert re.fullmatch(pattern, "https://ai-success-insights-dev-abc123def-acme.vercel.app")
     assert re.fullmatch(pattern, "https://ai-success-insights-dev-git-main-acme.vercel.app")
+    assert re.fullmatch(pattern, "https://ai-success-insights-dev-git-a-b-acme.vercel.app")
     for other in (
+        "https://ai-success-insights-dev-blue-abc123def-acme.vercel.app",
+        "https://ai-success-insights-dev-blue-acme.vercel.app",
+        "https://ai-success-insights-dev-acme.vercel.app",
         "https://ai-success-insights-dev-abc-acme.vercel.app.evil.example",
         "https://ai-success-insights-dev-abc-other.vercel.app",
         "https://ai-success-insights-prod-abc-acme.vercel.app",

@@ -97,7 +97,13 @@ LAYERS = (
 """Packages from the lowest layer to the highest: each imports packages of lower layers only."""
 
 SERVICE_LAYERS = (
-    ("service/clock.py", "service/errors.py", "service/logs.py", "service/startup.py"),
+    (
+        "service/clock.py",
+        "service/errors.py",
+        "service/logs.py",
+        "service/migration_files.py",
+        "service/startup.py",
+    ),
     ("service/deadline.py",),
     ("service/scoring",),
     ("service/playbooks",),

@@ -4,14 +4,17 @@ A test that writes gets an empty one; tests that only read share one with sample
 """
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import hypothesis
 import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
+from service import migrate as migrations
 from service.migrate import migrate
 from stack.local.neon.postgres.server import Postgres
 from tests.service.lambda_api import SAMPLES, Api, api
@@ -47,6 +50,15 @@ def url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
 def module_url(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     """The same for a module, which fills it once."""
     yield from _copy(postgres, migrated_template)
+
+
+@pytest.fixture
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the migrations that a test can add to, without bytecode."""
+    copy = tmp_path / "100% of migrations"
+    shutil.copytree(migrations.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(migrations, "SCRIPTS", copy)
+    return copy
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The migration function: its results, its effects, and what its errors reveal."""
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -56,15 +55,6 @@ def sql(database: Database) -> Iterator[connection]:
     with closing(psycopg2.connect(database.url)) as opened:
         opened.autocommit = True
         yield opened
-
-
-@pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations that a test can add to, without bytecode."""
-    copy = tmp_path / "100% of migrations"
-    shutil.copytree(migrations.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(migrations, "SCRIPTS", copy)
-    return copy
 
 
 def add(scripts: Path, more: str = "") -> None:
@@ -170,7 +160,7 @@ def test_a_failed_migration_is_rolled_back_and_reports_class_and_sqlstate_only(
     add(scripts, more)
     with pytest.raises(migrations.MigrationFailedError) as failed:
         invoke(monkeypatch, database.url)
-    assert str(failed.value) == message
+    assert str(failed.value) == f"{message} in 9999_second.py, line 11"
     assert failed.value.__context__ is None
     assert failed.value.__cause__ is None
     assert "second" not in tables(sql)

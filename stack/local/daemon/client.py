@@ -26,6 +26,7 @@ LINE_WAIT_S = 0.2
 PROGRESS_S = 4.0
 STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
+MIGRATION_TIMEOUT_S = 960.0  # longer than the migration function's own timeout
 
 
 def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
@@ -229,6 +230,21 @@ def supervisor_pid(paths: LocalPaths) -> int | None:
 def status(paths: LocalPaths) -> Mapping[str, Any] | None:
     """Return the supervisor's status; None while it starts or stops."""
     return control.ask(paths.socket, {"do": "status"})
+
+
+def migrate(paths: LocalPaths) -> str:
+    """Let `--watch` apply the migrations that wait; return a sentence about it.
+
+    Raises `UserError` when it cannot, or when a migration fails.
+    """
+    reply = control.ask(paths.socket, {"do": "migrate"}, timeout=MIGRATION_TIMEOUT_S)
+    if reply is None or "error" in reply:
+        raise UserError((reply or {}).get("error", f"it does not reply: see {paths.log}"))
+    if not reply["done"]:
+        raise UserError(
+            f"{reply['text']}. The reason: `stack up` prints it, and {paths.log} has it"
+        )
+    return reply["text"]
 
 
 def forget(paths: LocalPaths, stack: str) -> None:

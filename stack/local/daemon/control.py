@@ -39,10 +39,12 @@ async def listen(path: Path, handler: Handler) -> asyncio.Server:
     return server
 
 
-def ask(path: Path, request: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def ask(
+    path: Path, request: Mapping[str, Any], *, timeout: float = REPLY_TIMEOUT_S
+) -> Mapping[str, Any] | None:
     """Send one request and return the reply; None when no supervisor replies in time."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(REPLY_TIMEOUT_S)
+        client.settimeout(timeout)
         try:
             client.connect(str(path))
             client.sendall(json.dumps(request).encode() + b"\n")

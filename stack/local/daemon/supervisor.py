@@ -28,6 +28,7 @@ from stack.local.system.paths import LocalPaths
 from stack.local.system.processes import AbandonedError, Guard, sweep
 
 if TYPE_CHECKING:
+    from stack.local.daemon.watch import Watch
     from stack.local.pulumi_provider.server import ProviderServer
 
 FAILED, ALREADY_RUNNING = 1, 4
@@ -56,6 +57,7 @@ class Supervisor:
         self._cloud: Cloud | None = None
         self._replies: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._provider: ProviderServer | None = None
+        self._watch: Watch | None = None
         self._provider_lock = threading.Lock()
 
     async def run(self) -> int:
@@ -129,7 +131,7 @@ class Supervisor:
         )
         # `Watch` takes its first snapshot here, before the evaluation reads the files: a file that
         # is saved meanwhile is deployed by the first redeployment.
-        watch = (
+        watch = self._watch = (
             Watch(self._paths.root, deployment, cloud, self._attempt, self._cancelled)
             if self._options.watch
             else None
@@ -222,6 +224,11 @@ class Supervisor:
             return {}
         if request.get("do") == "provide" and self._cloud is not None:
             return await asyncio.to_thread(self._start_provider, self._cloud, str(request["stack"]))
+        if request.get("do") == "migrate":
+            if self._watch is None:
+                return {"error": "it runs without --watch: `stack down`, then `stack up` migrates"}
+            text, done = await asyncio.to_thread(self._watch.migrate)
+            return {"text": text, "done": done}
         if request.get("do") == "forget" and self._cloud is not None:
             self._cloud.forget(str(request["stack"]))
             return {}

@@ -1,14 +1,19 @@
 """`stack up --watch`: deploys saved changes.
 
-A change of `service/` alone only replaces the function's code; any other change (migrations,
-frontend, program) redeploys the stack.
+A change of `service/` alone only replaces the function's code; any other change (frontend, program)
+redeploys the stack. A changed migration, and whatever changes after it, waits for `stack migrate`:
+a migration that has been applied half-written cannot be taken back.
 """
 
 import contextlib
+import hashlib
 import os
+import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Final
 
 from bundle import build_code
 from config.events import HEALTH_EVENT
@@ -23,6 +28,7 @@ POLL_S = 0.1
 DEBOUNCE_S = 0.05
 IGNORED = {"node_modules", ".next", "out", "__pycache__", ".venv", ".local", ".git"}
 SERVICE, MIGRATIONS = Path("service"), Path("service/migrations")
+MIGRATION_CODE: Final = (MIGRATIONS, SERVICE / "migrate.py")
 WATCHED = (
     SERVICE,
     Path("frontend"),
@@ -57,6 +63,8 @@ class Watch:
         self._attempt = attempt
         self._cancelled = cancelled
         self._initial = self.snapshot()
+        self._applied = self._migrations()
+        self._requests: queue.SimpleQueue[Future[tuple[str, bool]]] = queue.SimpleQueue()
 
     def run(self) -> None:
         """Deploy changes until cancelled.
@@ -64,20 +72,46 @@ class Watch:
         The first comparison is with the files as they were when this object was constructed, so
         construct it before the first deployment.
         """
-        before = self._initial
+        deployed = seen = self._initial
         while not self._cancelled.wait(POLL_S):
+            request = None if self._requests.empty() else self._requests.get()
             now = self.snapshot()
-            if now == before:
+            if now == seen and request is None:
                 continue
             while not self._cancelled.wait(DEBOUNCE_S) and (later := self.snapshot()) != now:
                 now = later
             # `now` is taken before the deployment. A file that is saved while it runs differs from
             # `now` in the next round, so it is not missed.
-            changed = {
-                path for path in before.keys() | now.keys() if before.get(path) != now.get(path)
-            }
-            before = now
-            self._apply(changed)
+            seen, migrations = now, self._migrations()
+            waiting = _different(self._applied, migrations)
+            if waiting and request is None:
+                events.message(
+                    f"{_names(waiting)}: not applied. `stack migrate` applies it and serves this "
+                    "and every later change; reverting it serves the others"
+                )
+                continue
+            # Without a waiting migration, a migration's file has its old content again.
+            changed = _different(deployed, now) - (migrations.keys() - waiting)
+            deployed = now
+            text, done = "no migration waits", True
+            if changed or waiting:
+                text, done = self._apply(changed | waiting)
+                if done:
+                    self._applied = migrations
+            if request is not None:
+                request.set_result((text, done))
+
+    def migrate(self) -> tuple[str, bool]:
+        """Deploy what waits, migrations included.
+
+        Blocks; returns a sentence about it, and whether it succeeded.
+        """
+        request: Future[tuple[str, bool]] = Future()
+        self._requests.put(request)
+        while not self._cancelled.wait(POLL_S):
+            if request.done():
+                return request.result()
+        return "stopped", False
 
     def snapshot(self) -> Snapshot:
         """Return the current time and size of every watched file."""
@@ -89,17 +123,26 @@ class Watch:
                     found[file.relative_to(self._root)] = (stat.st_mtime_ns, stat.st_size)
         return found
 
-    def _apply(self, changed: set[Path]) -> None:
-        names = ", ".join(sorted(map(str, changed))[:3]) + (" …" if len(changed) > 3 else "")
+    def _migrations(self) -> dict[Path, bytes]:
+        """Return the hash of each migration's content."""
+        return {
+            path.relative_to(self._root): hashlib.sha256(path.read_bytes()).digest()
+            for path in _files(self._root / MIGRATIONS)
+            if path.suffix == ".py" and path.is_file()
+        }
+
+    def _apply(self, changed: set[Path]) -> tuple[str, bool]:
+        """Deploy the changed files; return a sentence about it, and whether it succeeded."""
         code_only = all(
-            path.is_relative_to(SERVICE) and not path.is_relative_to(MIGRATIONS) for path in changed
+            path.is_relative_to(SERVICE) and not any(map(path.is_relative_to, MIGRATION_CODE))
+            for path in changed
         )
         # Without outputs no deployment has succeeded yet, so there is no function to update.
         deploy_code = code_only and self._deployment.outputs
         done = self._attempt(self._replace_code if deploy_code else self._deployment.redeploy)
-        events.message(
-            f"{names}: {'served' if done else 'not served, the previous version still runs'}"
-        )
+        text = "served" if done else "not served, the previous version still runs"
+        events.message(f"{_names(changed)}: {text}")
+        return f"{_names(changed)}: {text}", done
 
     def _replace_code(self) -> None:
         """Serve the new code without an evaluation, as the next version of the function."""
@@ -110,6 +153,14 @@ class Watch:
             {VERSION_VARIABLE: code.version},
             HEALTH_EVENT.encode(),
         )
+
+
+def _different(before: Mapping[Path, object], now: Mapping[Path, object]) -> set[Path]:
+    return {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
+
+
+def _names(paths: set[Path]) -> str:
+    return ", ".join(sorted(map(str, paths))[:3]) + (" …" if len(paths) > 3 else "")
 
 
 def _files(path: Path) -> Iterator[Path]:

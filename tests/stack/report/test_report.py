@@ -206,7 +206,9 @@ def test_a_broken_head_gives_a_report_with_its_errors(changed: Repository, repor
     assert "The program of the head could not be evaluated to its end" in text
     assert "memory is 64: 128 to 10240" in text
     assert re.search(
-        r"head on the base's database \| \*\*fails\*\*: `.*DuplicateColumn 42701`", text
+        r"head on the base's database \| \*\*fails\*\*: "
+        r"`.*DuplicateColumn 42701 in 0006_note\.py, line \d+`",
+        text,
     )
     assert text.count("This could not be determined") == 2, "the import, and the OpenAPI document"
     assert "No module named 'nowhere'" in text
