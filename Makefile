@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-ARGS   ?=
-unexport PYTHONDONTWRITEBYTECODE
+ARGS   :=
+NAME   :=
+unexport $(filter PG% PYTHON%,$(.VARIABLES))
 
 .PHONY: help up down test check fuzz bench lock openapi migration clean
 .DEFAULT_GOAL := help

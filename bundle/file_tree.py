@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle import exclusions
+from common.editor_files import is_editor_file
 from common.errors import UserError
 
 SERVICE = "service"
@@ -73,6 +74,7 @@ def migrations_hash(root: Path) -> str:
     files = sorted(
         (path.relative_to(directory).as_posix(), path.read_bytes())
         for path in directory.rglob("*.py")
+        if not is_editor_file(path.name)
     )
     return content_hash(files)
 

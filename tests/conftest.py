@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from common.environment import remove_libpq_variables
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
 from tests.support.database_server import FAST
@@ -17,6 +18,7 @@ from tests.support.processes import guarded
 # A background job of a non-interactive shell (`make test &`) starts with SIGINT ignored. The
 # processes that tests start would inherit that, and tests that interrupt them would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+remove_libpq_variables()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.arguments = getattr(options, "arguments", rest)
+    options.arguments = getattr(options, "arguments", rest[1:] if rest[:1] == ["--"] else rest)
     try:
         return options.run(options)
     except UserError as error:

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from common.environment import inherited, without_libpq
 from common.errors import UserError
 from stack.local.daemon import control
 from stack.local.daemon.lock import lock_holder
 from stack.local.system.paths import LocalPaths
 
-CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
-"""Prefixes of variables with cloud credentials, which the local cloud must not use."""
 FAILED = 1
 LINE_WAIT_S = 0.2
 STOP_TIMEOUT_S = 20.0
@@ -42,7 +41,7 @@ def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subpro
             stderr=log,
             cwd=paths.root,
             # The supervisor's children are other programs, so gRPC need not prepare for forks.
-            env={**without_credentials(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
+            env={**inherited(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
         )
 
@@ -110,16 +109,6 @@ class _Lines:
         for line in stream:
             self._queue.put(line)
         self._queue.put(None)
-
-
-def without_credentials() -> dict[str, str]:
-    """Return this process's environment without the variables that the local cloud must not see."""
-    unwanted = ("PYTHONDONTWRITEBYTECODE", "STACK_LOCAL_CLOUD")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(CREDENTIALS) and name not in unwanted
-    }
 
 
 def stop(paths: LocalPaths) -> bool:
@@ -239,5 +228,5 @@ def run_psql(url: str, arguments: Sequence[str]) -> int:
         "PGDATABASE": unquote(address.path[1:]),
     }
     return subprocess.run(
-        [programs() / "psql", *arguments], env={**os.environ, **variables}, check=False
+        [programs() / "psql", *arguments], env={**without_libpq(), **variables}, check=False
     ).returncode

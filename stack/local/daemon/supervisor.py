@@ -273,6 +273,7 @@ def main(arguments: Sequence[str]) -> int:
         return await Supervisor(LocalPaths(options.root), options).run()
 
     os.chdir(options.root)
+    os.umask(0o022)  # the shell's must not decide who may read what the processes share
     return asyncio.run(run())
 
 
