@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import UserError
+from common.storage import storage_problem
 from stack.cli import commands
 from stack.local.daemon.options import up_flags
 
@@ -35,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return commands.INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        problem = storage_problem(error, options.root)
+        if problem is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)
+        return commands.FAILED
 
 
 def _up(options: argparse.Namespace) -> int:

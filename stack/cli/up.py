@@ -9,9 +9,9 @@ from stack.local.system.paths import LocalPaths
 
 def up(options: argparse.Namespace) -> int:
     """Print events until the supervisor ends, or with `--detach` until the stack is ready."""
-    process = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
+    launched = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
     with event_printer(options) as printer:
-        return client.follow(process, printer.show, detach=options.detach)
+        return client.follow(launched, printer.show, detach=options.detach)
 
 
 def _flags(options: argparse.Namespace) -> list[str]:

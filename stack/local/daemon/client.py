@@ -11,30 +11,53 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from common.environment import inherited, without_libpq
 from common.errors import UserError
 from stack.local.daemon import control
-from stack.local.daemon.lock import lock_holder
+from stack.local.daemon.lock import SupervisorLock, lock_holder
 from stack.local.system.paths import LocalPaths
+from stack.local.system.processes import sweep
 
 FAILED = 1
+LOG_LINES = 8
+"""Lines of the log in the error for a supervisor that ended without an error of its own."""
 LINE_WAIT_S = 0.2
 STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
 
 
-def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own; with `attached` it ends with this process.
+@dataclass(frozen=True)
+class Launched:
+    """A supervisor's process, whose standard output `events` reads, and its log from `start` on."""
 
-    `events` reads its standard output.
-    """
+    process: subprocess.Popen[bytes]
+    log: Path
+    start: int
+
+    def end(self) -> str:
+        """Return an error for a supervisor that has ended without one of its own."""
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(self.start)
+            text = log.read().decode(errors="replace")
+            lines = [line for line in text.splitlines() if line.strip()][-LOG_LINES:]
+            return "\n  ".join(
+                [f"the local cloud ended while it started; the end of its log {self.log}:", *lines]
+            )
+        return f"the local cloud ended while it started: see {self.log}"
+
+
+def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> Launched:
+    """Start a supervisor in a session of its own; with `attached` it ends with this process."""
     paths.create()
     command = [sys.executable, "-m", "stack.local.daemon.supervisor", "--root", str(paths.root)]
     with paths.log.open("ab") as log:
-        return subprocess.Popen(
+        start = log.tell()
+        process = subprocess.Popen(
             [*command, *(["--attached"] if attached else []), *flags],
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -44,6 +67,7 @@ def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subpro
             env={**inherited(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
         )
+    return Launched(process, paths.log, start)
 
 
 def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -55,19 +79,19 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
             sys.stderr.write(line.decode(errors="replace"))
 
 
-def follow(
-    process: subprocess.Popen[bytes], show: Callable[[Mapping[str, Any]], None], *, detach: bool
-) -> int:
+def follow(launched: Launched, show: Callable[[Mapping[str, Any]], None], *, detach: bool) -> int:
     """Show a supervisor's events until it ends, or with `detach` until it is ready.
 
     Ctrl-C stops the supervisor. Returns its exit code, 1 when a signal has ended it.
     """
+    process = launched.process
     assert process.stdout is not None
-    lines, interrupted = _Lines(process.stdout), False
+    lines, interrupted, explained = _Lines(process.stdout), False, False
     while True:
         try:
             for event in events(lines):
                 show(event)
+                explained = explained or event["kind"] in ("error", "ready")
                 if event["kind"] == "ready" and detach:
                     return 0
             break
@@ -80,6 +104,8 @@ def follow(
         text = f"the local cloud was ended by signal {-code}: its data is safe, "
         show({"kind": "message", "text": text + "`stack up` goes on from there"})
         return FAILED
+    if code and not explained and not interrupted:
+        show({"kind": "error", "text": launched.end(), "code": code})
     return code
 
 
@@ -112,14 +138,15 @@ class _Lines:
 
 
 def stop(paths: LocalPaths) -> bool:
-    """Stop the supervisor; False when none runs.
+    """Stop the supervisor; False when nothing runs.
 
     A supervisor that does not reply gets SIGTERM, then SIGKILL, after which its guard ends its
-    children. Raises `UserError` when the process does not end.
+    children. Without a supervisor, children of one that was killed together with its guard are
+    ended. Raises `UserError` when the process does not end.
     """
     pid = lock_holder(paths.lock)
     if pid is None:
-        return False
+        return _end_leftover_children(paths)
     if control.ask(paths.socket, {"do": "stop"}) is None and pid:
         _signal(pid, signal.SIGTERM)
     if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
@@ -127,6 +154,18 @@ def stop(paths: LocalPaths) -> bool:
         if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
             raise UserError(f"process {pid} does not end: look at {paths.log}")
     return True
+
+
+def _end_leftover_children(paths: LocalPaths) -> bool:
+    if not paths.run.is_dir():
+        return False
+    lock = SupervisorLock(paths.lock)
+    if not lock.acquire():
+        return False  # a supervisor has just started, and ends them
+    try:
+        return bool(sweep(paths.run))
+    finally:
+        lock.release()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -169,9 +208,9 @@ def _start_without_evaluation(
     paths: LocalPaths, *, frontend: bool, say: Callable[[str], None]
 ) -> None:
     flags = ["--no-evaluation", *([] if frontend else ["--no-frontend"])]
-    process = launch(paths, flags, attached=False)
-    assert process.stdout is not None
-    for event in events(process.stdout):
+    launched = launch(paths, flags, attached=False)
+    assert launched.process.stdout is not None
+    for event in events(launched.process.stdout):
         match event["kind"]:
             case "ready":
                 say(
@@ -185,7 +224,7 @@ def _start_without_evaluation(
                 say(event["text"])
             case _:  # other events concern an evaluation
                 pass
-    raise UserError(f"the local cloud has ended: see {paths.log}")
+    raise UserError(launched.end())
 
 
 def supervisor_pid(paths: LocalPaths) -> int | None:

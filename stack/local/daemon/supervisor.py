@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
+from common.storage import storage_problem
 from stack.local.cloud import Cloud, CloudOptions
 from stack.local.daemon import control
 from stack.local.daemon.lock import SupervisorLock, lock_holder
@@ -56,6 +57,14 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until stopped and return the exit code."""
+        try:
+            return await self._run()
+        except UserError as error:
+            return self._fail(str(error))
+        except OSError as error:
+            return self._fail(_describe(error, self._paths.root))
+
+    async def _run(self) -> int:
         self._paths.create()
         lock = SupervisorLock(self._paths.lock)
         if not lock.acquire():
@@ -73,8 +82,6 @@ class Supervisor:
             guard.start()
             try:
                 return await self._serve(guard)
-            except UserError as error:
-                return self._fail(str(error))
             finally:
                 await asyncio.to_thread(guard.close)
         finally:
@@ -232,7 +239,12 @@ class Supervisor:
 
 
 def _describe(error: Exception, root: Path) -> str:
-    """Return the error with the last lines of the checkout's own code that led to it."""
+    """Return the error with the last lines of the checkout's own code that led to it.
+
+    One that concerns the storage is a sentence without them.
+    """
+    if problem := storage_problem(error, root):
+        return problem
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
