@@ -4,11 +4,13 @@ Builds the configuration of each `HttpApi` (app.py) from the store's records. Th
 route checks the function's permission and passes the event to lambda_/functions.py.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from common.errors import UserError
 from stack.local.apigateway.app import HttpApi
 from stack.local.apigateway.http_api import MAX_TIMEOUT_MS, ApiConfig, RouteConfig
 from stack.local.cloudwatch.logs import LogStore, LogStream
@@ -114,12 +116,13 @@ class HttpApis(HttpServerGroup[HttpApi]):
             integration = self._store.get(
                 "integrations", record["target"].removeprefix("integrations/")
             )
-            if integration is not None:
+            if integration is None:
+                continue
+            with contextlib.suppress(UserError):  # the function does not exist yet
                 function = self._functions.version(*parse_invoke_arn(integration["integrationUri"]))
+                origins = function.environment.get("CORS_ORIGINS", "").split(",")
                 pattern = function.environment.get("CORS_ORIGIN_REGEX")
-                if origin in function.environment.get("CORS_ORIGINS", "").split(",") or (
-                    pattern and re.fullmatch(pattern, origin)
-                ):
+                if origin in origins or (pattern and re.fullmatch(pattern, origin)):
                     return True
         return False
 
