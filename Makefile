@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-ARGS   ?=
-unexport PYTHONDONTWRITEBYTECODE
+ARGS   :=
+NAME   :=
+unexport $(filter PG% PYTHON%,$(.VARIABLES))
 
 # `.ready` holds the path that the environment was made for. It is set up again when the checkout was
 # moved, and when its interpreter or its packages are gone.

@@ -269,7 +269,7 @@ class Builder:
                 f"{lock} is missing: `make lock` writes it from requirements/service.in"
             )
         digests = self.state.digests
-        own = digests.of_all((path.name, path) for path in sorted(_OWN_SOURCE.glob("*.py")))
+        own = digests.of_all((path.name, path) for path in sorted(_OWN_SOURCE.glob("[!.]*.py")))
         shared = [own, archive.COMPRESSOR, self.target.name, compiler.version if compiler else None]
         return digest([shared, digests.of(lock)]), digest(
             [shared, digests.of_all((e.name, e.source) for e in code.entries)]

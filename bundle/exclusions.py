@@ -8,6 +8,8 @@ without any.
 import re
 from fnmatch import translate
 
+from common.editor_files import is_editor_file
+
 # Distributions that are part of Lambda's runtime, or that never run there.
 DROPPED_DISTRIBUTIONS = {
     "boto3": "part of the runtime",
@@ -99,8 +101,6 @@ DROPPED_CODE = {
     "tests": "tests",
     ".*": "hidden files",
     "*.md": "documentation",
-    "*~": "left by editors",
-    "#*#": "left by editors",
     "*.orig": "left by merges",
     "*.rej": "left by merges",
 }
@@ -128,7 +128,7 @@ def in_layer(path: str, distribution: str) -> bool:
 
 def in_code(name: str) -> bool:
     """Return whether a file or directory of that name below `service/` goes into the code."""
-    return not _LEFT_OUT_CODE.match(name)
+    return not _LEFT_OUT_CODE.match(name) and not is_editor_file(name)
 
 
 def has_bytecode(path: str, distribution: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.file_tree import SERVICE, content_hash
+from common.editor_files import is_editor_file
 
 HANDLER = Path(SERVICE, "migrate.py")
 MIGRATIONS = Path(SERVICE, "migrations")
@@ -16,7 +17,10 @@ def migrations_hash(root: Path) -> str:
     They are the migrations, the module of the handler, and the modules of the service that any of
     these imports.
     """
-    waiting = [HANDLER, *(path.relative_to(root) for path in (root / MIGRATIONS).rglob("*.py"))]
+    waiting = [HANDLER]
+    for path in (root / MIGRATIONS).rglob("*.py"):
+        if not is_editor_file(path.name):
+            waiting.append(path.relative_to(root))
     found: dict[str, bytes] = {}
     while waiting:
         path = waiting.pop()

@@ -3,7 +3,7 @@
 The map has to be the same on every machine. So it omits what Vercel ignores in every project and
 what `.vercelignore` names; local build output then changes nothing. The rules are those of Vercel's
 Terraform provider (data source `project_directory`): ignored directories are not read, and
-`.vercelignore` cannot include a file that Vercel ignores.
+`.vercelignore` cannot include a file that Vercel ignores. Files of editors are left out as well.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from common.editor_files import is_editor_file
 from common.errors import UserError
 
 ALWAYS_IGNORED = (
@@ -78,7 +79,7 @@ def _walk(directory: str, prefix: str, patterns: list[_Pattern]) -> Iterator[str
         for entry in entries:
             path = prefix + entry.name
             is_directory = entry.is_dir(follow_symlinks=False)
-            if any(
+            if is_editor_file(entry.name) or any(
                 pattern.matches(path, entry.name, is_directory=is_directory) for pattern in patterns
             ):
                 continue

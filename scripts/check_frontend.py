@@ -1,10 +1,10 @@
 """Checks format, lint and types of the dashboard: runs `npm run check` with the locked packages."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+from common.environment import inherited
 from common.errors import UserError
 from stack.local.system.processes import Guard
 from stack.local.vercel.builder import SiteBuilder
@@ -24,7 +24,7 @@ def main() -> int:
     finally:
         guard.close()
     environment = {
-        **os.environ,
+        **inherited(),
         "PATH": node.on_path(home / "site" / "bin"),
         "NEXT_TELEMETRY_DISABLED": "1",
     }

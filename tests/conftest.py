@@ -1,5 +1,6 @@
 """Fixtures that need a real database: one server per test process, one database per test."""
 
+import os
 import secrets
 import signal
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from common.environment import package_source_variables, remove_libpq_variables
 from stack.local.neon.postgres.server import Postgres
 from stack.local.system.ports import Ports
 from tests.support.database_server import FAST
@@ -17,6 +19,8 @@ from tests.support.processes import guarded
 # A background job of a non-interactive shell (`make test &`) starts with SIGINT ignored. The
 # processes that tests start would inherit that, and tests that interrupt them would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+remove_libpq_variables()
+os.environ |= package_source_variables()  # no proxy for requests to this machine
 
 
 @dataclass(frozen=True, kw_only=True)

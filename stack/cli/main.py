@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from common.errors import UserError
+from common.storage import storage_problem
 from stack.cli import commands
 from stack.local.daemon.options import up_flags
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run is not commands.psql:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.arguments = getattr(options, "arguments", rest)
+    options.arguments = getattr(options, "arguments", rest[1:] if rest[:1] == ["--"] else rest)
     try:
         return options.run(options)
     except UserError as error:
@@ -38,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return commands.INTERRUPTED
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        problem = storage_problem(error, options.root)
+        if problem is None:
+            raise
+        print(f"error: {problem}", file=sys.stderr)
+        return commands.FAILED
 
 
 def _up(options: argparse.Namespace) -> int:

@@ -10,10 +10,10 @@ from stack.local.system.paths import LocalPaths
 
 def up(options: argparse.Namespace) -> int:
     """Print events until the supervisor ends, or with `--detach` until the stack is ready."""
-    process = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
+    launched = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
     with event_printer(options) as printer:
         return client.follow(
-            LocalPaths(options.root), process, printer.show, printer.ask, detach=options.detach
+            LocalPaths(options.root), launched, printer.show, printer.ask, detach=options.detach
         )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from bundle import Target
 from bundle.target import BUNDLES
+from common.environment import inherited
 from common.errors import UserError
 from stack.report import child_process, redaction
 from stack.report.compare import Snapshot
@@ -155,7 +156,7 @@ def _import_once(bundle: Path) -> float:
         capture_output=True,
         text=True,
         check=False,
-        env=child_process.environment(),
+        env=inherited(),
         stdin=subprocess.DEVNULL,
     )
     taken = [line.split()[1] for line in process.stdout.splitlines() if line.startswith("took ")]

@@ -1,43 +1,19 @@
 """Runs programs of either side in processes of their own, without the credentials of this one."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from common.environment import inherited
 from common.errors import UserError
 
 TIMEOUT_S = 600
 ERROR_LINES = 12
-INHERITED = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "PYENV_ROOT", "NODE_EXTRA_CA_CERTS")
-INHERITED_PREFIXES = (
-    "LC_",
-    "UV_",
-    "PIP_",
-    "SSL_CERT_",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-)
-"""Variables that programs and packages are found by; credentials of clouds are not among them."""
 
 
 class ChildFailedError(UserError):
     """A child process failed; the text is the end of its standard error."""
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return the variables for a child process, with `more` added."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if name in INHERITED or name.startswith(INHERITED_PREFIXES)
-    }
-    return {**inherited, **more}
 
 
 def run(
@@ -52,10 +28,10 @@ def run(
         process = subprocess.run(
             command,
             cwd=directory,
-            env=environment(PYTHONPATH=str(directory), **(variables or {})),
+            env={**inherited(), "PYTHONPATH": str(directory), **(variables or {})},
             capture_output=True,
             stdin=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=TIMEOUT_S,
             check=False,

@@ -144,7 +144,7 @@ def test_own_service_md_has_every_variable_of_the_function() -> None:
 
 def test_errors_of_this_project_that_troubleshooting_md_quotes_exist() -> None:
     """`…` in a quotation is a value. Its longest part has to be a text of the source."""
-    sources = "\n".join(texts("bundle", "components", "config", "stack"))
+    sources = "\n".join(texts("bundle", "common", "components", "config", "stack"))
     of_a_provider = {"Insufficient permissions to enable logging"}
     quoted = {
         quotation

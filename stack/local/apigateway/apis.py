@@ -4,10 +4,13 @@ Builds the configuration of each `HttpApi` (app.py) from the store's records. Th
 route checks the function's permission and passes the event to lambda_/functions.py.
 """
 
+import contextlib
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from common.errors import UserError
 from stack.local.apigateway.app import HttpApi
 from stack.local.apigateway.http_api import MAX_TIMEOUT_MS, ApiConfig, RouteConfig
 from stack.local.cloudwatch.logs import LogStore, LogStream
@@ -106,6 +109,22 @@ class HttpApis(HttpServerGroup[HttpApi]):
             rate=override.get("throttlingRateLimit"),
             burst=override.get("throttlingBurstLimit"),
         )
+
+    def _allows_origin(self, name: str, origin: str) -> bool:
+        """Return whether a function of the API permits the origin (docs/decisions/0002)."""
+        for record in self._store.find("routes", apiId=name).values():
+            integration = self._store.get(
+                "integrations", record["target"].removeprefix("integrations/")
+            )
+            if integration is None:
+                continue
+            with contextlib.suppress(UserError):  # the function does not exist yet
+                function = self._functions.version(*parse_invoke_arn(integration["integrationUri"]))
+                origins = function.environment.get("CORS_ORIGINS", "").split(",")
+                pattern = function.environment.get("CORS_ORIGIN_REGEX")
+                if origin in origins or (pattern and re.fullmatch(pattern, origin)):
+                    return True
+        return False
 
     def _access_log(self, group_arn: str) -> Callable[[str], None] | None:
         """Return what writes a line to the log group; None without one.

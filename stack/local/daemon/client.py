@@ -11,17 +11,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from common.environment import inherited, without_libpq
 from common.errors import UserError
 from stack.local.daemon import control
-from stack.local.daemon.lock import lock_holder
+from stack.local.daemon.lock import SupervisorLock, lock_holder
 from stack.local.system.paths import LocalPaths
+from stack.local.system.processes import sweep
 
-CREDENTIALS = ("AWS_", "NEON_", "VERCEL_", "PULUMI_", "OPENAI_")
-"""Prefixes of variables with cloud credentials, which the local cloud must not use."""
 FAILED = 1
+LOG_LINES = 8
+"""Lines of the log in the error for a supervisor that ended without an error of its own."""
 LINE_WAIT_S = 0.2
 PROGRESS_S = 4.0
 STOP_TIMEOUT_S = 20.0
@@ -29,24 +33,43 @@ PROVIDER_TIMEOUT_S = 60.0
 MIGRATION_TIMEOUT_S = 960.0  # longer than the migration function's own timeout
 
 
-def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> subprocess.Popen[bytes]:
-    """Start a supervisor in a session of its own; with `attached` it ends with this process.
+@dataclass(frozen=True)
+class Launched:
+    """A supervisor's process, whose standard output `events` reads, and its log from `start` on."""
 
-    `events` reads its standard output.
-    """
+    process: subprocess.Popen[bytes]
+    log: Path
+    start: int
+
+    def end(self) -> str:
+        """Return an error for a supervisor that has ended without one of its own."""
+        with contextlib.suppress(OSError), self.log.open("rb") as log:
+            log.seek(self.start)
+            text = log.read().decode(errors="replace")
+            lines = [line for line in text.splitlines() if line.strip()][-LOG_LINES:]
+            return "\n  ".join(
+                [f"the local cloud ended while it started; the end of its log {self.log}:", *lines]
+            )
+        return f"the local cloud ended while it started: see {self.log}"
+
+
+def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> Launched:
+    """Start a supervisor in a session of its own; with `attached` it ends with this process."""
     paths.create()
     command = [sys.executable, "-m", "stack.local.daemon.supervisor", "--root", str(paths.root)]
     with paths.log.open("ab") as log:
-        return subprocess.Popen(
+        start = log.tell()
+        process = subprocess.Popen(
             [*command, *(["--attached"] if attached else []), *flags],
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=paths.root,
             # The supervisor's children are other programs, so gRPC need not prepare for forks.
-            env={**without_credentials(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
+            env={**inherited(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
         )
+    return Launched(process, paths.log, start)
 
 
 def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -60,7 +83,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 def follow(
     paths: LocalPaths,
-    process: subprocess.Popen[bytes],
+    launched: Launched,
     show: Callable[[Mapping[str, Any]], None],
     ask: Callable[[str], bool],
     *,
@@ -72,13 +95,15 @@ def follow(
 
     Ctrl-C stops the supervisor. Returns its exit code, 1 when a signal has ended it.
     """
+    process = launched.process
     assert process.stdout is not None
     lines = _Lines(process.stdout, lambda seconds: show({"kind": "waiting", "seconds": seconds}))
-    interrupted = False
+    interrupted = explained = False
     while True:
         try:
             for event in events(lines):
                 show(event)
+                explained = explained or event["kind"] in ("error", "ready")
                 if event["kind"] == "ready":
                     lines.waiting = None
                 if event["kind"] == "question":
@@ -96,6 +121,8 @@ def follow(
         text = f"the local cloud was ended by signal {-code}: its data is safe, "
         show({"kind": "message", "text": text + "`stack up` goes on from there"})
         return FAILED
+    if code and not explained and not interrupted:
+        show({"kind": "error", "text": launched.end(), "code": code})
     return code
 
 
@@ -135,25 +162,16 @@ class _Lines:
         self._queue.put(None)
 
 
-def without_credentials() -> dict[str, str]:
-    """Return this process's environment without the variables that the local cloud must not see."""
-    unwanted = ("PYTHONDONTWRITEBYTECODE", "STACK_LOCAL_CLOUD")
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(CREDENTIALS) and name not in unwanted
-    }
-
-
 def stop(paths: LocalPaths) -> bool:
-    """Stop the supervisor; False when none runs.
+    """Stop the supervisor; False when nothing runs.
 
     A supervisor that does not reply gets SIGTERM, then SIGKILL, after which its guard ends its
-    children. Raises `UserError` when the process does not end.
+    children. Without a supervisor, children of one that was killed together with its guard are
+    ended. Raises `UserError` when the process does not end.
     """
     pid = lock_holder(paths.lock)
     if pid is None:
-        return False
+        return _end_leftover_children(paths)
     if control.ask(paths.socket, {"do": "stop"}) is None and pid:
         _signal(pid, signal.SIGTERM)
     if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
@@ -161,6 +179,18 @@ def stop(paths: LocalPaths) -> bool:
         if not _wait_until_stopped(paths, STOP_TIMEOUT_S):
             raise UserError(f"process {pid} does not end: look at {paths.log}")
     return True
+
+
+def _end_leftover_children(paths: LocalPaths) -> bool:
+    if not paths.run.is_dir():
+        return False
+    lock = SupervisorLock(paths.lock)
+    if not lock.acquire():
+        return False  # a supervisor has just started, and ends them
+    try:
+        return bool(sweep(paths.run))
+    finally:
+        lock.release()
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
@@ -203,9 +233,9 @@ def _start_without_evaluation(
     paths: LocalPaths, *, frontend: bool, say: Callable[[str], None]
 ) -> None:
     flags = ["--no-evaluation", *([] if frontend else ["--no-frontend"])]
-    process = launch(paths, flags, attached=False)
-    assert process.stdout is not None
-    for event in events(process.stdout):
+    launched = launch(paths, flags, attached=False)
+    assert launched.process.stdout is not None
+    for event in events(launched.process.stdout):
         match event["kind"]:
             case "ready":
                 say(
@@ -219,7 +249,7 @@ def _start_without_evaluation(
                 say(event["text"])
             case _:  # other events concern an evaluation
                 pass
-    raise UserError(f"the local cloud has ended: see {paths.log}")
+    raise UserError(launched.end())
 
 
 def supervisor_pid(paths: LocalPaths) -> int | None:
@@ -277,5 +307,5 @@ def run_psql(url: str, arguments: Sequence[str]) -> int:
         "PGDATABASE": unquote(address.path[1:]),
     }
     return subprocess.run(
-        [programs() / "psql", *arguments], env={**os.environ, **variables}, check=False
+        [programs() / "psql", *arguments], env={**without_libpq(), **variables}, check=False
     ).returncode

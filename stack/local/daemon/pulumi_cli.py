@@ -4,6 +4,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 
+from common.environment import inherited
 from common.errors import UserError
 from stack.local.daemon import client
 from stack.local.pulumi_provider.workspace import Workspace
@@ -76,8 +77,7 @@ class PulumiCli:
 
     @property
     def _environment(self) -> dict[str, str]:
-        inherited = client.without_credentials()
         return {
-            **self._workspace.environment(inherited, port=self._port),
+            **self._workspace.environment(inherited(), port=self._port),
             "PULUMI_STACK": self._stack,
         }

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
+from common.storage import storage_problem
 from stack.local.cloud import Cloud, CloudOptions
 from stack.local.daemon import control
 from stack.local.daemon.lock import SupervisorLock, lock_holder
@@ -62,6 +63,14 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until stopped and return the exit code."""
+        try:
+            return await self._run()
+        except UserError as error:
+            return self._fail(str(error))
+        except OSError as error:
+            return self._fail(_describe(error, self._paths.root))
+
+    async def _run(self) -> int:
         self._paths.create()
         lock = SupervisorLock(self._paths.lock)
         if not lock.acquire():
@@ -79,8 +88,6 @@ class Supervisor:
             guard.start()
             try:
                 return await self._serve(guard)
-            except UserError as error:
-                return self._fail(str(error))
             finally:
                 await asyncio.to_thread(guard.close)
         finally:
@@ -267,7 +274,12 @@ class Supervisor:
 
 
 def _describe(error: Exception, root: Path) -> str:
-    """Return the error with the last lines of the checkout's own code that led to it."""
+    """Return the error with the last lines of the checkout's own code that led to it.
+
+    One that concerns the storage is a sentence without them.
+    """
+    if problem := storage_problem(error, root):
+        return problem
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -309,6 +321,7 @@ def main(arguments: Sequence[str]) -> int:
         return await Supervisor(LocalPaths(options.root), options).run()
 
     os.chdir(options.root)
+    os.umask(0o022)  # the shell's must not decide who may read what the processes share
     return asyncio.run(run())
 
 

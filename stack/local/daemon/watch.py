@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from bundle import build_code
+from bundle.cache import status_of
+from common.editor_files import is_editor_file
 from config.events import HEALTH_EVENT
 from config.function_environment import VERSION_VARIABLE
 from stack.local.cloud import Cloud
@@ -39,8 +41,8 @@ WATCHED = (
     Path("requirements/service.txt"),
 )
 
-Snapshot = dict[Path, tuple[int, int]]
-"""Modification time (ns) and size of each watched file, by its path below the root."""
+Snapshot = dict[Path, list[int]]
+"""The status of each watched file (see `status_of`), by its path below the root."""
 
 
 class Watch:
@@ -114,13 +116,12 @@ class Watch:
         return "stopped", False
 
     def snapshot(self) -> Snapshot:
-        """Return the current time and size of every watched file."""
+        """Return the current status of every watched file."""
         found: Snapshot = {}
         for path in (*WATCHED, *self._root.glob("Pulumi*.yaml")):
             for file in _files(self._root / path):
-                with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
-                    stat = file.stat()
-                    found[file.relative_to(self._root)] = (stat.st_mtime_ns, stat.st_size)
+                with contextlib.suppress(OSError):  # deleted since it was listed, or a dead link
+                    found[file.relative_to(self._root)] = status_of(file)
         return found
 
     def _migrations(self) -> dict[Path, bytes]:
@@ -169,7 +170,13 @@ def _files(path: Path) -> Iterator[Path]:
         return
     for directory, directories, names in os.walk(path):
         # In place: `os.walk` then does not descend into the ignored directories.
-        directories[:] = [name for name in directories if name not in IGNORED]
+        directories[:] = [
+            name for name in directories if name not in IGNORED and not is_editor_file(name)
+        ]
         for name in names:
-            if not name.endswith((".pyc", "~", ".swp", ".tsbuildinfo")) and name != "next-env.d.ts":
+            if not (
+                name.endswith((".pyc", ".tsbuildinfo"))
+                or name == "next-env.d.ts"
+                or is_editor_file(name)
+            ):
                 yield Path(directory, name)

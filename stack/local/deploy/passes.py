@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.errors import UserError
+from common.storage import storage_problem
 from stack.local.deploy.state import ResourceState, StackState
 from stack.local.resources import base, sdk, values
 from stack.local.resources.base import Context, Function, ResourceHandler
@@ -103,6 +104,15 @@ class Pass:
     def log(self, message: str) -> None:
         """Show a message that the program logs."""
         self.context("").progress(message)
+
+    def _resource_error(self, type_: str, name: str, error: Exception) -> ResourceError:
+        reason = (
+            str(error)
+            if isinstance(error, UserError)
+            else storage_problem(error, self.program.path.parent)
+            or f"{type(error).__name__}: {error}"
+        )
+        return ResourceError(f"{type_} {name!r}: {reason}")
 
     def _plain(self, registration: sdk.Registration) -> dict[str, Any]:
         """Return the inputs without nulls and secret wrappers, archives with their hashes."""
@@ -247,7 +257,7 @@ class Update(Pass):
             outputs = base.final_outputs(handler, inputs, computed)
         except Exception as error:
             self._report(registration, step, Status.FAILED, started)
-            raise _resource_error(registration.type, registration.name, error) from error
+            raise self._resource_error(registration.type, registration.name, error) from error
         state = ResourceState(
             urn=registration.urn,
             type=registration.type,
@@ -323,10 +333,5 @@ class Update(Pass):
         except Exception as error:
             seconds = time.monotonic() - started
             self.report(replace(progress, status=Status.FAILED, seconds=seconds))
-            raise _resource_error(old.type, name, error) from error
+            raise self._resource_error(old.type, name, error) from error
         self.report(replace(progress, status=Status.DONE, seconds=time.monotonic() - started))
-
-
-def _resource_error(type_: str, name: str, error: Exception) -> ResourceError:
-    reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-    return ResourceError(f"{type_} {name!r}: {reason}")

@@ -24,10 +24,21 @@ _SHIM = Path(__file__).parent / "runtime_client_shim" / "runtime_client.py"
 _IGNORED = shutil.ignore_patterns("tests", "__pycache__")
 
 # -S keeps site-packages out and with them `exit`, which handlers have on Lambda; so it is set here.
-_BOOTSTRAP = (
-    "import site, sys; site.setquit(); site.sethelper(); "
-    "from awslambdaric.__main__ import main; main(sys.argv)"
+# The native client reads the address when it is imported and puts it before its paths. A failed
+# init is reported by another client, which takes host and port only: the token goes into its paths.
+# Afterwards the variable has Lambda's form, without the token, also for the handler's children.
+_BOOTSTRAP = """
+import os, site, sys
+site.setquit(); site.sethelper()
+from awslambdaric.__main__ import main, LambdaRuntimeClient
+address, _, token = os.environ["AWS_LAMBDA_RUNTIME_API"].partition("/")
+os.environ["AWS_LAMBDA_RUNTIME_API"] = address
+call_rapid = LambdaRuntimeClient.call_rapid
+LambdaRuntimeClient.call_rapid = lambda self, method, path, *rest: call_rapid(
+    self, method, f"/{token}{path}", *rest
 )
+main(sys.argv)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,15 @@ Called from both sides: `ExecutionEnvironment` (execution_environment.py) passes
 and AWS's runtime client in the function's process, which polls for events, calls the handler and
 posts its result. For the service that handler is service/handler.py.
 
-The client takes only host and port from `AWS_LAMBDA_RUNTIME_API`, no path, so each environment has
-a listening socket of its own.
+Each environment has a listening socket of its own, and a token that only its process has: other
+processes and web pages must not take its events or post its results. The client puts the value of
+`AWS_LAMBDA_RUNTIME_API` before its paths, so the token is in that value, after host and port
+(function_version.py).
 """
 
 import asyncio
 import json
+import secrets
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -25,6 +28,7 @@ _REASONS = {
     200: "OK",
     202: "Accepted",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     413: "Request Entity Too Large",
 }
@@ -54,6 +58,8 @@ class RuntimeApi:
         self.listener, self.max_response = listener, max_response
         self.connections: set[_Connection] = set()
         self.polling: _Connection | None = None
+        self._token = secrets.token_urlsafe(16)
+        self.path = f"/{self._token}{_VERSION}/".encode()
         self._server: asyncio.Server | None = None
 
     async def open(self) -> str:
@@ -61,7 +67,7 @@ class RuntimeApi:
         self._server = await asyncio.get_running_loop().create_server(
             lambda: _Connection(self), "127.0.0.1", 0
         )
-        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}/{self._token}"
 
     def send(self, headers: Mapping[str, str], event: bytes) -> None:
         """Respond to the client's poll with an event."""
@@ -126,12 +132,20 @@ class _Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        path, body = self._url.decode("latin-1"), b"".join(self._body)
+        url, body = self._url, b"".join(self._body)
         error_type, size = self._error_type, self._size
         limit = self._api.max_response
         self._reset()
         listener = self._api.listener
-        match path.removeprefix(_VERSION).strip("/").split("/"):
+        prefix = self._api.path
+        if not secrets.compare_digest(url[: len(prefix)], prefix):
+            message = "This is the Runtime API of one execution environment, for its process only."
+            self._respond_with_status(403, message, "AccessDenied")
+            return
+        match url[len(prefix) :].decode("latin-1").split("/"):
+            case ["invocation", "next"] if self._api.polling not in (None, self):
+                message = "This execution environment is polled by another connection."
+                self._respond_with_status(403, message, "AccessDenied")
             case ["invocation", "next"]:
                 # No response yet: `send` gives it when there is an event.
                 self._api.polling = self
@@ -152,7 +166,7 @@ class _Connection(asyncio.Protocol):
                 listener.on_init_error(body)
                 self._respond_with_status(202)
             case _:
-                message = f"{path} is not part of the Runtime API here"
+                message = "This path is not part of the Runtime API here."
                 self._respond_with_status(404, message, "NotFound")
 
     def _respond_with_status(self, status: int, message: str = "", error_type: str = "") -> None:

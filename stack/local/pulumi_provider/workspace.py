@@ -63,9 +63,7 @@ class Workspace:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             # No plugin is needed, and the search for one takes seconds.
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PYTHONPATH": os.pathsep.join(
-                filter(None, (str(PROGRAM_PATH), inherited.get("PYTHONPATH")))
-            ),
+            "PYTHONPATH": str(PROGRAM_PATH),
             **attached,
         }
 

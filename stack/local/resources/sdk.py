@@ -228,6 +228,9 @@ def forget_modules(root: Path, packages: Sequence[str]) -> None:
         file = getattr(module, "__file__", None)
         if name.partition(".")[0] in packages and file and Path(file).is_relative_to(root):
             del sys.modules[name]
+            # Python takes bytecode for current by the source's size and its time in seconds.
+            if cached := getattr(module, "__cached__", None):
+                Path(cached).unlink(missing_ok=True)
 
 
 def input_types(resource: type[pulumi.Resource]) -> Mapping[str, Any]:

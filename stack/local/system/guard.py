@@ -2,11 +2,13 @@
 
 Runs as a process of its own (`python -I -S guard.py`, standard library only) in a session of its
 own, started by `Guard` in processes.py. Its input is a pipe of which only the supervisor has the
-other end. A line `+PID SIGNAL` registers a child that leads a process group, `-PID` removes it.
+other end. A line `+PID SIGNAL` registers a child that leads a process group, `-PID` removes it; a
+guard that replaces another one gets the lines of the children as its arguments.
 The kernel closes the pipe at any death of the supervisor, `kill -9` included; then the guard ends
 the children that are still registered, and exits.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -118,7 +120,7 @@ def main() -> None:
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     children: dict[int, Child] = {}
-    for line in sys.stdin:
+    for line in itertools.chain(sys.argv[1:], sys.stdin):
         words = line.split()
         if line.startswith("+"):
             pid = int(words[0])

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from stack.local.system.loopback_requests import AllowsOrigin, LoopbackRequests
 from stack.local.system.ports import loopback, port_in_use
 
 _KEEP_ALIVE_S = 75  # browsers and proxies keep idle connections for about a minute
@@ -35,11 +36,17 @@ class HttpServer:
     """An HTTP server, whose constructor binds the sockets: a port in use fails before the start.
 
     `what` names the server in that UserError ("the API"). With port 0 the system chooses a free
-    one; the attribute `port` is the number in either case.
+    one; the attribute `port` is the number in either case. `allows_origin`: see `LoopbackRequests`.
     """
 
-    def __init__(self, app: Any, port: int, what: str = "the API") -> None:
-        self._app = app
+    def __init__(
+        self,
+        app: Any,
+        port: int,
+        what: str = "the API",
+        allows_origin: AllowsOrigin = lambda _: False,
+    ) -> None:
+        self._app = LoopbackRequests(app, what, allows_origin)
         self._sockets = _bind(port, what)
         self.port: int = self._sockets[0].getsockname()[1]
         self._server: _Uvicorn | None = None

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,10 +58,11 @@ class LocalPaths:
     def socket(self) -> Path:
         """The supervisor's control socket.
 
-        It is in the system's temporary directory when its path in `.local/` is too long for one.
+        It is below `/tmp` when its path in `.local/` is too long for one: shells differ in TMPDIR.
         """
         inside = self.directory / "control.sock"
         if len(os.fsencode(inside)) <= SOCKET_PATH_LIMIT:
             return inside
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"stack-{os.getuid()}-{digest}" / "control.sock"
+        directory = Path("/tmp") / f"stack-{os.getuid()}-{digest}"  # noqa: S108 - mode 0700
+        return directory / "control.sock"

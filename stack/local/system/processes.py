@@ -1,8 +1,8 @@
 """Starts the child processes of the local cloud, each registered with a guard process.
 
 The guard (guard.py) ends the children when this process, the supervisor, has ended, even by
-`kill -9`. `kill -9` of both leaves records in `run/`, from which the next supervisor ends the
-children (`sweep`).
+`kill -9`. A guard that has been killed is replaced at once. `kill -9` of both in the same instant
+leaves records in `run/`, from which the next `up` or `down` ends the children (`sweep`).
 """
 
 import asyncio
@@ -185,8 +185,9 @@ class Guard:
             self._start_process()
 
     def _start_process(self) -> None:
-        """Start the guard process and register all children with it."""
-        command = [sys.executable, "-I", "-S", guard.__file__]
+        """Start the guard process, which knows all children from its arguments."""
+        children = [f"+{record.pid} {record.stop}" for record in self._children.values()]
+        command = [sys.executable, "-I", "-S", guard.__file__, *children]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -196,8 +197,14 @@ class Guard:
             cwd="/",
             bufsize=0,
         )
-        for record in self._children.values():
-            _write(self._process, f"+{record.pid} {record.stop}\n")
+        threading.Thread(target=self._replace_if_killed, args=(self._process,), daemon=True).start()
+
+    def _replace_if_killed(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait()
+        with self._lock:
+            if self._process is process:
+                _close(process)
+                self._start_process()
 
 
 def sweep(run: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from stack.local.system.http_server import HttpServer
@@ -36,6 +37,10 @@ class HttpServerGroup(Generic[App]):
     async def _configure(self) -> None:
         raise NotImplementedError
 
+    def _allows_origin(self, _name: str, _origin: str) -> bool:
+        """Whether pages of an origin that is not loopback may write to that application."""
+        return False
+
     async def _serve(
         self, ports: dict[str, int], create_app: Callable[[], App], what: str
     ) -> dict[str, App]:
@@ -48,7 +53,7 @@ class HttpServerGroup(Generic[App]):
             await self._running.pop(name)[1].stop()
         for name in ports.keys() - self._running.keys():
             app = create_app()
-            server = HttpServer(app, ports[name], what=what)
+            server = HttpServer(app, ports[name], what, partial(self._allows_origin, name))
             await server.start()
             self._running[name] = (app, server)
         return {name: app for name, (app, _) in self._running.items()}

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
+from common.environment import package_source_variables
 from common.errors import UserError
 from components.site_files import site_files
 from stack.local.system.processes import AbandonedError, Guard
@@ -122,7 +123,7 @@ class SiteBuilder:
             "--no-progress",
             "--loglevel=error",
         ]
-        environment = self._environment(node, _npm_settings())
+        environment = self._environment(node, package_source_variables())
         Command("npm ci", [node.path, *arguments], frontend, environment).run(
             self._guard, progress, cancelled
         )
@@ -200,23 +201,6 @@ def _refuse_env_files(frontend: Path) -> None:
             f"{frontend / found[0]} would change what is built here, and is not deployed: a site's "
             f"variables come from the program. For `next dev` name it .env.development.local"
         )
-
-
-def _npm_settings() -> dict[str, str]:
-    """Return the environment variables that configure npm's registry, proxy and certificates."""
-    names = {
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "node_extra_ca_certs",
-        "ssl_cert_file",
-        "ssl_cert_dir",
-    }
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.lower() in names or name.lower().startswith("npm_config_")
-    }
 
 
 @contextlib.contextmanager

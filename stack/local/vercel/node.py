@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.cache import status_of
+from common.environment import inherited
 from common.errors import UserError
 from stack.local.system.files import write_private
 
@@ -94,10 +96,9 @@ def _wheel() -> Path | None:
 
 def _inspect(candidate: Path, known: dict[str, list[str]]) -> Node:
     """Return the Node that a candidate runs; adds it to `known`. Raises _UnusableError."""
-    # The key has size and time, because an upgrade replaces the file. A version manager's shim
+    # The key has the file's status, because an upgrade replaces the file. A version manager's shim
     # stays the same when another version is selected, so the executable is checked as well.
-    status = candidate.stat()
-    key = f"{candidate} {status.st_size} {status.st_mtime_ns}"
+    key = f"{candidate} {status_of(candidate)}"
     if key not in known or not Path(known[key][1]).is_file():
         known[key] = _run(candidate)
     version, executable = known[key]
@@ -108,16 +109,13 @@ def _inspect(candidate: Path, known: dict[str, list[str]]) -> Node:
 
 def _run(candidate: Path) -> list[str]:
     """Run a candidate; return its version and executable, which is not the candidate for a shim."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("NODE_")
-    }
     try:
         run = subprocess.run(
             [candidate, "-p", _EXPRESSION],
             capture_output=True,
             text=True,
             timeout=_RUN_TIMEOUT_S,
-            env=environment,
+            env=inherited(),
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:

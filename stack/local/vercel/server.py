@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common.editor_files import is_editor_file
 from stack.local.vercel.routing import Rules, read_rules
 
 Scope = MutableMapping[str, Any]
@@ -113,7 +114,8 @@ def _load(directory: Path) -> _Site:
     files: dict[str, _File] = {}
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory).as_posix()
-        if path.is_file() and not name.startswith("."):
+        # `next build` copies what editors leave in `public/`; it is not deployed (site_files.py).
+        if path.is_file() and not name.startswith(".") and not is_editor_file(path.name):
             body = path.read_bytes()
             # Next.js puts a hash of the content into these names.
             cache_control = _IMMUTABLE if name.startswith("_next/static/") else _REVALIDATE

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.environment import inherited
 from common.errors import UserError
 from stack.cli.pulumi_arguments import PulumiArguments
-from stack.local.daemon.client import without_credentials
 from stack.local.pulumi_provider.workspace import Workspace
 from stack.local.system.paths import LocalPaths
 from tests.support.checkout import Checkout
@@ -136,12 +136,12 @@ def test_the_cli_gets_directories_of_its_own_and_no_cloud_credentials(
         "PULUMI_STACK",
     ):
         monkeypatch.setenv(name, "of a cloud")
-    environment = workspace.environment(without_credentials(), port=1234)
+    environment = workspace.environment(inherited(), port=1234)
     assert "of a cloud" not in environment.values()
     assert environment["STACK_LOCAL_CLOUD"] == str(LocalPaths(tmp_path).socket)
     assert environment["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/.local/pulumi/state"
     assert environment["PULUMI_DEBUG_PROVIDERS"] == "aws:1234,vercel:1234,terraform-provider:1234"
-    assert "PULUMI_DEBUG_PROVIDERS" not in workspace.environment(without_credentials(), port=None)
+    assert "PULUMI_DEBUG_PROVIDERS" not in workspace.environment(inherited(), port=None)
 
 
 def test_configuration_files_are_read_in_the_order_local_stack_and_uncommitted(

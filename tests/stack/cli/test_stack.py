@@ -205,10 +205,10 @@ def test_servers_listen_on_loopback_only(stack: Checkout) -> None:
     assert set(listening) <= {"127.0.0.1", "::1"}
 
 
-def test_the_database_shell_runs_a_statement(stack: Checkout) -> None:
-    assert (
-        stack.run("psql", "-tA", "-c", "SELECT 'from the shell'").strip().endswith("from the shell")
-    )
+@pytest.mark.parametrize("separator", [(), ("--",)], ids=["plain", "after --"])
+def test_the_database_shell_runs_a_statement(stack: Checkout, separator: tuple[str, ...]) -> None:
+    text = stack.run("psql", *separator, "-tA", "-c", "SELECT 'from the shell'")
+    assert text.strip() == "from the shell"
 
 
 def test_requests_do_not_change_the_unpacked_bundle(

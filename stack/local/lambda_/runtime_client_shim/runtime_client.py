@@ -13,10 +13,9 @@ _DEADLINE = "Lambda-Runtime-Deadline-Ms"
 
 
 class _Client:
-    user_agent = ""
+    user_agent = address = token = ""
 
     def __init__(self) -> None:
-        self.address = os.environ["AWS_LAMBDA_RUNTIME_API"]
         host, _, port = self.address.rpartition(":")
         self.socket = socket.create_connection((host, int(port)))
         self.reader = self.socket.makefile("rb")
@@ -32,7 +31,7 @@ class _Client:
         }
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.socket.sendall(
-            f"{method} {_BASE}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
+            f"{method} /{self.token}{_BASE}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
         )
         status = self.reader.readline().split()
         if len(status) < 2:
@@ -64,6 +63,7 @@ def _invocation(invocation_id: str | None) -> dict[str, str]:
 
 def initialize_client(user_agent: str) -> None:
     _Client.user_agent = user_agent
+    _Client.address, _, _Client.token = os.environ["AWS_LAMBDA_RUNTIME_API"].partition("/")
 
 
 def next() -> tuple[bytes, dict[str, str | int]]:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2.extensions import connection
 
+from common.environment import remove_libpq_variables
 from common.errors import UserError
 from stack.local.neon.postgres import cluster
 from stack.local.neon.postgres.catalog import Catalog
@@ -90,6 +91,7 @@ class Postgres(Catalog):
     @contextlib.contextmanager
     def admin(self, database: str = "postgres") -> Generator[connection]:
         """Yield a superuser's connection in autocommit mode, closed at the end."""
+        remove_libpq_variables()
         link = psycopg2.connect(
             host="127.0.0.1",
             port=self.port,

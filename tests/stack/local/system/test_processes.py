@@ -174,13 +174,36 @@ def test_closing_the_guard_ends_the_remaining_children(tmp_path: Path) -> None:
         guard.spawn(SLEEP, what="a child")
 
 
-def test_a_guard_process_that_was_killed_is_replaced_and_gets_all_children(
+def test_a_guard_process_that_was_killed_is_replaced_at_once_and_gets_all_children(
+    tmp_path: Path,
+) -> None:
+    supervisor = Supervisor(
+        tmp_path / "run",
+        "pids = [guard.spawn(SLEEP, what='a child').pid, guard._process.pid]",
+    )
+    child, killed = supervisor.pids
+    for _ in range(3):
+        os.kill(killed, signal.SIGKILL)
+        assert becomes_true(lambda: guards(supervisor.process.pid) not in ([], [killed]))  # noqa: B023
+        (killed,) = guards(supervisor.process.pid)
+    supervisor.kill()
+    assert becomes_true(lambda: is_gone(child) and is_gone(killed), seconds=2)
+
+
+def guards(supervisor: int) -> list[int]:
+    """Return the pids of the guard processes of a supervisor."""
+    return [
+        child.pid
+        for child in psutil.Process(supervisor).children()
+        if not is_gone(child) and "guard.py" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_guard_process_that_was_killed_is_replaced_before_the_next_child_runs(
     tmp_path: Path, guard: Guard
 ) -> None:
     first = guard.spawn(SLEEP, what="first")
-    killed = guard_process(tmp_path / "run")
-    killed.kill()
-    assert becomes_true(lambda: is_gone(killed.pid))
+    guard_process(tmp_path / "run").kill()
     second = guard.spawn(SLEEP, what="second")
     guard.close()
     assert (first.wait(timeout=5), second.wait(timeout=5)) == (-signal.SIGKILL, -signal.SIGKILL)
@@ -297,6 +320,8 @@ def test_the_sweep_ends_and_reports_children_of_a_killed_guard(tmp_path: Path) -
     )
     child, guard_pid = supervisor.pids
     assert stat.S_IMODE((run / f"{child}.json").stat().st_mode) == 0o600
+    # Stopped first, so that it does not replace its guard.
+    os.kill(supervisor.process.pid, signal.SIGSTOP)
     os.kill(guard_pid, signal.SIGKILL)
     supervisor.kill()
     assert not is_gone(child)

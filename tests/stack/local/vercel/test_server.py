@@ -20,6 +20,8 @@ PAGES = {
     "icon.svg": "<svg/>",
     "index.txt": "payload",
     "data.unknown": "?",
+    "docs/.DS_Store": "of a file manager",
+    "docs/index.html~": "of an editor",
 }
 
 
@@ -110,6 +112,8 @@ def test_a_page_is_found_by_its_name_with_or_without_html(
         "/.vercel.json",
         "/about.html/x",
         "/_next/static",
+        "/docs/.DS_Store",
+        "/docs/index.html~",
     ],
 )
 def test_a_missing_page_gets_the_sites_404_page(tmp_path: Path, path: str) -> None:
