@@ -9,15 +9,15 @@ unexport $(filter PG% PYTHON%,$(.VARIABLES))
 
 # `.ready` holds the path that the environment was made for. It is set up again when the checkout was
 # moved, and when its interpreter or its packages are gone.
-ifneq "$(shell $(BIN)/python -c 'import uv' 2>/dev/null && cat $(READY) 2>/dev/null)" "$(CURDIR)"
+ifneq "$(shell $(BIN)/python -I -c 'import uv' 2>/dev/null && cat $(READY) 2>/dev/null)" "$(CURDIR)"
 $(READY): .FORCE
 endif
 
-.PHONY: .FORCE help up down logs test check fuzz bench lock openapi migration clean
+.PHONY: .FORCE help up down logs test check fuzz bench lock openapi migration new-service clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): requirements/all.txt pyproject.toml sdks/neon/pyproject.toml scripts/setup.py $(wildcard sdks/neon/pulumi_neon/*)
 	@$(PYTHON) scripts/setup.py
@@ -57,6 +57,9 @@ openapi: $(READY) ## write docs/openapi.json from the service's routes and schem
 
 migration: $(READY) ## write the next migration from service/schema/tables.py; NAME="add a column" names it
 	@$(BIN)/python scripts/migration.py "$(NAME)"
+
+new-service: $(READY) ## replace the product by a small service and site of your own; asks first, ARGS='--yes' does not
+	@$(BIN)/python scripts/new_service.py $(ARGS)
 
 clean: ## remove the environment and what was built; the local data is kept
 	rm -rf $(VENV) frontend/node_modules frontend/.next frontend/out .pytest_cache .ruff_cache

@@ -19,6 +19,7 @@ from bundle.interpreter import (
     this_interpreter,
 )
 from bundle.limits import Limits, check_sizes
+from bundle.service_files import refuse_keys
 from bundle.size_report import Report
 from bundle.target import BUNDLES, Target
 from common.errors import UserError
@@ -139,7 +140,7 @@ class Builder:
                 )
                 packed = background.submit(self._pack_layer, layer_files, layer_key)
             try:
-                host_layer = self._host_layer(compiler, interpreter, layer_key, layer_files)
+                host_layer = self._host_layer(interpreter, layer_key, layer_files)
                 verified = self._run_smoke_test(interpreter, host_layer)
             except UserError:
                 if packed:
@@ -171,16 +172,12 @@ class Builder:
 
     def _build_code(self, compiler: Interpreter | None, code: Tree, key: str) -> BuiltZip:
         entries = [*code.entries]
+        refuse_keys((entry.name, entry.source.read_bytes()) for entry in entries)
         if compiler:
             sources = [entry for entry in entries if entry.name.endswith(".py")]
-            # All files are compiled, which checks their syntax; some of the results are packed.
+            # All files are compiled, which checks their syntax; what fits is packed.
             compiled = compile_entries(sources, compiler, self.scratch / "code-bytecode", CODE_ROOT)
-            candidates = [
-                bytecode
-                for entry, bytecode in zip(sources, compiled, strict=True)
-                if exclusions.has_bytecode(entry.name, entry.package)
-            ]
-            entries += packing.fit_into_budget(candidates, entries, exclusions.CODE_BUDGET)
+            entries += packing.fit_into_budget(compiled, entries, exclusions.CODE_BUDGET)
         path = self.scratch / "code.zip"
         part = packing.write_archive(file_tree.sorted_tree(entries), self.target, path)
         return BuiltZip(key, part, status_of(path))
@@ -192,22 +189,21 @@ class Builder:
         entries = [*installed.entries]
         if compiler:
             sources = [
-                entry for entry in entries if exclusions.has_bytecode(entry.name, entry.package)
+                entry
+                for entry in entries
+                if exclusions.has_bytecode(entry.name.removeprefix("python/"))
             ]
             entries += compile_entries(sources, compiler, scratch / "bytecode", LAYER_ROOT)
         return file_tree.sorted_tree(entries, installed.versions)
 
     def _host_layer(
-        self,
-        compiler: Interpreter | None,
-        interpreter: Interpreter,
-        layer_key: str,
-        layer_files: Future[Tree] | None,
+        self, interpreter: Interpreter, layer_key: str, layer_files: Future[Tree] | None
     ) -> Path:
         """Return the directory of an unpacked layer that runs on this machine.
 
         It holds the layer's own files where the target is this platform and Python. Otherwise it is
-        a host build: the same lock, installed for this platform by the same rules.
+        a host build: the same lock, installed for this platform by the same rules, but without
+        bytecode, which takes longer to compile than it saves for one start.
         """
         target = _host_target(interpreter)
         directory = self.home / f"host-layer-{digest([layer_key, target.name])[:16]}"
@@ -216,9 +212,7 @@ class Builder:
         unpacked = self.scratch / "host-layer"
         if target != self.target:
             scratch = self.scratch / "host-layer-files"
-            packing.write_directory(
-                unpacked, self._install_layer(target, compiler, scratch), target
-            )
+            packing.write_directory(unpacked, self._install_layer(target, None, scratch), target)
         elif layer_files:
             packing.write_directory(unpacked, layer_files.result(), target)
         else:

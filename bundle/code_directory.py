@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.file_tree import code_tree, content_hash
+from bundle.service_files import refuse_keys
 from bundle.target import BUNDLES
 
 _KEPT = 8  # directories that execution environments of older versions may still run from
@@ -32,6 +33,7 @@ def build_code(root: Path) -> CodeDirectory:
     written to again once it has its name.
     """
     files = _read_files(root)
+    refuse_keys(files)
     version = content_hash(files)[:12]
     path = BUNDLES / "watch" / version
     directory = root / path

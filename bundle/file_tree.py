@@ -2,13 +2,14 @@
 
 import csv
 import hashlib
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundle import exclusions
+from bundle.imports import imported
+from bundle.service_files import service_files
 from common.errors import UserError
 
 SERVICE = "service"
@@ -37,7 +38,10 @@ def sorted_tree(entries: Iterable[Entry], versions: Mapping[str, str] | None = N
 
 
 def layer_tree(site: Path) -> Tree:
-    """Return the files of an installed `site` that go into the layer, below `python/`."""
+    """Return the files of an installed `site` that go into the layer, below `python/`.
+
+    A module that the rules leave out stays if one that stays imports it.
+    """
     distributions: dict[str, str] = {}
     versions: dict[str, str] = {}
     for record in sorted(site.glob("*.dist-info/RECORD")):
@@ -46,25 +50,43 @@ def layer_tree(site: Path) -> Tree:
         versions[distribution] = version
         with record.open(encoding="utf-8", newline="") as rows:
             distributions.update({row[0]: distribution for row in csv.reader(rows) if row})
-    entries: list[Entry] = []
-    for path in _files(site):
+    kept: dict[str, Path] = {}
+    left_out: dict[str, Path] = {}
+    for path in site.rglob("*"):
         name = path.relative_to(site).as_posix()
-        distribution = distributions.get(name, "")
-        if exclusions.in_layer(name, distribution):
-            entries.append(Entry(f"python/{name}", path, distribution))
-    return sorted_tree(entries, versions)
+        if not path.is_file() or exclusions.is_dropped(distributions.get(name, "")):
+            continue
+        (kept if exclusions.in_layer(name) else left_out)[name] = path
+    return sorted_tree(
+        (
+            Entry(f"python/{name}", path, distributions.get(name, ""))
+            for name, path in _with_imported(kept, left_out).items()
+        ),
+        versions,
+    )
 
 
 def code_tree(root: Path) -> Tree:
-    """Return the files of `service/` that go into the code. Raises `UserError` without it."""
+    """Return the files of `service/` that go into the code. Raises `UserError` without it.
+
+    A module that the rules leave out stays if one that stays imports it.
+    """
     service = root / SERVICE
     if not service.is_dir():
         raise UserError(f"{service} is missing: it holds what Lambda runs")
-    entries = [
-        Entry(path.relative_to(root).as_posix(), path, SERVICE)
-        for path in _files(service, code=True)
-    ]
-    return sorted_tree(entries)
+    kept = {path.relative_to(root).as_posix(): path for path in service_files(root, service)}
+    tests = {
+        path.relative_to(root).as_posix(): path
+        for path in service.rglob("tests/**/*.py")
+        if not path.is_symlink()
+    }
+    return sorted_tree(
+        Entry(name, path, SERVICE) for name, path in _with_imported(kept, tests).items()
+    )
+
+
+def _with_imported(kept: dict[str, Path], left_out: dict[str, Path]) -> dict[str, Path]:
+    return {**kept, **{name: left_out[name] for name in imported(kept, left_out)}}
 
 
 def content_hash(files: Iterable[tuple[str, bytes]]) -> str:
@@ -73,11 +95,3 @@ def content_hash(files: Iterable[tuple[str, bytes]]) -> str:
     for name, data in files:
         hashed.update(f"{name}\0{len(data)}\0".encode() + data)
     return hashed.hexdigest()
-
-
-def _files(directory: Path, *, code: bool = False) -> Iterator[Path]:
-    for parent, directories, files in os.walk(directory):
-        if code:
-            directories[:] = filter(exclusions.in_code, directories)
-            files = filter(exclusions.in_code, files)
-        yield from (Path(parent, name) for name in files)

@@ -95,6 +95,9 @@ def add_samples(api_url: str) -> None:
         except OSError as error:
             failure = str(error)
         time.sleep(attempt)
+    if failure == "404":
+        sys.stdout.write("the API has no sample accounts\n")
+        return
     raise SystemExit(f"{api_url}{SAMPLES} failed {ATTEMPTS} times, at last with {failure}")
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.file_tree import code_tree, migrations_hash
+from bundle import migrations_hash
+from bundle.file_tree import code_tree
 from common.editor_files import is_editor_file
 from components.site_files import site_files
 from tests.support.project_files import tracked

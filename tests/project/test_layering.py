@@ -5,7 +5,9 @@ Imports inside functions count too.
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -179,6 +181,24 @@ def test_there_is_source_to_look_at():
 @pytest.mark.parametrize(("package", "never"), FORBIDDEN.items())
 def test_a_package_imports_nothing_that_is_forbidden_to_it(package: str, never: set[str]):
     assert {str(path): found for path in files(package) if (found := roots(path) & never)} == {}
+
+
+@pytest.mark.parametrize("package", ["bundle", "common", "components", "config", "stack"])
+def test_what_a_package_imports_is_a_requirement_of_its_own_and_not_of_the_service(
+    package: str,
+) -> None:
+    lines = (ROOT / "requirements/all.in").read_text(encoding="utf-8").splitlines()
+    own = {re.split("[=<>~ ]", line)[0] for line in lines if line and line[0] not in "#-"}
+    distributions = packages_distributions()
+    project = {path.name for path in ROOT.iterdir()} | {"pulumi_neon"}
+    missing = {
+        f"{path} imports {name}"
+        for path in files(package)
+        for name in roots(path) - project - sys.stdlib_module_names
+        if not {found.lower().replace("_", "-") for found in distributions.get(name, [])} & own
+    }
+    assert missing == set()
+    assert {"psycopg2-binary", "pyyaml"} <= own
 
 
 def test_the_program_imports_components_configuration_and_pulumi_alone():

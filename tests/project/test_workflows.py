@@ -210,6 +210,31 @@ def test_an_environment_follows_the_label_and_the_pull_request_of_a_branch() -> 
     ]
 
 
+def test_runs_of_dependabot_get_no_secrets_and_are_skipped_with_a_message() -> None:
+    other = "github.actor != 'dependabot[bot]'"
+    for name in ("environment/up", "environment/down", "preview/preview"):
+        assert JOBS[name]["if"].endswith(f"&& {other}"), name
+    job = JOBS["environment/dependabot"]
+    assert job["if"].endswith(f"&& !({other})")
+    assert job["permissions"] == {}
+    assert "secrets." not in json.dumps(job)
+    (step,) = steps(job)
+    assert "::notice::Runs that Dependabot starts get no secrets" in step["run"]
+
+
+def test_every_use_of_an_action_of_this_repository_names_the_runner_that_it_needs() -> None:
+    uses = [
+        line
+        for file in FILES
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if "uses: $/" in line
+    ]
+    assert len(uses) >= 5
+    assert all(line.endswith("# of this repository: needs runner 2.336 or newer") for line in uses)
+    document = (ROOT / "docs/pull-requests.md").read_text(encoding="utf-8")
+    assert "runners of your own need version 2.336 or newer" in document
+
+
 def test_removing_an_environment_runs_no_code_of_the_head() -> None:
     checkout = next(steps(JOBS["environment/down"]))
     assert checkout["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
@@ -247,7 +272,8 @@ def test_a_job_has_a_timeout_and_leaves_no_credentials_in_the_checkout(name: str
     checkouts = [
         step for step in steps(JOBS[name]) if step.get("uses", "").startswith("actions/checkout@")
     ]
-    assert [step["with"]["persist-credentials"] for step in checkouts] == ["false"]
+    expected = [] if name == "environment/dependabot" else ["false"]
+    assert [step["with"]["persist-credentials"] for step in checkouts] == expected
     assert JOBS[name]["runs-on"] == "ubuntu-24.04"
 
 

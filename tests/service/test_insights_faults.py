@@ -3,13 +3,17 @@
 A circuit breaker protects the endpoint.
 """
 
+import asyncio
 import json
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from psycopg2.extensions import connection
 
+from service.insights import breaker as breaker_module
 from service.insights.breaker import FAILURES, OPEN_SECONDS, Breaker
 from service.insights.failure import InsightError
 from service.insights.model import RESERVE_SECONDS, Model
@@ -212,19 +216,64 @@ def test_a_request_that_is_late_already_does_not_ask(
     assert (openai.requests, reasons(capsys)) == ([], ["no_time"])
 
 
-def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI) -> None:
-    import asyncio
+SUBJECT = Subject(
+    kind="account",
+    head={},
+    instructions="",
+    data="{}",
+    placeholders={"account_name": "a", "health_score": "1", "known_share": "1%", "arr": "$1"},
+    account_texts=(),
+    rules={},
+)
 
+
+def test_the_model_gets_no_more_time_than_the_request_has(openai: StandInOpenAI) -> None:
     openai.silent = True
     model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=300)
-    subject = Subject(
-        kind="account",
-        head={},
-        instructions="",
-        data="{}",
-        placeholders={},
-        account_texts=(),
-        rules={},
-    )
     with asyncio.Runner() as runner, pytest.raises(InsightError, match="timeout"):
-        runner.run(model.ask(subject, remaining=RESERVE_SECONDS + SHORT))
+        runner.run(model.ask(SUBJECT, remaining=RESERVE_SECONDS + SHORT))
+
+
+class SlowImport:
+    """Delays the import of the model's client, as a small function does."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "service.insights.client":
+            time.sleep(self._seconds)
+
+
+@pytest.fixture
+def slow_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    import service.insights
+    import service.insights.client
+
+    monkeypatch.delattr(service.insights, "client")
+    monkeypatch.delitem(sys.modules, "service.insights.client")
+    monkeypatch.setattr(sys, "meta_path", [SlowImport(1.5 * SHORT), *sys.meta_path])
+
+
+@pytest.mark.usefixtures("slow_import")
+def test_the_models_own_seconds_begin_after_the_import_of_its_client(openai: StandInOpenAI) -> None:
+    model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=SHORT)
+    with asyncio.Runner() as runner:
+        content = runner.run(model.ask(SUBJECT, remaining=30))
+    assert content["summary"] == "a stands at 1."
+
+
+@pytest.mark.usefixtures("slow_import")
+@pytest.mark.parametrize(("left", "reason"), [(SHORT, "no_time"), (2 * SHORT, "timeout")])
+def test_an_import_that_takes_the_models_time_does_not_count_for_the_breaker(
+    openai: StandInOpenAI, monkeypatch: pytest.MonkeyPatch, left: float, reason: str
+) -> None:
+    monkeypatch.setattr(breaker_module, "FAILURES", 1)
+    openai.silent = True
+    model = Model(key=KEY, name="gpt-5-mini", base_url=openai.url, seconds=60)
+    with asyncio.Runner() as runner:
+        with pytest.raises(InsightError, match=reason):
+            runner.run(model.ask(SUBJECT, remaining=RESERVE_SECONDS + left))
+        for expected in ("timeout", "circuit_open"):  # now the client is imported
+            with pytest.raises(InsightError, match=expected):
+                runner.run(model.ask(SUBJECT, remaining=RESERVE_SECONDS + SHORT))

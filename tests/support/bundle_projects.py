@@ -8,6 +8,7 @@ from bundle import Target
 from tests.support.project_files import ROOT
 
 LOCK = (ROOT / "requirements" / "service.txt").read_text(encoding="utf-8")
+"""The service's own; small projects take packages of all that are locked."""
 HOST = Target.host()
 OTHER = Target(
     architecture="x86_64" if HOST.architecture == "arm64" else "arm64", python=HOST.python
@@ -41,8 +42,9 @@ handler = Mangum(app, lifespan="off")
 
 
 def locked(*packages: str) -> str:
-    """Return the part of the project's own lock that names these packages."""
-    blocks = re.split(r"\n(?=[a-z0-9])", LOCK)
+    """Return the part of the lock of all packages that names these."""
+    lock = (ROOT / "requirements" / "all.txt").read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=[a-z0-9])", lock)
     return "\n".join(block for block in blocks if block.split("==")[0] in packages) + "\n"
 
 
