@@ -21,8 +21,8 @@ from config.rules import (
     matching,
     one_of,
 )
+from config.service_settings import refused_variable
 from config.types import BranchOf, Compute, Sizing, StackIdentity, Throttle
-from service.settings import Settings, SettingsError
 
 LOCAL_STACK = "local"
 LOCAL_CLOUD_VARIABLE = "STACK_LOCAL_CLOUD"
@@ -266,10 +266,9 @@ def _check_environment(config: StackConfig) -> None:
         "API_KEYS": api_keys or "",
     }
     filled = {name: value for name, value in variables.items() if value}
-    try:
-        Settings.from_environment(filled)
-    except SettingsError as error:
-        raise RefusedValueError(VARIABLE_KEYS[error.variable], error.reason) from None
+    if refused := refused_variable(filled):
+        variable, reason = refused
+        raise RefusedValueError(VARIABLE_KEYS.get(variable, variable), reason)
     check_environment(
         filled,
         what="the function's environment "

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from config import service_settings
+from config.service_settings import refused_variable
 from config.stack_config import VARIABLE_KEYS, ConfigError
 from service.settings import Settings
 from tests.config.test_rules import PATIENT
@@ -58,9 +60,28 @@ def test_protected_reads_without_a_key_are_refused_because_nothing_would_be_prot
     assert message.startswith("apiKeysProtectReads is true, and API_KEYS holds no key")
 
 
-def test_every_variable_that_the_settings_can_refuse_has_a_key():
-    read = {"API_KEYS_PROTECT_READS": "maybe", "CORS_ORIGINS": "x", "CORS_ORIGIN_REGEX": "("}
-    assert read.keys() <= VARIABLE_KEYS.keys()
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("API_KEYS", "x"),
+        ("API_KEYS_PROTECT_READS", "maybe"),
+        ("CORS_ORIGINS", "x"),
+        ("CORS_ORIGIN_REGEX", "("),
+        ("OPENAI_API_KEY", " "),
+        ("OPENAI_BASE_URL", "x"),
+        ("OPENAI_MODEL", " "),
+    ],
+)
+def test_every_variable_that_the_settings_can_refuse_has_a_key(variable: str, value: str):
+    refused = refused_variable({variable: value})
+    assert refused is not None
+    assert refused[0] == variable
+    assert variable in VARIABLE_KEYS
+
+
+def test_a_service_without_settings_of_this_form_has_no_rules(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service_settings, "MODULE", "service.no_such_module")
+    assert refused_variable({"API_KEYS": "x"}) is None
 
 
 TEXT = st.text(max_size=30)

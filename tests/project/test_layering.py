@@ -124,7 +124,7 @@ FORBIDDEN = {
     "service": {"bundle", "common", "components", "config", "stack", "pulumi", "tests", *PROVIDERS},
     "components": {"service", "tests"},
     "bundle": {"service", "tests", "pulumi", *PROVIDERS},
-    "config": {"tests", *PROVIDERS},
+    "config": {"service", "tests", *PROVIDERS},
     "common": {"service", "tests", "pulumi", *PROVIDERS},
     "stack": {"service", "tests"},
     "stack/report": PROVIDERS,
@@ -272,15 +272,6 @@ def test_components_use_of_the_runtime_only_what_reads_the_configuration():
         "runtime",
     }
     assert set().union(*found.values()) <= reads
-
-
-def test_the_configuration_knows_of_the_service_its_settings_alone():
-    found = {name for path in files("config") for name in imports(path) if "service" in name}
-    assert {name for name in found if name.startswith("service")} == {
-        "service.settings",
-        "service.settings.Settings",
-        "service.settings.SettingsError",
-    }
 
 
 def calls(path: Path, name: str) -> bool:
