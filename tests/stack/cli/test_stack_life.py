@@ -334,8 +334,10 @@ def test_a_saved_file_is_served_unless_it_does_not_import(stack: Checkout) -> No
             if "The API answers" in line:
                 break
         api = stack.outputs()["api_url"]
+        version = get_json(api)["version"]
         app.write_text(handler + MARKING_HANDLER)
         wait_for("the change", lambda: request(api)[1].get("x-saved") == "yes")
+        assert get_json(api)["version"] != version, "`GET /` says which version responds"
         app.write_text("this is no python")
         for line in process.stdout:
             if "not served" in line:
