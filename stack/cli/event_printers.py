@@ -110,7 +110,10 @@ class EventPrinter:
         """Print one event of the supervisor."""
         match event["kind"]:
             case "resource":
-                self.resources[event["urn"]] = event
+                # The old resource of a replacement is deleted at the end; it counts as replaced.
+                before = self.resources.get(event["urn"], {}).get("status")
+                if event["step"] != "delete" or before in (None, "running"):
+                    self.resources[event["urn"]] = event
                 self.resource(event)
             case "message":
                 self.say(event["text"])

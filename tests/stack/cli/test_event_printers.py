@@ -47,9 +47,20 @@ def test_a_table_of_80_columns_shows_the_whole_state(step: str, status: str, wor
 def closing(capsys: pytest.CaptureFixture[str], **options: Any) -> list[str]:
     printer = LinePrinter(argparse.Namespace(**{**vars(OPTIONS), **options}))
     printer.show({"kind": "outputs", "outputs": OUTPUTS})
-    printer.show({"kind": "resource", "step": "replace", "status": "done", **LONGEST})
+    for step, status in (
+        ("replace", "planned"),
+        ("replace", "running"),
+        ("replace", "done"),
+        ("delete", "running"),
+        ("delete", "done"),
+    ):
+        printer.show({"kind": "resource", "step": step, "status": status, **LONGEST})
+    for status in ("running", "done"):
+        gone = {**LONGEST, "urn": "gone"}
+        printer.show({"kind": "resource", "step": "delete", "status": status, **gone})
     printer.show({"kind": "ready", "seconds": 3.14})
-    return capsys.readouterr().out.splitlines()[1:]
+    text = capsys.readouterr().out
+    return text[text.index("Open ") :].splitlines()
 
 
 def test_the_address_to_open_comes_first_and_replacements_are_counted(
@@ -57,7 +68,7 @@ def test_the_address_to_open_comes_first_and_replacements_are_counted(
 ):
     lines = closing(capsys)
     assert lines[0] == "Open http://localhost:20001"
-    assert lines[-1].startswith("Resources: 1 replaced. The API answers after 3.1 s.")
+    assert lines[-1].startswith("Resources: 1 replaced, 1 deleted. The API answers after 3.1 s.")
     assert closing(capsys, frontend=False)[0] == "Open http://localhost:20000"
 
 
