@@ -39,7 +39,7 @@ def imported(kept: Mapping[str, Path], left_out: Mapping[str, Path]) -> set[str]
             # Parsing thousands of files takes seconds, and few of them import such a module.
             if not words.search(b"\n".join(_STATEMENT.findall(source))):
                 continue
-        names = {part for name in _imports(path, source) for part in _with_packages(name)}
+        names = {part for name in imported_names(path, source) for part in with_packages(name)}
         new = {modules[name] for name in names & modules.keys()} - found
         found |= new
         waiting += (path for path in new if path.endswith(".py"))
@@ -70,13 +70,14 @@ def _module(path: str) -> str | None:
     return ".".join(filter(None, parts))
 
 
-def _with_packages(name: str) -> Iterator[str]:
+def with_packages(name: str) -> Iterator[str]:
+    """Yield a dotted name and those of its packages."""
     while name:
         yield name
         name = name.rpartition(".")[0]
 
 
-def _imports(path: str, source: bytes) -> Iterator[str]:
+def imported_names(path: str, source: bytes) -> Iterator[str]:
     """Yield the absolute names of what a file imports: `from a import b` as `a.b`."""
     try:
         with _parser:

@@ -1,10 +1,10 @@
 """Hashes what decides the effect of the migration call, so that a change of it repeats the call."""
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.file_tree import SERVICE, content_hash
+from bundle.imports import imported_names, with_packages
 from common.editor_files import is_editor_file
 
 HANDLER = Path(SERVICE, "migrate.py")
@@ -31,23 +31,9 @@ def migrations_hash(root: Path) -> str:
 
 
 def _imported(path: Path, source: bytes) -> Iterator[Path]:
-    """Yield where the modules that a file imports would be, packages included."""
-    try:
-        module = ast.parse(source)
-    except (SyntaxError, ValueError):  # the migration call will name it
-        return
-    for node in ast.walk(module):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parents = path.parts[: -node.level] if node.level else ()
-            base = [*parents, *(node.module.split(".") if node.module else [])]
-            names = [".".join([*base, alias.name]) for alias in node.names]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == SERVICE:
-                for length in range(1, len(parts) + 1):
-                    place = Path(*parts[:length])
-                    yield from (place.with_suffix(".py"), place / "__init__.py")
+    """Yield where the modules of the service that a file imports would be, packages included."""
+    for name in imported_names(path.as_posix(), source):
+        for module in with_packages(name):
+            if module.partition(".")[0] == SERVICE:
+                location = Path(*module.split("."))
+                yield from (location.with_suffix(".py"), location / "__init__.py")
