@@ -40,12 +40,15 @@ class Provider(ConfigurableProvider):
 
     root: the checkout; paths of archives are relative to it.
     progress: shows one line of text to the user.
+    created: by URN, the connection that created the resource last, and its id. An engine has a
+        connection of its own for each command.
     """
 
     cloud: "Cloud"
     root: Path
     progress: Callable[[str], None]
     calls: InFlightCalls = field(default_factory=InFlightCalls)
+    created: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         with _abort_on_error(context):
@@ -77,6 +80,7 @@ class Provider(ConfigurableProvider):
                 )
             identity, computed = handler.create(call, inputs)
             outputs = base.final_outputs(handler, inputs, computed)
+            self.created[request.urn] = (context.peer(), identity)
             return protocol.CreateResponse(
                 id=identity, properties=encode_with_secrets(outputs, handler.secrets)
             )
@@ -124,9 +128,15 @@ class Provider(ConfigurableProvider):
             )
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
+        """Delete a resource, unless it is the one that replaces it.
+
+        For `pulumi up --replace` the engine asks for no diff: it creates, then deletes the old
+        resource. A handler creates a resource by its physical name, so both are one.
+        """
         with self._call(request.urn, context) as call:
-            inputs = plain_properties(request.old_inputs)
-            self._handler(request.urn).delete(call, request.id, inputs)
+            if self.created.get(request.urn) != (context.peer(), request.id):
+                inputs = plain_properties(request.old_inputs)
+                self._handler(request.urn).delete(call, request.id, inputs)
             return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:

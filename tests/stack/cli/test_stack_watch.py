@@ -27,7 +27,9 @@ def upgrade() -> None:
     op.execute("CREATE TABLE saved (id integer)")
 '''
 SERVED = "\n\n_served = handler\n\n\ndef handler(event, context):\n"
-SERVED += '    response = _served(event, context)\n    response["headers"]["x-saved"] = "yes"\n'
+SERVED += (
+    '    response = _served(event, context)\n    response.get("headers", {})["x-saved"] = "yes"\n'
+)
 SERVED += "    return response\n"
 
 

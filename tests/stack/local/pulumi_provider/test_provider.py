@@ -200,10 +200,12 @@ def test_a_replacement_with_the_same_id_deletes_the_old_resource_first(
     if type_ == FUNCTION:
         bench.create(LAYER)
     identity, _ = engine.create(type_, sample)
-    assert engine.diff(type_, sample, sample, identity).deleteBeforeReplace, (
-        "`pulumi up --replace` may ask for it at any time"
-    )
+    assert engine.diff(type_, sample, sample, identity).deleteBeforeReplace
     assert engine.create(type_, sample)[0] == identity
+    engine.delete(type_, identity, sample)
+    assert engine.read(type_, identity, sample).id == identity, (
+        "`pulumi up --replace` creates without a diff, and then deletes the old resource"
+    )
 
 
 @pytest.mark.parametrize(
