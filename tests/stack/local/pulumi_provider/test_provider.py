@@ -320,7 +320,7 @@ def test_the_parent_of_a_branch_is_looked_up_by_the_id_of_an_import(
     assert engine.stub.Read(refresh) == response, (
         "a refresh sends the id that it got, and no inputs"
     )
-    engine.delete(NEON_PROJECT, project, bench.sample(NEON_PROJECT))
+    bench.delete(NEON_PROJECT, project)
     assert engine.stub.Read(refresh).id == ""
 
 
