@@ -219,7 +219,7 @@ def _execute(path: Path) -> None:
 
 
 def forget_modules(root: Path, packages: Sequence[str]) -> None:
-    """Remove the program's packages below `root` from `sys.modules`, and their classes from the SDK.
+    """Remove the program's packages below `root` from `sys.modules` and from the SDK's caches.
 
     The next evaluation imports them again. `common` must not be among them: the program and the
     supervisor share its `UserError`, and `except` compares classes by identity.
