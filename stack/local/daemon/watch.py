@@ -22,8 +22,8 @@ from config.events import HEALTH_EVENT
 from config.function_environment import VERSION_VARIABLE
 from stack.local.cloud import Cloud
 from stack.local.daemon.deployment import Deployment
-from stack.local.daemon.file_events import FileEvents
 from stack.local.system import events
+from stack.local.system.file_events import FileEvents
 
 REPLY_S = 0.1
 # Changes count as complete when nothing has changed for this long: an editor may write a file in

@@ -13,10 +13,9 @@ from typing import Any, cast
 import psutil
 import pytest
 
-from stack.local.daemon import file_events
-from stack.local.daemon.file_events import silent_file_system
 from stack.local.daemon.watch import Watch
-from stack.local.system import events
+from stack.local.system import events, file_events
+from stack.local.system.file_events import silent_file_system
 
 FILE = Path("service/handler.py")
 IN_TIME_S = 4.5

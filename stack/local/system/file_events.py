@@ -31,7 +31,7 @@ class Stop(Protocol):
 
 
 class FileEvents:
-    """Waits for changes in directories; what has changed, the caller has to find out.
+    """Waits for changes in directories.
 
     say: is called with a sentence when notifications are not used.
     """
@@ -41,11 +41,11 @@ class FileEvents:
         self._watched: frozenset[Path] | None = None
         self._notify: _rust_notify.RustNotify | None = None
 
-    def wait(self, directories: frozenset[Path]) -> None:
+    def wait(self, directories: frozenset[Path]) -> frozenset[Path] | None:
         """Return when something may have changed, or when `stop` is set.
 
-        It returns at once when other directories are to be watched than before: what changed before
-        that is not notified.
+        Returns what has been notified, None when anything may have changed. It returns at once when
+        other directories are to be watched than before: earlier changes were not notified.
         """
         if directories != self._watched:
             self._watch(directories)
@@ -54,8 +54,13 @@ class FileEvents:
         else:
             changes = self._notify.watch(_GROUP_MS, _STEP_MS, round(LOOK_S * 1000), self._stop)
             # A directory that was replaced by another one of its name has to be watched again.
-            if not isinstance(changes, str) and directories & {Path(path) for _, path in changes}:
-                self._watched = None
+            if isinstance(changes, str):
+                return None
+            paths = frozenset(Path(path) for _, path in changes)
+            if not directories & paths:
+                return paths
+            self._watched = None
+        return None
 
     def close(self) -> None:
         """End the system's notifications."""
