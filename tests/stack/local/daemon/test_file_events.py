@@ -176,11 +176,11 @@ def test_without_notifications_changes_are_looked_for_and_a_sentence_says_so(
     ("mounted", "expected"),
     [
         ({"/": "ext4"}, ""),
-        ({"/": "overlay", "/home/me/project": "fuse.sshfs"}, "fuse.sshfs"),
-        ({"/": "ext4", "/home": "nfs4", "/home/me": "xfs"}, ""),
-        ({"/": "ext4", "/home/me/project/frontend": "9p"}, "9p"),
-        ({"/": "apfs", "/home/me": "smbfs"}, "smbfs"),
-        ({"/": "ext4", "/home": "fuseblk"}, ""),
+        ({"/": "overlay", "/shared/me/project": "fuse.sshfs"}, "fuse.sshfs"),
+        ({"/": "ext4", "/shared": "nfs4", "/shared/me": "xfs"}, ""),
+        ({"/": "ext4", "/shared/me/project/frontend": "9p"}, "9p"),
+        ({"/": "apfs", "/shared/me": "smbfs"}, "smbfs"),
+        ({"/": "ext4", "/shared": "fuseblk"}, ""),
         ({}, ""),
     ],
 )
@@ -189,5 +189,5 @@ def test_network_file_systems_and_those_of_a_virtual_machines_host_are_known(
 ) -> None:
     found = [SimpleNamespace(mountpoint=at, fstype=kind) for at, kind in mounted.items()]
     monkeypatch.setattr(psutil, "disk_partitions", lambda **_: found)
-    root = Path("/home/me/project")
+    root = Path("/shared/me/project")
     assert silent_file_system([root / "service", root / "frontend"]) == expected
