@@ -8,6 +8,7 @@ BENCHMARKS = {
     "init": "init of the function beside that of a bare handler",
     "service": "every read and the bulk writes at 1,000 to 1,000,000 accounts, with growth",
     "requests": "one request through the local cloud, beside the handler called directly",
+    "growth": "memory of an execution environment over its requests",
     "up": "evaluation of the program, warm `stack up`, a saved change",
 }
 

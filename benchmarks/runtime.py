@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import queue
+import secrets
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000000",
                 "Lambda-Runtime-Deadline-Ms": str(int((time.time() + 29) * 1000)),
                 "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
+                "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}",
             },
         )
 

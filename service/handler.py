@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
-from service.startup import quick_imports
+from service.startup import keep_out_of_c_environment, quick_imports
 
 with quick_imports():
     import asyncio
@@ -62,4 +62,5 @@ def _description(event: object) -> str:
     return f"a JSON {'null' if event is None else type(event).__name__}"
 
 
+keep_out_of_c_environment("_X_AMZN_TRACE_ID")
 handler = make_handler(create_app(Settings.from_environment(os.environ)))

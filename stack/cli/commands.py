@@ -3,8 +3,11 @@
 import argparse
 import contextlib
 import json
+import re
 import sys
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,9 @@ from stack.local.daemon import client
 from stack.local.system.paths import LocalPaths
 
 FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
+FOLLOWED_LINES = 20
+"""What `stack logs -f` begins with, in records."""
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def checkout() -> Path:
@@ -80,10 +86,35 @@ def _read_outputs(paths: LocalPaths) -> Mapping[str, Any]:
 def logs(options: argparse.Namespace) -> int:
     """`stack logs`: the records of all log groups, in the order of their time."""
     store = LogStore(LocalPaths(options.root).directory / "logs")
+    last = options.tail
+    if last is None and options.follow and options.since is None:
+        last = FOLLOWED_LINES
+    read = store.follow if options.follow else store.records
     with contextlib.suppress(KeyboardInterrupt):
-        for record in store.follow() if options.follow else store.records():
+        for record in read(since=options.since, last=None if last == "all" else last):
             print(f"{record.group}  {record}", flush=options.follow)
     return 0
+
+
+def number_of_records(text: str) -> int | str:
+    """Return the value of `--tail`, as of `docker logs`: a number, or "all"."""
+    if text != "all" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, and not `all`")
+    return text if text == "all" else int(text)
+
+
+def time_of_records(text: str) -> float:
+    """Return the value of `--since`, as of `docker logs`: an age, or a time."""
+    if re.fullmatch(r"(\d+(\.\d+)?(ms|[smhd]))+", text):
+        parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
+        return time.time() - sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    try:
+        # A time without an offset is that of this machine's time zone.
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an age as 90s, 10m, 1h30m or 2d, and not a time as 2026-12-01T08:30Z"
+        ) from None
 
 
 def reset(options: argparse.Namespace) -> int:

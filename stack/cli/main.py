@@ -110,7 +110,18 @@ def _parser() -> argparse.ArgumentParser:
     action = actions.add_parser(
         "logs", help="print the logs of functions and gateway, merged by time"
     )
-    action.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    action.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help="begin with the last 20; go on as they come",
+    )
+    action.add_argument(
+        "-n", "--tail", metavar="N", type=commands.number_of_records, help="the last N, or all"
+    )
+    action.add_argument(
+        "--since", metavar="TIME", type=commands.time_of_records, help="from 10m ago, or a time, on"
+    )
     action.set_defaults(run=commands.logs)
 
     action = actions.add_parser("reset", help="stop, and delete the local data")

@@ -127,7 +127,7 @@ class Cloud:
         try:
             for name, record in self.store.find("log-groups").items():
                 self._logs.group(name, record["retentionInDays"])
-            self._packages.prune(self.functions.directories())
+            self._packages.prune(self.functions.directories)
             # APIs and sites of the last run serve requests while the program is being evaluated.
             self._apis.configure()
             self.sites.configure()

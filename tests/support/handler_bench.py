@@ -14,7 +14,7 @@ import pytest
 from common.errors import UserError
 from stack.local.apigateway.apis import HttpApis
 from stack.local.cloudwatch.logs import LogStore
-from stack.local.lambda_.functions import LambdaFunctions
+from stack.local.lambda_.functions import LambdaFunctions, recorded_directories
 from stack.local.lambda_.invocation import Invocation
 from stack.local.lambda_.packages import Packages
 from stack.local.neon.postgres.server import Postgres
@@ -134,6 +134,12 @@ class DataPlaneStub:
     def changed(self, name: str) -> None:
         self.calls.append(f"changed {name}")
 
+    def alias_changed(self, name: str) -> None:
+        self.calls.append(f"alias changed {name}")
+
+    def directories(self) -> set[Path]:
+        return recorded_directories(self.store)
+
     def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
         self.invoked.append((name, qualifier, event))
         return self.invocation
@@ -171,6 +177,7 @@ class HandlerBench:
         self.store = Store(self.root / "cloud.json")
         self.data = DataPlaneStub(self.root, self.store)
         self.logs = LogStore(self.root / "logs")
+        self.packages = Packages(self.root / "packages")
         self.store.put(
             "neon-projects",
             "parent",
@@ -185,7 +192,7 @@ class HandlerBench:
         services: dict[type, Any] = {
             Postgres: self.postgres,
             LogStore: self.logs,
-            Packages: Packages(self.root / "packages"),
+            Packages: self.packages,
             HttpApis: self.data,
             VercelProjects: self.data,
             LambdaFunctions: self.data,

@@ -22,6 +22,19 @@ app.add_middleware(
 _loop = asyncio.new_event_loop()
 asyncio.set_event_loop(_loop)  # Mangum uses the thread's
 _http = Mangum(app, lifespan="off")
+_putenv = os.putenv
+
+
+def _putenv_without_trace(name: bytes, value: bytes) -> None:
+    """Set a variable of the C environment, whose `setenv` never frees the string it replaces.
+
+    The runtime client sets a new trace id for each invocation; `os.environ` has it all the same.
+    """
+    if name != b"_X_AMZN_TRACE_ID":
+        _putenv(name, value)
+
+
+os.putenv = _putenv_without_trace
 
 
 @app.get("/")

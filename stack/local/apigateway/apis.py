@@ -7,13 +7,12 @@ route checks the function's permission and passes the event to lambda_/functions
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from common.errors import UserError
 from stack.local.apigateway.app import HttpApi
 from stack.local.apigateway.http_api import MAX_TIMEOUT_MS, ApiConfig, RouteConfig
-from stack.local.cloudwatch.logs import LogStore, LogStream
+from stack.local.cloudwatch.logs import LogStore
 from stack.local.lambda_.functions import LambdaFunctions
 from stack.local.lambda_.invocation import Invocation
 from stack.local.resources.arns import parse_invoke_arn
@@ -48,7 +47,6 @@ class HttpApis(HttpServerGroup[HttpApi]):
         self._functions = functions
         self._logs = logs
         self._ports = ports
-        self._access_logs: dict[str, LogStream] = {}
 
     async def _configure(self) -> None:
         records = self._store.find("apis")
@@ -127,18 +125,9 @@ class HttpApis(HttpServerGroup[HttpApi]):
         return False
 
     def _access_log(self, group_arn: str) -> Callable[[str], None] | None:
-        """Return what writes a line to the log group; None without one.
-
-        Each process opens a new stream, so that old streams can expire.
-        """
+        """Return what writes a line to the log group; None without one."""
         name = group_arn.partition(":log-group:")[2].removesuffix(":*")
-        if not name:
-            return None
-        if name not in self._access_logs:
-            self._access_logs[name] = self._logs.group(name).stream(
-                f"{datetime.now(UTC):%Y/%m/%d/%H-%M-%S}"
-            )
-        return self._access_logs[name].write
+        return self._logs.group(name).write if name else None
 
     def _port(self, api: Mapping[str, Any]) -> int:
         return self._ports(stack_of(api["owner"])).api

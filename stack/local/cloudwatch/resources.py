@@ -12,7 +12,7 @@ from stack.local.resources.stored import Stored
 
 
 class LogGroup(Stored):
-    """A log group; streams without records during its retention are removed at start."""
+    """A log group, whose retention acts while the local cloud runs."""
 
     sdk = aws.cloudwatch.LogGroup
     data_loss = "its logs"

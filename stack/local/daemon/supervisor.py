@@ -25,6 +25,7 @@ from stack.local.daemon import control
 from stack.local.daemon.lock import SupervisorLock, lock_holder
 from stack.local.daemon.options import up_flags
 from stack.local.system import events
+from stack.local.system.files import limit_log
 from stack.local.system.paths import LocalPaths
 from stack.local.system.processes import AbandonedError, Guard, sweep
 
@@ -206,6 +207,8 @@ class Supervisor:
     async def _health_loop(self, cloud: Cloud) -> None:
         while True:
             await asyncio.sleep(HEALTH_CHECK_INTERVAL_S)
+            for log in (self._paths.log, self._paths.postgres_log):
+                limit_log(log)
             if sentence := await asyncio.to_thread(cloud.restart_postgres_if_down, self._cancelled):
                 events.message(sentence)
 

@@ -23,8 +23,9 @@ from config.function_environment import VERSION_VARIABLE
 from stack.local.cloud import Cloud
 from stack.local.daemon.deployment import Deployment
 from stack.local.system import events
+from stack.local.system.file_events import FileEvents
 
-POLL_S = 0.1
+REPLY_S = 0.1
 # Changes count as complete when nothing has changed for this long: an editor may write a file in
 # several steps, and a checkout of a branch writes many files.
 DEBOUNCE_S = 0.05
@@ -46,7 +47,7 @@ Snapshot = dict[Path, list[int]]
 
 
 class Watch:
-    """Polls the checkout for changes, which works on every file system, and deploys them.
+    """Looks for changes of the checkout when there may be some, and deploys them.
 
     attempt: runs a deployment, reports its error, and returns whether it succeeded.
     """
@@ -64,6 +65,7 @@ class Watch:
         self._cloud = cloud
         self._attempt = attempt
         self._cancelled = cancelled
+        self._directories: frozenset[Path] = frozenset()
         self._initial = self.snapshot()
         self._applied = self._migrations()
         self._requests: queue.SimpleQueue[Future[tuple[str, bool]]] = queue.SimpleQueue()
@@ -75,7 +77,11 @@ class Watch:
         construct it before the first deployment.
         """
         deployed = seen = self._initial
-        while not self._cancelled.wait(POLL_S):
+        file_events = FileEvents(self, events.message)
+        while True:
+            file_events.wait(self._directories)
+            if self._cancelled.is_set():
+                return
             request = None if self._requests.empty() else self._requests.get()
             now = self.snapshot()
             if now == seen and request is None:
@@ -103,6 +109,14 @@ class Watch:
             if request is not None:
                 request.set_result((text, done))
 
+    def is_set(self) -> bool:
+        """Whether `run` has something to do that is no change of a file."""
+        return self._cancelled.is_set() or not self._requests.empty()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait; return early when cancelled."""
+        return self._cancelled.wait(timeout) or self.is_set()
+
     def migrate(self) -> tuple[str, bool]:
         """Deploy what waits, migrations included.
 
@@ -110,7 +124,7 @@ class Watch:
         """
         request: Future[tuple[str, bool]] = Future()
         self._requests.put(request)
-        while not self._cancelled.wait(POLL_S):
+        while not self._cancelled.wait(REPLY_S):
             if request.done():
                 return request.result()
         return "stopped", False
@@ -118,17 +132,22 @@ class Watch:
     def snapshot(self) -> Snapshot:
         """Return the current status of every watched file."""
         found: Snapshot = {}
+        directories = {(self._root / path).parent for path in WATCHED}
         for path in (*WATCHED, *self._root.glob("Pulumi*.yaml")):
-            for file in _files(self._root / path):
-                with contextlib.suppress(OSError):  # deleted since it was listed, or a dead link
-                    found[file.relative_to(self._root)] = status_of(file)
+            for directory, files in _walk(self._root / path):
+                directories.add(directory)
+                for file in files:
+                    with contextlib.suppress(OSError):  # deleted since, or a dead link
+                        found[file.relative_to(self._root)] = status_of(file)
+        self._directories = frozenset(filter(Path.is_dir, directories))
         return found
 
     def _migrations(self) -> dict[Path, bytes]:
         """Return the hash of each migration's content."""
         return {
             path.relative_to(self._root): hashlib.sha256(path.read_bytes()).digest()
-            for path in _files(self._root / MIGRATIONS)
+            for _, files in _walk(self._root / MIGRATIONS)
+            for path in files
             if path.suffix == ".py" and path.is_file()
         }
 
@@ -164,19 +183,25 @@ def _names(paths: set[Path]) -> str:
     return ", ".join(sorted(map(str, paths))[:3]) + (" …" if len(paths) > 3 else "")
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _walk(path: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each directory with its files, without those that are ignored."""
     if path.is_file():
-        yield path
+        yield path.parent, [path]
         return
     for directory, directories, names in os.walk(path):
         # In place: `os.walk` then does not descend into the ignored directories.
         directories[:] = [
             name for name in directories if name not in IGNORED and not is_editor_file(name)
         ]
-        for name in names:
-            if not (
-                name.endswith((".pyc", ".tsbuildinfo"))
-                or name == "next-env.d.ts"
-                or is_editor_file(name)
-            ):
-                yield Path(directory, name)
+        yield (
+            Path(directory),
+            [
+                Path(directory, name)
+                for name in names
+                if not (
+                    name.endswith((".pyc", ".tsbuildinfo"))
+                    or name == "next-env.d.ts"
+                    or is_editor_file(name)
+                )
+            ],
+        )

@@ -80,7 +80,7 @@ class ExecutionEnvironment:
         self.function, self.retired = function, False
         self._settings, self._on_end = settings, on_end
         self._stream_name = f"{datetime.now(UTC):%Y/%m/%d}/[{function.version}]{uuid.uuid4().hex}"
-        self._stream = settings.logs.group(function.log_group).stream(self._stream_name)
+        self._log_group = settings.logs.group(function.log_group)
         self._records: deque[str] = deque(maxlen=_RECORDS_IN_ERROR)
         self._api = RuntimeApi(self, max_response=settings.max_response)
         self._sandbox = Sandbox(settings.guard, self._log, self._on_process_end)
@@ -137,7 +137,6 @@ class ExecutionEnvironment:
             seconds = time.monotonic() - started
             if not polled:
                 await self._kill()
-                self._stream.close()
         if not polled:
             raise self._init_failure(seconds, "invoke" if within_invoke else "init")
         self._memory_mb = self._sandbox.memory_mb
@@ -176,7 +175,6 @@ class ExecutionEnvironment:
                 seconds, phase=phase, status=self._status or "error", error_type=error_type
             )
         )
-        self._stream.close()
         records = [
             record
             for record in self._records
@@ -249,8 +247,6 @@ class ExecutionEnvironment:
             error_type=self._error_type,
         )
         self._log(str(report))
-        if self._sandbox.ended.is_set():
-            self._stream.close()
 
     def freeze(self) -> None:
         """Stop the process as Lambda does between invocations; `invoke` continues it."""
@@ -272,9 +268,6 @@ class ExecutionEnvironment:
 
     def _on_process_end(self) -> None:
         self._api.close()
-        # During a request the END and REPORT records are still to come.
-        if self._request is None:
-            self._stream.close()
         self._end_phase(polled=False)
         self._on_end(self)
 
@@ -324,4 +317,4 @@ class ExecutionEnvironment:
 
     def _log(self, message: str, timestamp: float | None = None) -> None:
         self._records.append(message.rstrip("\r\n"))
-        self._stream.write(message, timestamp)
+        self._log_group.write(message, timestamp)

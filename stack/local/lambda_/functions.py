@@ -84,13 +84,20 @@ class LambdaFunctions:
         return any(record["sourceArn"] == source for record in permissions.values())
 
     def changed(self, name: str) -> None:
-        """Apply a change of a function or of one of its aliases.
+        """Apply a change of a function: environments of versions that no alias names end.
 
-        Environments of versions that no alias names end after their request; those that aliases
-        name are started ahead of requests.
+        They end after their request. None is started: an alias may be about to name another one.
+        """
+        self._call(self._invoker.retire(name, keep=self._versions_in_use(name)))
+
+    def alias_changed(self, name: str) -> None:
+        """Apply a change of a function's aliases, which ends what `swap` has started.
+
+        The versions that they name now are started ahead of requests, unless they run.
         """
         self._swapped.pop(name, None)
-        self._call(self._apply_change(name))
+        self.changed(name)
+        self._call(self._start_all_ahead(name))
 
     def swap(self, name: str, task_root: Path, variables: Mapping[str, str], event: bytes) -> None:
         """Run other code for the alias of a function at once, for `--watch`.
@@ -118,18 +125,20 @@ class LambdaFunctions:
         raise_if_failed(name, new.version, result)
 
     def start(self, name: str, qualifier: str) -> None:
-        """Start an environment ahead of the first request. Raises `InitError`."""
+        """Start the published code, in an environment ahead of the first request.
+
+        This ends what `swap` has started. Raises `InitError`.
+        """
+        if self._swapped.pop(name, None):
+            self.changed(name)
         self._call(self._invoker.start(self.version(name, qualifier)))
 
     def directories(self) -> Collection[Path]:
         """Return the directories that functions and layers run from."""
-        layers = {Path(record["directory"]) for record in self._store.find("layers").values()}
-        functions = self._store.find("functions").values()
-        return layers | {
-            Path(version["taskRoot"])
-            for record in functions
-            for version in record["versions"].values()
-        }
+        running = self._invoker.versions()
+        return recorded_directories(self._store).union(
+            *({version.task_root, *version.layers} for version in running)
+        )
 
     def _versions_in_use(self, name: str) -> set[str]:
         if name in self._swapped:
@@ -139,8 +148,7 @@ class LambdaFunctions:
             for record in self._store.find("aliases", functionName=name).values()
         }
 
-    async def _apply_change(self, name: str) -> None:
-        await self._invoker.retire(name, keep=self._versions_in_use(name))
+    async def _start_all_ahead(self, name: str) -> None:
         for alias in self._store.find("aliases", functionName=name).values():
             task = asyncio.create_task(self._start_ahead(name, alias["name"]))
             self._start_tasks.add(task)
@@ -150,6 +158,15 @@ class LambdaFunctions:
         # The function's log has the error; the first request starts it again, as on Lambda.
         with contextlib.suppress(UserError):
             await self._invoker.start(self.version(name, alias))
+
+
+def recorded_directories(store: Store) -> set[Path]:
+    """Return the directories of the layers, and of the versions of the functions."""
+    found = {Path(record["directory"]) for record in store.find("layers").values()}
+    for record in store.find("functions").values():
+        for version in record["versions"].values():
+            found |= {Path(version["taskRoot"]), *map(Path, version["layers"])}
+    return found
 
 
 def raise_if_failed(name: str, qualifier: str, invocation: Invocation) -> None:

@@ -95,6 +95,14 @@ class Invoker:
         """End all environments. Running invocations fail, waiting requests are throttled."""
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
 
+    def versions(self) -> list[FunctionVersion]:
+        """Return the versions that have an environment. Safe from any thread."""
+        return [
+            environment.function
+            for pool in list(self._pools.values())
+            for environment in list(pool.environments)
+        ]
+
     def pids(self, function_name: str) -> list[int]:
         """Return the process ids of a function's environments, the oldest first."""
         pool = self._pools.get(function_name)

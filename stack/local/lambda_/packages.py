@@ -2,16 +2,21 @@
 
 import shutil
 import tempfile
+import threading
 import zipfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 
 class Packages:
-    """Directories below `home`, each named by the SHA-256 of its zip, and read-only."""
+    """Directories below `home`, each named by the SHA-256 of its zip, and read-only.
+
+    lock: held by whoever unpacks a zip, until a record names its directory: `prune` waits for it.
+    """
 
     def __init__(self, home: Path) -> None:
         self._home = home
+        self.lock = threading.RLock()
 
     def unpack(self, archive: Path, digest: str) -> Path:
         """Return the directory with the zip's files, unpacked on the first call.
@@ -44,11 +49,13 @@ class Packages:
             remove(staging)
         return directory
 
-    def prune(self, keep: Collection[Path]) -> None:
-        """Remove all directories but these, remains of interrupted calls included."""
-        for directory in self._home.glob("*") if self._home.is_dir() else ():
-            if directory not in keep:
-                remove(directory)
+    def prune(self, named: Callable[[], Collection[Path]]) -> None:
+        """Remove all directories but those named, remains of interrupted calls included."""
+        with self.lock:
+            keep = named()
+            for directory in self._home.glob("*") if self._home.is_dir() else ():
+                if directory not in keep:
+                    remove(directory)
 
 
 def remove(directory: Path) -> None:

@@ -40,7 +40,21 @@ _VERSION_OUTPUTS = frozenset(
 )
 
 
-class LayerVersion(Stored):
+class _Unpacked(Stored):
+    """Unpacks a zip, and removes the directories that no record names any longer."""
+
+    def _write(
+        self, context: Context, identity: str, inputs: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        with context.cloud.service(Packages).lock:
+            return super()._write(context, identity, inputs)
+
+    def applied(self, context: Context, identity: str) -> None:
+        functions = context.cloud.service(LambdaFunctions)
+        context.cloud.service(Packages).prune(functions.directories)
+
+
+class LayerVersion(_Unpacked):
     """A version of a layer: its zip, unpacked. Every change of inputs creates another version."""
 
     sdk = aws.lambda_.LayerVersion
@@ -92,7 +106,7 @@ class LayerVersion(Stored):
         return super().read(context, identity, inputs, outputs)
 
 
-class Function(Stored):
+class Function(_Unpacked):
     """A function; with `publish`, each change of `_VERSIONED_INPUTS` publishes a version.
 
     The record holds the last `_MAX_VERSIONS` versions and `$LATEST`, each with its configuration
@@ -200,6 +214,7 @@ class Function(Stored):
 
     def applied(self, context: Context, identity: str) -> None:
         context.cloud.service(LambdaFunctions).changed(identity)
+        super().applied(context, identity)
 
 
 class Alias(Stored):
@@ -223,7 +238,7 @@ class Alias(Stored):
         }
 
     def applied(self, context: Context, identity: str) -> None:
-        context.cloud.service(LambdaFunctions).changed(identity.partition(":")[0])
+        context.cloud.service(LambdaFunctions).alias_changed(identity.partition(":")[0])
 
 
 class Permission(Stored):

@@ -219,7 +219,7 @@ def _execute(path: Path) -> None:
 
 
 def forget_modules(root: Path, packages: Sequence[str]) -> None:
-    """Remove the program's packages below `root` from `sys.modules`.
+    """Remove the program's packages below `root` from `sys.modules` and from the SDK's caches.
 
     The next evaluation imports them again. `common` must not be among them: the program and the
     supervisor share its `UserError`, and `except` compares classes by identity.
@@ -231,6 +231,10 @@ def forget_modules(root: Path, packages: Sequence[str]) -> None:
             # Python takes bytecode for current by the source's size and its time in seconds.
             if cached := getattr(module, "__cached__", None):
                 Path(cached).unlink(missing_ok=True)
+    # The SDK caches what it finds out about a class for ever, and a class holds its module.
+    for cache in vars(_types).values():
+        if hasattr(cache, "cache_clear"):
+            cache.cache_clear()
 
 
 def input_types(resource: type[pulumi.Resource]) -> Mapping[str, Any]:

@@ -1,6 +1,8 @@
-"""Writes small files of the local cloud's state."""
+"""Writes small files of the local cloud's state, and limits logs."""
 
+import contextlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -23,3 +25,18 @@ def write_private(path: Path, text: str, *, sync: bool = True) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+LOG_BYTES = 4 * 1024 * 1024
+
+
+def limit_log(path: Path) -> None:
+    """Move the text of a log of more than `LOG_BYTES` to PATH.1, whose text before is lost.
+
+    The file itself stays, because processes append to it. A line that they write during the copy
+    may be lost.
+    """
+    with contextlib.suppress(OSError):
+        if path.stat().st_size > LOG_BYTES:
+            shutil.copy(path, path.with_name(f"{path.name}.1"))
+            os.truncate(path, 0)

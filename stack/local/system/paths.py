@@ -37,6 +37,10 @@ class LocalPaths:
         return self.directory / "supervisor.log"
 
     @property
+    def postgres_log(self) -> Path:
+        return self.directory / "postgres" / "postgres.log"
+
+    @property
     def outputs(self) -> Path:
         return self.directory / "outputs.json"
 

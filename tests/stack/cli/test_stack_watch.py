@@ -1,6 +1,7 @@
 """`stack up --watch` and migrations: none is applied before `stack migrate`."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,9 +28,8 @@ def upgrade() -> None:
     op.execute("CREATE TABLE saved (id integer)")
 '''
 SERVED = "\n\n_served = handler\n\n\ndef handler(event, context):\n"
-SERVED += (
-    '    response = _served(event, context)\n    response.get("headers", {})["x-saved"] = "yes"\n'
-)
+SERVED += "    response = _served(event, context)\n"
+SERVED += '    response.setdefault("headers", {})["x-saved"] = "yes"\n'
 SERVED += "    return response\n"
 
 
@@ -70,6 +70,12 @@ def revision(stack: Checkout) -> str:
     ):
         cursor.execute("SELECT version_num FROM alembic_version")
         return cursor.fetchall()[0][0]
+
+
+def environments(stack: Checkout) -> Counter[str]:
+    """Return how many execution environments have started, by log group."""
+    records = stack.run("logs").splitlines()
+    return Counter(line.partition("  ")[0] for line in records if "INIT_START" in line)
 
 
 @pytest.fixture
@@ -116,7 +122,13 @@ def test_a_saved_migration_waits_for_stack_migrate_and_later_changes_wait_for_it
         assert request(api)[0] == 200
 
         migration.write_text(MIGRATION)
+        before_it = environments(stack)
         assert "9999_saved.py: served" in stack.run("migrate")
+        name = "ai-success-insights-local"
+        assert environments(stack) - before_it == {
+            f"/aws/lambda/{name}-migrate": 1,
+            f"/aws/lambda/{name}-api": 1,
+        }, "one applies the migration, one is verified and serves"
         assert revision(stack) == "9999"
         assert request(api)[0] == 200
 

@@ -1,10 +1,8 @@
-"""Log groups and streams as files."""
+"""Log groups as files."""
 
-import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -17,22 +15,17 @@ def store(tmp_path: Path) -> LogStore:
     return LogStore(tmp_path / "logs")
 
 
-def test_a_group_is_a_directory_a_stream_a_file_and_a_record_a_line_with_its_time(
-    store: LogStore,
-) -> None:
-    stream = store.group("/aws/lambda/api").stream("2026/11/23/[$LATEST]0f3c")
-    stream.write("hello\n", 1_795_440_000.25)
-    stream.close()
-    assert stream.path == store.home / "aws/lambda/api/2026-11-23-$LATEST-0f3c.log"
-    assert stream.path.read_text() == "2026-11-23T13:20:00.250000Z hello\n"
-    assert stream.path.stat().st_mode & 0o077 == 0, "logs are private"
+def test_a_group_is_a_directory_and_a_record_a_line_with_its_time(store: LogStore) -> None:
+    store.group("/aws/lambda/api").write("hello\n", 1_795_440_000.25)
+    [path] = (store.home / "aws/lambda/api").iterdir()
+    assert path.read_text() == "2026-11-23T13:20:00.250000Z hello\n"
+    assert path.stat().st_mode & 0o077 == 0, "logs are private"
 
 
-def test_a_stream_without_records_has_no_file(store: LogStore) -> None:
-    stream = store.group("/aws/lambda/api").stream("empty")
-    stream.close()
+def test_a_group_without_records_has_no_file(store: LogStore) -> None:
+    store.group("/aws/lambda/api")
     assert list(store.records()) == []
-    assert not stream.path.exists()
+    assert not store.home.exists()
 
 
 @pytest.mark.parametrize(
@@ -47,48 +40,45 @@ def test_a_stream_without_records_has_no_file(store: LogStore) -> None:
     ],
 )
 def test_records_are_read_as_they_were_written(store: LogStore, message: str) -> None:
-    stream = store.group("/group").stream("stream")
+    group = store.group("/group")
     for number, text in enumerate(["before", message, "after"]):
-        stream.write(text, 1000.5 + number)
-    stream.close()
+        group.write(text, 1000.5 + number)
     expected = [
-        Record(1000.5 + number, "/group", "stream", text)
+        Record(1000.5 + number, "/group", text)
         for number, text in enumerate(["before", message, "after"])
     ]
     assert list(store.records()) == expected
 
 
 def test_carriage_returns_become_lines_of_one_record(store: LogStore) -> None:
-    stream = store.group("/group").stream("stream")
-    stream.write("[ERROR]\rTraceback\r\nend\r\n")
-    stream.close()
+    group = store.group("/group")
+    group.write("[ERROR]\rTraceback\r\nend\r\n")
     assert [record.message for record in store.records()] == ["[ERROR]\nTraceback\nend"]
 
 
-def test_streams_of_all_groups_are_merged_by_time(store: LogStore) -> None:
+def test_records_of_all_groups_are_merged_by_time(store: LogStore) -> None:
     for name, times in {
         "/aws/lambda/api": (1, 4),
         "/aws/lambda/migrate": (2,),
         "/aws/apigateway/api": (3, 5),
     }.items():
-        stream = store.group(name).stream("stream")
+        group = store.group(name)
         for seconds in times:
-            stream.write(str(seconds), seconds)
-        stream.close()
+            group.write(str(seconds), seconds)
     assert [record.message for record in store.records()] == ["1", "2", "3", "4", "5"]
 
 
-def test_following_yields_old_records_and_then_those_of_other_processes_and_new_streams(
+def test_following_yields_old_records_and_then_those_of_other_processes_and_new_groups(
     store: LogStore,
 ) -> None:
-    stream = store.group("/group").stream("old")
-    stream.write("there before", 1)
+    group = store.group("/group")
+    group.write("there before", 1)
     stop, seen = threading.Event(), list[str]()
 
     def follow() -> None:
         seen.extend(
             record.message
-            for record in store.follow(poll_s=0.01, stop=stop)
+            for record in store.follow(stop=stop)
             if not (record.message == "last" and stop.set())
         )
 
@@ -99,15 +89,13 @@ from pathlib import Path
 from stack.local.cloudwatch.logs import LogStore
 store = LogStore(Path({str(store.home)!r}))
 for name in ("old", "new"):
-    stream = store.group("/group").stream(name)
-    stream.write(f"to the {{name}} one")
-    stream.close()
-stream = store.group("/another").stream("new")
-stream.write("last")
+    group = store.group("/group")
+    group.write(f"to the {{name}} one")
+group = store.group("/another")
+group.write("last")
 """
     subprocess.run([sys.executable, "-c", source], check=True, cwd=Path(__file__).parents[4])
     follower.join(10)
-    stream.close()
     assert not follower.is_alive()
     assert seen[0] == "there before"
     assert {*seen} == {"there before", "to the old one", "to the new one", "last"}
@@ -121,7 +109,7 @@ def test_a_record_is_yielded_when_its_line_ends_and_a_truncated_file_is_read_fro
     path.parent.mkdir(parents=True)
     path.write_text("2026-11-23T00:00:00.000000Z whole\n2026-11-23T00:00:01.000000Z ha")
     stop = threading.Event()
-    records = store.follow(poll_s=0.01, stop=stop)
+    records = store.follow(stop=stop)
     assert next(records).message == "whole"
     with path.open("a") as file:
         file.write("lf\n")
@@ -131,23 +119,6 @@ def test_a_record_is_yielded_when_its_line_ends_and_a_truncated_file_is_read_fro
     path.unlink()
     stop.set()
     assert list(records) == []
-
-
-def test_streams_older_than_the_groups_retention_are_removed_when_the_group_is_opened(
-    store: LogStore,
-) -> None:
-    for age_days in (0, 29, 31):
-        stream = store.group("/group").stream(f"{age_days}-days")
-        stream.write("x")
-        stream.close()
-        then = time.time() - age_days * 86_400
-        os.utime(stream.path, (then, then))
-    other = store.group("/other").stream("old")
-    other.write("x")
-    other.close()
-    os.utime(other.path, (0, 0))
-    store.group("/group", retention_days=30)
-    assert sorted(record.stream for record in store.records()) == ["0-days", "29-days", "old"]
 
 
 @pytest.mark.parametrize("name", ["/../outside", "a//b", "", "/", "/a/", "/a b", "/a/./b"])
@@ -161,14 +132,14 @@ def test_a_group_name_that_aws_refuses_or_that_leaves_the_directory_is_refused(
 def test_a_removed_group_has_no_directories_and_the_next_record_creates_them_again(
     store: LogStore,
 ) -> None:
-    stream = store.group("/aws/lambda/api").stream("s")
-    other = store.group("/aws/lambda/other").stream("s")
-    stream.write("before")
+    group = store.group("/aws/lambda/api")
+    other = store.group("/aws/lambda/other")
+    group.write("before")
     other.write("stays")
     store.group("/aws/lambda/api").remove()
     assert not (store.home / "aws/lambda/api").exists()
     assert [record.message for record in store.records()] == ["stays"]
-    stream.write("after")
+    group.write("after")
     assert sorted(record.message for record in store.records()) == ["after", "stays"]
     for group in ("/aws/lambda/api", "/aws/lambda/other"):
         store.group(group).remove()
@@ -176,7 +147,7 @@ def test_a_removed_group_has_no_directories_and_the_next_record_creates_them_aga
 
 
 def test_a_group_below_another_one_stays_when_that_is_removed(store: LogStore) -> None:
-    store.group("/a").stream("s").write("above")
-    store.group("/a/b").stream("s").write("below")
+    store.group("/a").write("above")
+    store.group("/a/b").write("below")
     store.group("/a").remove()
     assert [record.message for record in store.records()] == ["below"]

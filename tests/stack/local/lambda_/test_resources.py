@@ -1,5 +1,7 @@
 """The handlers of Lambda functions, layers, invocations and permissions."""
 
+import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +99,7 @@ def test_a_function_gets_the_layers_that_it_names_and_refuses_a_missing_one(benc
 
 def test_a_function_whose_files_were_removed_is_created_again(bench: HandlerBench):
     identity, outputs = bench.create(FUNCTION)
-    packages = Packages(bench.root / "packages")
-    packages.prune([])
+    bench.packages.prune(list)
     assert bench.read(FUNCTION, identity, outputs) is None
     assert bench.create(FUNCTION)[1]["version"] == "1"
     assert bench.read(FUNCTION, identity, outputs) is not None
@@ -111,6 +112,44 @@ def test_a_layers_version_follows_its_content(bench: HandlerBench):
     second = bench.create(LAYER, code=bench.archive("other"))[0]
     assert second.endswith(":layer:deps:2")
     assert bench.create(LAYER)[0] == first, "the old content has its old version"
+
+
+def test_only_the_directories_of_versions_that_are_kept_stay_unpacked(bench: HandlerBench):
+    def archive(number: int) -> Archive:
+        path = bench.root / f"{number}.zip"
+        with zipfile.ZipFile(path, "w") as opened:
+            opened.writestr("code.py", f"NUMBER = {number}\n")
+        return Archive(path.name).hashed(bench.root)
+
+    layer = bench.create(LAYER)[0]
+    bench.create(FUNCTION, layers=[layer])
+    for number in range(6):
+        bench.update(FUNCTION, "api", code=archive(number), layers=[layer])
+    directories = list((bench.root / "packages").iterdir())
+    assert len(directories) == 4, "three versions and the layer"
+    bench.delete(LAYER, layer)
+    assert len(list((bench.root / "packages").iterdir())) == 4, "versions need the deleted layer"
+    bench.delete(FUNCTION, "api")
+    assert list((bench.root / "packages").iterdir()) == []
+
+
+def test_a_directory_is_not_removed_between_its_unpacking_and_its_record(
+    bench: HandlerBench, monkeypatch: pytest.MonkeyPatch
+):
+    unpack, pruned = Packages.unpack, threading.Event()
+
+    def unpack_slowly(packages: Packages, archive: Path, digest: str) -> Path:
+        directory = unpack(packages, archive, digest)
+        threading.Thread(
+            target=lambda: (packages.prune(bench.data.directories), pruned.set())
+        ).start()
+        assert not pruned.wait(0.2)
+        return directory
+
+    monkeypatch.setattr(Packages, "unpack", unpack_slowly)
+    identity, outputs = bench.create(FUNCTION)
+    assert pruned.wait(10)
+    assert bench.read(FUNCTION, identity, outputs) is not None
 
 
 def test_unpacked_files_are_read_only(bench: HandlerBench):
