@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from stack.local.daemon import client
 from stack.local.system.paths import LocalPaths
 
 FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
+SHOWN = 100
+"""Characters of a schedule's last result in a list."""
 
 
 def checkout() -> Path:
@@ -48,7 +50,38 @@ def status(options: argparse.Namespace) -> int:
     for stack, address in found["stacks"].items():
         if stack != found["stack"]:
             print(f"stack {stack:<7} {address}")
+    _print_schedules(found["schedules"])
     return 0
+
+
+def invoke(options: argparse.Namespace) -> int:
+    """`stack invoke schedule`: invokes a schedule's target now, or lists the schedules."""
+    paths = LocalPaths(options.root)
+    if client.supervisor_pid(paths) is None:
+        print("nothing runs: `stack up` starts it", file=sys.stderr)
+        return NOT_RUNNING
+    if options.name is None:
+        found = client.status(paths)
+        if found is None:
+            raise UserError("the local cloud is starting or stopping")
+        _print_schedules(found["schedules"])
+        return 0
+    text, done = client.invoke_schedule(paths, options.name)
+    if not done:
+        raise UserError(f"{text}. Its log: `stack logs`")
+    print(text)
+    return 0
+
+
+def _print_schedules(schedules: Sequence[Mapping[str, Any]]) -> None:
+    for schedule in schedules:
+        last = schedule["last"]
+        ran = (
+            f"last {last['at']} {last['status']} {last['result'][:SHOWN]}"
+            if last
+            else "has not run yet"
+        )
+        print(f"schedule {schedule['name']}  next {schedule['next'] or 'never'}  {ran}".rstrip())
 
 
 def outputs(options: argparse.Namespace) -> int:
