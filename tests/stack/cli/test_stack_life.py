@@ -177,7 +177,7 @@ def test_kill_9_during_writes_leaves_no_process_and_loses_no_acknowledged_write(
 
 
 def test_a_change_of_code_publishes_a_version_and_changes_nothing_else(stack: Checkout) -> None:
-    file = stack.root / "service/__init__.py"
+    file = stack.root / "service/handler.py"
     before = file.read_text()
     file.write_text(before + "\nCHANGED = True\n")
     try:
