@@ -64,6 +64,8 @@ service = Service(
         sizing=config.sizing,
         throttle=config.throttle,
         log_retention_days=config.log_retention_days,
+        upkeep=config.upkeep,
+        time_zone=config.time_zone,
     ),
     on_aws,
 )

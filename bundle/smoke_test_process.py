@@ -78,7 +78,7 @@ def get_root_event() -> dict[str, Any]:
 
 
 def run(code: str, layer: str) -> dict[str, Any]:
-    """Import both handlers and call the service's. Returns `status`, or `error` and `network`."""
+    """Import all handlers and call the service's. Returns `status`, or `error` and `network`."""
     refused: list[str] = []
 
     def refuse_network(event: str, arguments: tuple[object, ...]) -> None:
@@ -93,8 +93,9 @@ def run(code: str, layer: str) -> dict[str, Any]:
         response = importlib.import_module("service.handler").handler(get_root_event(), Context())
         # os.path, because pathlib must not be imported before the service: it may hide a
         # missing module.
-        if os.path.exists(os.path.join(code, "service", "migrate.py")):  # noqa: PTH110, PTH118
-            importlib.import_module("service.migrate").handler  # noqa: B018
+        for name in ("migrate", "upkeep"):
+            if os.path.exists(os.path.join(code, "service", f"{name}.py")):  # noqa: PTH110, PTH118
+                importlib.import_module(f"service.{name}").handler  # noqa: B018
     except BaseException:  # noqa: BLE001 - SystemExit at import is a failure too
         return {"error": traceback.format_exc(), "network": refused}
     if refused:

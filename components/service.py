@@ -13,7 +13,8 @@ from common.errors import UserError
 from components.database import Database
 from components.function import Function, FunctionArgs
 from components.gateway import Gateway
-from config.events import HEALTH_EVENT, MIGRATION_EVENT
+from components.schedule import Schedule, ScheduleArgs
+from config.events import HEALTH_EVENT, MIGRATION_EVENT, UPKEEP_EVENT
 from config.function_environment import VERSION_VARIABLE
 from config.naming import Names
 from config.types import Sizing, Throttle
@@ -21,8 +22,11 @@ from config.types import Sizing, Throttle
 INTEGRATION_TIMEOUT_MS = 30_000
 """Maximum for an HTTP API. The function's timeout is at most 29 s, the service's deadline 25 s."""
 
-MIGRATION_SIZING = Sizing(memory=512, timeout=900)
-"""900 s is the maximum for Lambda."""
+BATCH_SIZING = Sizing(memory=512, timeout=900)
+"""Of the functions that serve no requests. 900 s is the maximum for Lambda."""
+
+UPKEEP_TIMES = "cron(5 0-3 * * ? *)"
+"""Four times a night: each goes on where the last one ended, and does nothing when all is done."""
 
 ACCESS_LOG_FIELDS = {
     "requestId": "$context.requestId",
@@ -53,6 +57,8 @@ class ServiceArgs:
     sizing: size of the function.
     throttle: throttling of the stage.
     log_retention_days: days that the functions' logs are kept.
+    upkeep: create the upkeep function and its schedule.
+    time_zone: IANA name of the zone whose nights the upkeep runs in.
     """
 
     names: Names
@@ -65,10 +71,12 @@ class ServiceArgs:
     sizing: Sizing
     throttle: Throttle
     log_retention_days: int
+    upkeep: bool
+    time_zone: str
 
 
 class Service(pulumi.ComponentResource):
-    """The migration, the function with the alias `live`, and the API's route and stage.
+    """The migration, the function with the alias `live`, the API's route and stage, and upkeep.
 
     They are created in this order. A migration that fails stops the update before a version is
     published. A version is verified by an invocation before the alias names it: one that does not
@@ -108,6 +116,8 @@ class Service(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
         )
         self._api(name, args, function, alias)
+        if args.upkeep:
+            self._upkeep(name, args, bundle, layer, migration, alias)
         self.function_name = function.name
         self.register_outputs({"function_name": self.function_name})
 
@@ -126,7 +136,7 @@ class Service(pulumi.ComponentResource):
                 layers=[layer.arn],
                 handler="service.migrate.handler",
                 environment={"DATABASE_URL": args.database.direct_url},
-                sizing=MIGRATION_SIZING,
+                sizing=BATCH_SIZING,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -137,6 +147,51 @@ class Service(pulumi.ComponentResource):
             triggers={"migrations": migrations_hash(Path.cwd()), **args.database.identity},
             # The name is the same for new code, and the call has to wait for the new code.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[function]),
+        )
+
+    def _upkeep(
+        self,
+        name: str,
+        args: ServiceArgs,
+        bundle: Bundle,
+        layer: aws.lambda_.LayerVersion,
+        migration: aws.lambda_.Invocation,
+        alias: aws.lambda_.Alias,
+    ) -> None:
+        function = Function(
+            f"{name}-upkeep",
+            FunctionArgs(
+                name=args.names.upkeep_function,
+                role=args.names.upkeep_role,
+                log_group=args.names.upkeep_log_group,
+                log_retention_days=args.log_retention_days,
+                target=args.target,
+                code=str(bundle.code),
+                layers=[layer.arn],
+                handler="service.upkeep.handler",
+                environment={
+                    "DATABASE_URL": args.database.direct_url,
+                    "TIME_ZONE": args.environment.get("TIME_ZONE", ""),
+                },
+                sizing=BATCH_SIZING,
+                after=[migration],
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        Schedule(
+            f"{name}-nightly",
+            ScheduleArgs(
+                name=args.names.upkeep_schedule,
+                group=args.names.schedule_group,
+                role=args.names.schedule_role,
+                expression=UPKEEP_TIMES,
+                time_zone=args.time_zone,
+                # Unqualified: the code changes only once the database has been migrated, so it is
+                # never newer than the schema, and there is no version that an alias could keep.
+                function_arn=function.function.arn,
+                event=UPKEEP_EVENT,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[function, alias]),
         )
 
     def _function(
@@ -220,6 +275,8 @@ class Service(pulumi.ComponentResource):
 
 
 def _bundle(args: ServiceArgs) -> Bundle:
+    if args.upkeep and not Path("service/upkeep.py").is_file():
+        raise pulumi.RunError("there is no service/upkeep.py: write it, or set upkeep to false")
     try:
         return build(Path.cwd(), args.target, bytecode=args.bytecode, progress=pulumi.log.info)
     except UserError as error:

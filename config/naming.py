@@ -18,6 +18,7 @@ LAYER_LIMIT = 140  # LayerName, PublishLayerVersion
 LOG_GROUP_LIMIT = 512  # logGroupName, CreateLogGroup
 VERCEL_LIMIT = 52  # project name, [a-z0-9-]
 NEON_LIMIT = 64  # project name
+SCHEDULE_LIMIT = 64  # Name, CreateSchedule and CreateScheduleGroup
 POSTGRES_LIMIT = 63  # identifiers, NAMEDATALEN - 1
 
 _HASH_LENGTH = 6
@@ -83,12 +84,32 @@ class Names:
         return fit(self._with_suffix("migrate"), LAMBDA_LIMIT)
 
     @property
+    def upkeep_function(self) -> str:
+        return fit(self._with_suffix("upkeep"), LAMBDA_LIMIT)
+
+    @property
     def function_role(self) -> str:
         return fit(self._with_suffix("api"), ROLE_LIMIT, allowed="a-z0-9_-")
 
     @property
     def migration_role(self) -> str:
         return fit(self._with_suffix("migrate"), ROLE_LIMIT, allowed="a-z0-9_-")
+
+    @property
+    def upkeep_role(self) -> str:
+        return fit(self._with_suffix("upkeep"), ROLE_LIMIT, allowed="a-z0-9_-")
+
+    @property
+    def schedule_role(self) -> str:
+        return fit(self._with_suffix("schedule"), ROLE_LIMIT, allowed="a-z0-9_-")
+
+    @property
+    def schedule_group(self) -> str:
+        return fit(self._with_suffix("schedules"), SCHEDULE_LIMIT)
+
+    @property
+    def upkeep_schedule(self) -> str:
+        return fit(self._with_suffix("upkeep"), SCHEDULE_LIMIT)
 
     @property
     def layer(self) -> str:
@@ -101,6 +122,10 @@ class Names:
     @property
     def migration_log_group(self) -> str:
         return f"/aws/lambda/{self.migration_function}"
+
+    @property
+    def upkeep_log_group(self) -> str:
+        return f"/aws/lambda/{self.upkeep_function}"
 
     @property
     def access_log_group(self) -> str:

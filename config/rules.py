@@ -4,7 +4,9 @@ A rule is called with a key, its value and the stack that is configured. It retu
 the program uses, or raises `UserError` with the key, the value and what is allowed.
 """
 
+import difflib
 import re
+import zoneinfo
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -47,6 +49,7 @@ ALWAYS_ON = -1
 """`suspend_timeout_seconds` of a compute that is never suspended (Neon API reference)."""
 
 PRODUCTION = "prod"
+UTC = "UTC"
 STACK_NAME_LIMIT = 100  # Pulumi, stack names
 PULL_REQUEST_STACK = re.compile(r"preview|pr-[0-9]+")
 """Stacks that are created from `Pulumi.preview.yaml`, many at a time."""
@@ -224,6 +227,18 @@ def ssl_mode(key: str, value: str, stack: StackIdentity) -> str:
     allowed = ("require", "verify-full", *(("prefer",) if stack.local else ()))
     if value not in allowed:
         refuse(key, value, f"{', '.join(allowed)} are allowed")
+    return value
+
+
+def time_zone(key: str, value: str, _stack: StackIdentity) -> str:
+    """Return the name of a time zone (IANA time zone database)."""
+    # The database has entries that are no zones of a place: the machine's own, and none.
+    if value != UTC and value not in (
+        known := zoneinfo.available_timezones() - {"localtime", "Factory"}
+    ):
+        near = difflib.get_close_matches(value, known, 1)
+        hint = f"did you mean {near[0]}?" if near else "such as Europe/Berlin"
+        refuse(key, value, f"the name of an IANA time zone is expected, {hint}")
     return value
 
 

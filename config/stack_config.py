@@ -38,6 +38,7 @@ VARIABLE_KEYS: Mapping[str, str] = {
     "OPENAI_API_KEY": "openaiApiKey",
     "OPENAI_BASE_URL": "openaiBaseUrl",
     "OPENAI_MODEL": "openaiModel",
+    "TIME_ZONE": "timeZone",
 }
 """Variables of the function and the keys that their values come from."""
 
@@ -74,6 +75,8 @@ class StackConfig(StackIdentity):
     throttle_rate: Annotated[int, Between(1, 10000, "requests per second")]
     throttle_burst: Annotated[int, Between(1, 5000, "requests")]
     log_retention_days: Annotated[int, one_of(rules.RETENTION_DAYS, "CloudWatch Logs accepts")]
+    time_zone: Annotated[str, rules.time_zone]
+    upkeep: bool
     neon_region: Annotated[str, rules.neon_region]
     neon_org_id: Annotated[
         str,
@@ -233,6 +236,7 @@ def _plain_environment(config: StackConfig) -> Mapping[str, str]:
         "OPENAI_MODEL": config.openai_model,
         "OPENAI_BASE_URL": config.openai_base_url,
         "API_KEYS_PROTECT_READS": "true" if config.api_keys_protect_reads else "",
+        "TIME_ZONE": "" if config.time_zone == rules.UTC else config.time_zone,
     }
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ FAILED, NOT_RUNNING, INTERRUPTED = 1, 4, 130
 FOLLOWED_LINES = 20
 """What `stack logs -f` begins with, in records."""
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+SHOWN = 100
+"""Characters of a schedule's last result in a list."""
 
 
 def checkout() -> Path:
@@ -54,7 +56,38 @@ def status(options: argparse.Namespace) -> int:
     for stack, address in found["stacks"].items():
         if stack != found["stack"]:
             print(f"stack {stack:<7} {address}")
+    _print_schedules(found["schedules"])
     return 0
+
+
+def invoke(options: argparse.Namespace) -> int:
+    """`stack invoke schedule`: invokes a schedule's target now, or lists the schedules."""
+    paths = LocalPaths(options.root)
+    if client.supervisor_pid(paths) is None:
+        print("nothing runs: `stack up` starts it", file=sys.stderr)
+        return NOT_RUNNING
+    if options.name is None:
+        found = client.status(paths)
+        if found is None:
+            raise UserError("the local cloud is starting or stopping")
+        _print_schedules(found["schedules"])
+        return 0
+    text, done = client.invoke_schedule(paths, options.name)
+    if not done:
+        raise UserError(f"{text}. Its log: `stack logs`")
+    print(text)
+    return 0
+
+
+def _print_schedules(schedules: Sequence[Mapping[str, Any]]) -> None:
+    for schedule in schedules:
+        last = schedule["last"]
+        ran = (
+            f"last {last['at']} {last['status']} {last['result'][:SHOWN]}"
+            if last
+            else "has not run yet"
+        )
+        print(f"schedule {schedule['name']}  next {schedule['next'] or 'never'}  {ran}".rstrip())
 
 
 def outputs(options: argparse.Namespace) -> int:

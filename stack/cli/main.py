@@ -124,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     action.set_defaults(run=commands.logs)
 
+    action = actions.add_parser("invoke", help="invoke the target of a schedule now")
+    action.add_argument("kind", choices=["schedule"], help="what is invoked")
+    action.add_argument(
+        "name", nargs="?", metavar="NAME", help="of the schedule (default: list all of them)"
+    )
+    action.set_defaults(run=commands.invoke)
+
     action = actions.add_parser("reset", help="stop, and delete the local data")
     action.add_argument("--yes", action="store_true", help="do not ask")
     action.set_defaults(run=commands.reset)

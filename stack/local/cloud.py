@@ -15,6 +15,7 @@ from stack.local.lambda_.invoke import Invoker
 from stack.local.lambda_.packages import Packages
 from stack.local.neon.postgres.server import Postgres
 from stack.local.resources.store import Store, stack_of
+from stack.local.scheduler.schedules import Schedules
 from stack.local.system import events
 from stack.local.system.ports import Ports, StackPorts
 from stack.local.system.processes import AbandonedError, Guard
@@ -67,6 +68,7 @@ class Cloud:
             strict_concurrency=options.strict_concurrency,
         )
         self.functions = LambdaFunctions(self.store, self._invoker, self.call)
+        self.schedules = Schedules(self.store, self.functions, loop)
         self._apis = HttpApis(self.store, self.functions, self._logs, self.ports, self.call)
         self.sites = VercelProjects(
             self.store, home / "site", guard, self.ports, self.call, enabled=options.frontend
@@ -74,6 +76,7 @@ class Cloud:
         self._services: dict[type, Callable[[], Any]] = {
             LambdaFunctions: lambda: self.functions,
             Packages: lambda: self._packages,
+            Schedules: lambda: self.schedules,
             HttpApis: lambda: self._apis,
             LogStore: lambda: self._logs,
             VercelProjects: lambda: self.sites,
@@ -158,7 +161,8 @@ class Cloud:
         )
 
     async def stop(self) -> None:
-        """Stop the servers, the functions, then the database."""
+        """Stop schedules and servers, the functions, then the database."""
+        await self.schedules.stop()
         await self._apis.stop()
         await self.sites.stop()
         await self._invoker.stop()

@@ -17,11 +17,12 @@ with without_garbage_collection():
     from stack.local.neon import branches, projects
     from stack.local.resources import sdk
     from stack.local.resources.base import Function, ResourceHandler
+    from stack.local.scheduler import resources as scheduler
     from stack.local.vercel import resources as vercel
 
 HANDLERS: Mapping[str, ResourceHandler] = {
     handler.type: handler
-    for module in (projects, branches, apigateway, cloudwatch, iam, lambda_, vercel)
+    for module in (projects, branches, apigateway, cloudwatch, iam, lambda_, scheduler, vercel)
     for handler in module.HANDLERS
 }
 FUNCTIONS: Mapping[str, Function] = {

@@ -6,8 +6,10 @@ request and its log are assumptions.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from stack.local.scheduler.expression import parse
 from stack.report import prices
 from stack.report.compare import Snapshot
 
@@ -15,13 +17,16 @@ HOURS = 730  # of a month, as AWS and Neon calculate
 REQUEST_SECONDS = 0.1
 REQUEST_LOG_BYTES = {"access log": 400, "function": 600}
 """Assumptions on one request: seconds of the function that are charged, and bytes of log."""
+SCHEDULED_SECONDS = 10
+"""Assumption on one invocation by a schedule."""
 
 STAGE = "aws:apigatewayv2/stage:Stage"
 FUNCTION = "aws:lambda/function:Function"
 PERMISSION = "aws:lambda/permission:Permission"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 PROJECT, ENDPOINT = "neon:index/project:Project", "neon:index/endpoint:Endpoint"
-PRICED = {STAGE, FUNCTION, LOG_GROUP, PROJECT, ENDPOINT}
+SCHEDULE = "aws:scheduler/schedule:Schedule"
+PRICED = {STAGE, FUNCTION, LOG_GROUP, SCHEDULE, PROJECT, ENDPOINT}
 FREE = (
     *(
         "aws:apigatewayv2/",
@@ -30,6 +35,7 @@ FREE = (
         "aws:lambda/layerVersion:",
         "aws:lambda/permission:",
         "aws:lambda/invocation:",
+        "aws:scheduler/scheduleGroup:",
     ),
     *("neon:index/branch:", "vercel:", "pulumi:providers:"),
 )
@@ -50,7 +56,7 @@ def monthly(snapshot: Snapshot) -> list[Line]:
     """Return the parts of the stack that have a price."""
     resources = snapshot["resources"]
     requests = sum(_rate(stage) for stage in _of(resources, STAGE)) * HOURS * 3600
-    return [*_aws(resources, requests), *_neon(resources)]
+    return [*_aws(resources, requests), *_schedules(resources), *_neon(resources)]
 
 
 def unpriced(snapshot: Snapshot) -> list[str]:
@@ -87,17 +93,47 @@ def _aws(resources: Sequence[Mapping[str, Any]], requests: float) -> Iterator[Li
 
 
 def _function(function: Mapping[str, Any], requests: float) -> Line:
-    memory, architecture = (
-        function.get("memorySize", 128),
-        (function.get("architectures") or ["x86_64"])[0],
-    )
-    duration = requests * REQUEST_SECONDS * memory / 1024 * prices.LAMBDA_GB_SECOND[architecture]
+    memory, architecture = _size(function)
     return Line(
         part=f"Lambda {function['name']}",
         basis=f"{memory} MB, {architecture}, {REQUEST_SECONDS * 1000:.0f} ms a request",
         at_rest=0,
-        busy=requests * prices.LAMBDA_REQUEST + duration,
+        busy=_invocations(function, requests, REQUEST_SECONDS),
     )
+
+
+def _size(function: Mapping[str, Any]) -> tuple[int, str]:
+    return function.get("memorySize", 128), (function.get("architectures") or ["x86_64"])[0]
+
+
+def _invocations(function: Mapping[str, Any], number: float, seconds: float) -> float:
+    memory, architecture = _size(function)
+    duration = number * seconds * memory / 1024 * prices.LAMBDA_GB_SECOND[architecture]
+    return number * prices.LAMBDA_REQUEST + duration
+
+
+def _schedules(resources: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    functions = {
+        f"${{{resource['name']}.arn}}": resource["inputs"]
+        for resource in resources
+        if resource["type"] == FUNCTION
+    }
+    for schedule in _of(resources, SCHEDULE):
+        times = _times_a_month(schedule["scheduleExpression"])
+        price, basis = times * prices.SCHEDULER_INVOCATION, f"{times:.0f} invocations"
+        if function := functions.get((schedule.get("target") or {}).get("arn", "")):
+            price += _invocations(function, times, SCHEDULED_SECONDS)
+            basis += f" of {_size(function)[0]} MB, {SCHEDULED_SECONDS} s each"
+        yield Line(part=f"Schedule {schedule['name']}", basis=basis, at_rest=price, busy=price)
+
+
+def _times_a_month(expression: str) -> float:
+    start = time = datetime(2027, 1, 1, tzinfo=UTC)
+    end, number = start + timedelta(days=31), 0
+    next_time = parse(expression, "UTC", start)
+    while (time := next_time(time)) is not None and time <= end:
+        number += 1
+    return number * HOURS / (31 * 24)
 
 
 def _logs(

@@ -17,6 +17,9 @@ HTTP_API_REQUEST = 1.00 / 1e6
 HTTP_API_REQUEST_ABOVE = 0.90 / 1e6
 HTTP_API_TIER = 300e6
 
+# "Amazon EventBridge Pricing", Scheduler; 14 million invocations a month are free
+SCHEDULER_INVOCATION = 1.00 / 1e6
+
 # "Amazon CloudWatch Pricing", logs of class Standard, first tier
 LOG_GB_INGESTED = 0.50
 LOG_GB_MONTH = 0.03
@@ -28,6 +31,7 @@ NEON_CU_HOUR = 0.106
 PAGES = (
     "AWS Lambda Pricing",
     "Amazon API Gateway pricing",
+    "Amazon EventBridge Pricing (Scheduler)",
     "Amazon CloudWatch Pricing",
     "Neon pricing (Launch)",
 )

@@ -157,8 +157,9 @@ def test_a_handler_without_a_response_200_is_refused(
     assert reason in refusal(project)
 
 
-def test_a_migration_without_a_handler_is_refused(project: Path) -> None:
-    write(project, "service/migrate.py", "X = 1\n")
+@pytest.mark.parametrize("name", ["migrate", "upkeep"])
+def test_a_migration_or_upkeep_without_a_handler_is_refused(project: Path, name: str) -> None:
+    write(project, f"service/{name}.py", "X = 1\n")
     assert "has no attribute 'handler'" in refusal(project)
 
 

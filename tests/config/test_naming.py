@@ -16,11 +16,17 @@ KINDS = {
     "api": r"[A-Za-z0-9_-]{1,128}",
     "function": r"[A-Za-z0-9_-]{1,64}",
     "migration_function": r"[A-Za-z0-9_-]{1,64}",
+    "upkeep_function": r"[A-Za-z0-9_-]{1,64}",
     "function_role": r"[A-Za-z0-9_+=,.@-]{1,64}",
     "migration_role": r"[A-Za-z0-9_+=,.@-]{1,64}",
+    "upkeep_role": r"[A-Za-z0-9_+=,.@-]{1,64}",
+    "schedule_role": r"[A-Za-z0-9_+=,.@-]{1,64}",
+    "schedule_group": r"[A-Za-z0-9_.-]{1,64}",
+    "upkeep_schedule": r"[A-Za-z0-9_.-]{1,64}",
     "layer": r"[A-Za-z0-9_-]{1,140}",
     "function_log_group": r"[A-Za-z0-9_/.#-]{1,512}",
     "migration_log_group": r"[A-Za-z0-9_/.#-]{1,512}",
+    "upkeep_log_group": r"[A-Za-z0-9_/.#-]{1,512}",
     "access_log_group": r"/aws/vendedlogs/[A-Za-z0-9_/.#-]{1,496}",
     "vercel_project": r"[a-z0-9-]{1,52}",
     "neon_project": r"[A-Za-z0-9_-]{1,64}",
@@ -31,12 +37,21 @@ ONE_PER_REGION = {
     "api",
     "function",
     "migration_function",
+    "upkeep_function",
+    "schedule_group",
+    "upkeep_schedule",
     "layer",
     "function_log_group",
     "migration_log_group",
+    "upkeep_log_group",
     "access_log_group",
 }
-CASE_INSENSITIVE = {"function_role", "migration_role"}  # IAM, CreateRole
+CASE_INSENSITIVE = {
+    "function_role",
+    "migration_role",
+    "upkeep_role",
+    "schedule_role",
+}  # IAM, CreateRole
 
 stacks = st.text("abcPR07._-", min_size=1, max_size=100) | st.from_regex(
     r"(dev|pr-[0-9]{1,6})(-[a-z]{2}-(east|west)-[0-9])?", fullmatch=True
@@ -103,11 +118,10 @@ def test_no_stack_name_results_in_the_cut_name_of_another_stack(stack: str):
 
 @PATIENT
 @given(stacks, regions)
-def test_the_two_functions_of_a_stack_share_no_name(stack: str, region: str):
-    names = named(stack, region)
-    assert names.function != names.migration_function
-    assert names.function_role != names.migration_role
-    assert len({names.function_log_group, names.migration_log_group, names.access_log_group}) == 3
+def test_no_two_resources_of_one_kind_in_a_stack_share_a_name(stack: str, region: str):
+    found = of(named(stack, region))
+    for kind, number in {"function": 3, "role": 4, "log_group": 4}.items():
+        assert len({name for key, name in found.items() if key.endswith(kind)}) == number
 
 
 def test_a_stack_with_a_short_name_has_names_without_a_hash():
@@ -115,11 +129,17 @@ def test_a_stack_with_a_short_name_has_names_without_a_hash():
         "api": "ai-success-insights-prod",
         "function": "ai-success-insights-prod-api",
         "migration_function": "ai-success-insights-prod-migrate",
+        "upkeep_function": "ai-success-insights-prod-upkeep",
         "function_role": "ai-success-insights-prod-api",
         "migration_role": "ai-success-insights-prod-migrate",
+        "upkeep_role": "ai-success-insights-prod-upkeep",
+        "schedule_role": "ai-success-insights-prod-schedule",
+        "schedule_group": "ai-success-insights-prod-schedules",
+        "upkeep_schedule": "ai-success-insights-prod-upkeep",
         "layer": "ai-success-insights-prod-dependencies",
         "function_log_group": "/aws/lambda/ai-success-insights-prod-api",
         "migration_log_group": "/aws/lambda/ai-success-insights-prod-migrate",
+        "upkeep_log_group": "/aws/lambda/ai-success-insights-prod-upkeep",
         "access_log_group": "/aws/vendedlogs/ai-success-insights-prod-access",
         "vercel_project": "ai-success-insights-prod",
         "neon_project": "ai-success-insights-prod",

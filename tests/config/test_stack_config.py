@@ -76,7 +76,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(written: str, mean
 def test_an_unknown_key_that_resembles_no_other_is_refused_with_all_known_keys():
     message = refusal(config={"zzz": "x"})
     assert all(key in message for key in KEYS)
-    assert "throttleRate, timeout. Remove it" in message
+    assert "timeout, upkeep. Remove it" in message
 
 
 def test_keys_of_other_projects_and_of_providers_are_ignored():

@@ -86,10 +86,13 @@ def test_the_function_gets_these_variables_and_no_empty_ones(prod: Recording):
     }
 
 
-def test_only_the_service_has_the_pooled_url_and_only_the_migration_the_direct_one(prod: Recording):
+def test_the_service_has_the_pooled_url_and_migration_and_upkeep_have_the_direct_one(
+    prod: Recording,
+):
     assert variables(prod, "service-migrate-function") == {
         "DATABASE_URL": values.reveal(prod.outputs["direct_database_url"])
     }
+    assert variables(prod, "service-upkeep-function") == variables(prod, "service-migrate-function")
     pooled, direct = (
         COMPUTED_OUTPUTS[NEON]["databaseHostPooler"],
         COMPUTED_OUTPUTS[NEON]["databaseHost"],

@@ -83,6 +83,9 @@ def test_the_stage_waits_for_permission_and_route_and_the_function_for_its_polic
         ("service-verification", "service-live"),
         ("service-permission", "service-stage"),
         ("service-stage", "release-deployment"),
+        ("service-migration", "service-upkeep-function"),
+        ("service-verification", "service-nightly-schedule"),
+        ("service-upkeep-function", "service-nightly-schedule"),
     ],
 )
 def test_a_step_that_fails_stops_those_after_it(project: Path, fails: str, never: str):

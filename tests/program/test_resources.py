@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import database, function, gateway, release, service, site
+from components import database, function, gateway, release, schedule, service, site
 from config.naming import Names
 from stack.local.resources import values
 from tests.support.configuration import SITE_DOMAIN
@@ -45,8 +45,18 @@ service                      ai-success-insights:index:Service
     service-migrate-policy       aws:iam/rolePolicy:RolePolicy
     service-migrate-role         aws:iam/role:Role
   service-migration            aws:lambda/invocation:Invocation
+  service-nightly              ai-success-insights:index:Schedule
+    service-nightly-group        aws:scheduler/scheduleGroup:ScheduleGroup
+    service-nightly-policy       aws:iam/rolePolicy:RolePolicy
+    service-nightly-role         aws:iam/role:Role
+    service-nightly-schedule     aws:scheduler/schedule:Schedule
   service-permission           aws:lambda/permission:Permission
   service-stage                aws:apigatewayv2/stage:Stage
+  service-upkeep               ai-success-insights:index:Function
+    service-upkeep-function      aws:lambda/function:Function
+    service-upkeep-log           aws:cloudwatch/logGroup:LogGroup
+    service-upkeep-policy        aws:iam/rolePolicy:RolePolicy
+    service-upkeep-role          aws:iam/role:Role
   service-verification         aws:lambda/invocation:Invocation
 site                         ai-success-insights:index:Site
   site-api-url                 vercel:index/projectEnvironmentVariable:ProjectEnvironmentVariable
@@ -61,6 +71,7 @@ COMPONENTS = [
     site.Site,
     service.Service,
     function.Function,
+    schedule.Schedule,
     release.Release,
 ]
 
@@ -121,7 +132,7 @@ def test_a_region_other_than_the_default_is_in_the_name_of_every_resource_of_aws
         for resource in recording.resources.values()
         if (name := _physical_name(resource))
     }
-    assert len(named) == 11
+    assert len(named) == 17
     assert all("eu-central-1" in name for name in named.values()), named
 
 
@@ -144,6 +155,10 @@ def test_physical_names_are_those_of_config_naming(prod: Recording):
     assert prod["service-layer"].inputs["layerName"] == names.layer
     assert prod["service-api-role"].inputs["name"] == names.function_role
     assert prod["service-migrate-role"].inputs["name"] == names.migration_role
+    assert prod["service-upkeep-role"].inputs["name"] == names.upkeep_role
+    assert prod["service-nightly-role"].inputs["name"] == names.schedule_role
+    assert prod["service-nightly-group"].inputs["name"] == names.schedule_group
+    assert prod["service-nightly-schedule"].inputs["name"] == names.upkeep_schedule
     assert prod["gateway-access-log"].inputs["name"] == names.access_log_group
 
 

@@ -33,7 +33,9 @@ def test_no_secret_is_sent_as_plain_text(prod: Recording):
     assert "sk-secret" in revealed
 
 
-@pytest.mark.parametrize("name", ["service-api-function", "service-migrate-function"])
+@pytest.mark.parametrize(
+    "name", ["service-api-function", "service-migrate-function", "service-upkeep-function"]
+)
 def test_a_functions_environment_is_one_secret_as_a_whole(prod: Recording, name: str):
     assert isinstance(prod[name].inputs["environment"]["variables"], Secret)
     assert not isinstance(prod[name].inputs["name"], Secret)
@@ -49,7 +51,8 @@ def test_the_databases_urls_are_secret_and_other_outputs_are_not(prod: Recording
         if values.holds(value, Secret)
     }
     assert urls == {"pooled_url", "direct_url"}
-    for name in ("gateway", "site", "service", "release", "service-api", "service-migrate"):
+    plain = ("gateway", "site", "service", "release", "service-api", "service-migrate")
+    for name in (*plain, "service-upkeep", "service-nightly"):
         assert not values.holds(dict(prod.component_outputs[name]), Secret), name
 
 
@@ -72,7 +75,7 @@ def test_the_databases_urls_are_secret_if_the_provider_marks_nothing_as_secret(p
     assert isinstance(recording["service-api-function"].inputs["environment"]["variables"], Secret)
 
 
-@pytest.mark.parametrize("function_", ["service-api", "service-migrate"])
+@pytest.mark.parametrize("function_", ["service-api", "service-migrate", "service-upkeep"])
 def test_a_function_may_write_to_its_own_log_group_and_nothing_else(
     prod: Recording, function_: str
 ):
@@ -92,9 +95,11 @@ def test_a_function_may_write_to_its_own_log_group_and_nothing_else(
     }
 
 
-def test_every_policy_is_least_privilege_and_every_role_trusts_only_lambda(prod: Recording):
+def test_every_policy_is_least_privilege_and_every_role_trusts_only_the_service_that_uses_it(
+    prod: Recording,
+):
     policies, roles = prod.of(":RolePolicy"), prod.of(":Role")
-    assert (len(policies), len(roles)) == (2, 2)
+    assert (len(policies), len(roles)) == (4, 4)
     for policy in policies:
         assert policy_failures(policy.inputs["policy"]) == []
         assert '"*"' not in policy.inputs["policy"]
@@ -111,12 +116,13 @@ def test_every_log_group_has_the_configured_retention(project: Path):
         "gateway-access-log": 90,
         "service-api-log": 90,
         "service-migrate-log": 90,
+        "service-upkeep-log": 90,
     }
 
 
 def test_every_resource_of_aws_has_the_explicit_provider(prod: Recording):
     on_aws = [resource for resource in prod.resources.values() if resource.type.startswith("aws:")]
-    assert len(on_aws) == 18
+    assert len(on_aws) == 26
     assert {resource.provider for resource in on_aws} == {"aws"}
     assert prod["aws"].plain["region"] == "us-east-1"
     assert json.loads(prod["aws"].plain["defaultTags"]) == {

@@ -75,6 +75,21 @@ NEEDED = {
         "lambda:DeleteLayerVersion",
     ),
     "lambda_.Permission": ("lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"),
+    "scheduler.Schedule": (
+        "scheduler:CreateSchedule",
+        "scheduler:GetSchedule",
+        "scheduler:UpdateSchedule",
+        "scheduler:DeleteSchedule",
+        "iam:PassRole",
+    ),
+    "scheduler.ScheduleGroup": (
+        "scheduler:CreateScheduleGroup",
+        "scheduler:GetScheduleGroup",
+        "scheduler:DeleteScheduleGroup",
+        "scheduler:ListTagsForResource",
+        "scheduler:TagResource",
+        "scheduler:UntagResource",
+    ),
 }
 # Statements whose actions have no resource-level permissions (AWS service authorization reference)
 WITHOUT_RESOURCES = {"AccessLogsOfTheStage"}
@@ -119,10 +134,15 @@ def test_it_allows_actions_on_resources_of_the_program_and_not_of_other_projects
     account, region = "123456789012", "eu-central-1"
     names = Names(project="ai-success-insights", stack="prod", region=region)
     functions, roles = (
-        (names.function, names.migration_function),
-        (names.function_role, names.migration_role),
+        (names.function, names.migration_function, names.upkeep_function),
+        (names.function_role, names.migration_role, names.upkeep_role, names.schedule_role),
     )
-    groups = (names.function_log_group, names.migration_log_group, names.access_log_group)
+    groups = (
+        names.function_log_group,
+        names.migration_log_group,
+        names.upkeep_log_group,
+        names.access_log_group,
+    )
     allowed = {
         "lambda:UpdateFunctionCode": [
             f"arn:aws:lambda:{region}:{account}:function:{name}" for name in functions
@@ -134,6 +154,13 @@ def test_it_allows_actions_on_resources_of_the_program_and_not_of_other_projects
         "iam:PassRole": [f"arn:aws:iam::{account}:role/{name}" for name in roles],
         "logs:CreateLogGroup": [
             f"arn:aws:logs:{region}:{account}:log-group:{name}:log-stream:" for name in groups
+        ],
+        "scheduler:UpdateSchedule": [
+            f"arn:aws:scheduler:{region}:{account}:schedule/"
+            f"{names.schedule_group}/{names.upkeep_schedule}"
+        ],
+        "scheduler:TagResource": [
+            f"arn:aws:scheduler:{region}:{account}:schedule-group/{names.schedule_group}"
         ],
         "apigateway:PATCH": [f"arn:aws:apigateway:{region}::/apis/a1b2c3/stages/$default"],
     }
@@ -154,5 +181,7 @@ def test_it_names_its_actions_and_its_resources() -> None:
         assert ("*" in _texts(statement["Resource"])) == (statement["Sid"] in WITHOUT_RESOURCES)
         if "iam:PassRole" in _texts(statement["Action"]):
             assert statement["Condition"] == {
-                "StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}
+                "StringEquals": {
+                    "iam:PassedToService": ["lambda.amazonaws.com", "scheduler.amazonaws.com"]
+                }
             }

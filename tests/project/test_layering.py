@@ -89,7 +89,7 @@ LAYERS = (
         "stack/local/neon/postgres",
     ),
     ("stack/local/neon", "stack/local/lambda_"),
-    ("stack/local/apigateway",),
+    ("stack/local/apigateway", "stack/local/scheduler"),
     ("stack/local/registry.py", "stack/local/cloud.py", "stack/local/deploy"),
     ("stack/local/pulumi_provider",),
     ("stack/local/daemon",),
@@ -117,7 +117,7 @@ SERVICE_LAYERS = (
     ("service/http",),
     ("service/routes",),
     ("service/app.py", "service/health.py"),
-    ("service/handler.py", "service/migrate.py"),
+    ("service/handler.py", "service/migrate.py", "service/upkeep.py"),
     ("service/migrations",),
 )
 FORBIDDEN = {
@@ -208,7 +208,7 @@ def test_the_program_imports_components_configuration_and_pulumi_alone():
 HANDLER_FILES = {
     *(
         f"stack/local/{service}/resources.py"
-        for service in ("apigateway", "cloudwatch", "iam", "lambda_", "vercel")
+        for service in ("apigateway", "cloudwatch", "iam", "lambda_", "scheduler", "vercel")
     ),
     *("stack/local/neon/projects.py", "stack/local/neon/branches.py", "stack/local/registry.py"),
 }

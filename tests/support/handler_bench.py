@@ -24,6 +24,7 @@ from stack.local.resources import base
 from stack.local.resources.base import Cloud, Context
 from stack.local.resources.store import Store
 from stack.local.resources.values import Archive
+from stack.local.scheduler.schedules import Schedules
 from stack.local.system.ports import StackPorts
 from stack.local.vercel.projects import VercelProjects
 
@@ -42,6 +43,8 @@ FUNCTION = "aws:lambda/function:Function"
 ALIAS = "aws:lambda/alias:Alias"
 PERMISSION = "aws:lambda/permission:Permission"
 INVOCATION = "aws:lambda/invocation:Invocation"
+SCHEDULE_GROUP = "aws:scheduler/scheduleGroup:ScheduleGroup"
+SCHEDULE = "aws:scheduler/schedule:Schedule"
 NEON_PROJECT = "neon:index/project:Project"
 BRANCH = "neon:index/branch:Branch"
 ENDPOINT = "neon:index/endpoint:Endpoint"
@@ -77,6 +80,34 @@ LOG_POLICY = json.dumps(
                 "Action": ["logs:PutLogEvents"],
                 "Resource": "arn:aws:logs:x:1:log-group:g:*",
             }
+        ],
+    }
+)
+
+UPKEEP_ARN = "arn:aws:lambda:us-east-1:000000000000:function:upkeep"
+SCHEDULE_TRUST_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "scheduler.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                    "StringEquals": {
+                        "aws:SourceAccount": "000000000000",
+                        "aws:SourceArn": "arn:aws:scheduler:x:000000000000:schedule-group/g",
+                    }
+                },
+            }
+        ],
+    }
+)
+INVOKE_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": UPKEEP_ARN}
         ],
     }
 )
@@ -126,13 +157,17 @@ class DataPlaneStub:
     )
     invoked: list[tuple[str, str, bytes]] = field(default_factory=list)
     enabled: bool = True
+    forgotten: list[str] = field(default_factory=list)
     built: list[tuple[Path, Mapping[str, str]]] = field(default_factory=list)
 
     def configure(self) -> None:
         self.calls.append("configure")
 
-    def changed(self, name: str) -> None:
-        self.calls.append(f"changed {name}")
+    def changed(self, name: str = "") -> None:
+        self.calls.append(f"changed {name}".strip())
+
+    def forget(self, identity: str) -> None:
+        self.forgotten.append(identity)
 
     def alias_changed(self, name: str) -> None:
         self.calls.append(f"alias changed {name}")
@@ -184,6 +219,10 @@ class HandlerBench:
             {"owner": "urn", "role": "parent", "database": "parent", "password": "p", "name": "p"},
         )
         self.postgres.create_database("parent", "parent")
+        owned = {"owner": "urn:pulumi:local::ai-success-insights::t::other"}
+        self.store.put("schedule-groups", "g", owned)
+        self.store.put("roles", "schedule", {**owned, "assumeRolePolicy": SCHEDULE_TRUST_POLICY})
+        self.store.put("role-policies", "p", {**owned, "role": "schedule", "policy": INVOKE_POLICY})
         for name in ("code", "other", "layer"):
             with zipfile.ZipFile(self.root / f"{name}.zip", "w") as archive:
                 archive.writestr(f"{name}.py", f"NAME = {name!r}\n")
@@ -196,6 +235,7 @@ class HandlerBench:
             HttpApis: self.data,
             VercelProjects: self.data,
             LambdaFunctions: self.data,
+            Schedules: self.data,
         }
         cloud = SimpleNamespace(
             store=self.store, service=services.__getitem__, ports=lambda _stack: PORTS
@@ -263,6 +303,20 @@ class HandlerBench:
                 "functionName": "migrate",
                 "input": "{}",
                 "triggers": {"migrations": "abc"},
+            },
+            SCHEDULE_GROUP: {"name": "nightly"},
+            SCHEDULE: {
+                "name": "upkeep",
+                "groupName": "g",
+                "scheduleExpression": "cron(5 0-3 * * ? *)",
+                "scheduleExpressionTimezone": "Europe/Berlin",
+                "flexibleTimeWindow": {"mode": "OFF"},
+                "target": {
+                    "arn": UPKEEP_ARN,
+                    "roleArn": "arn:aws:iam::000000000000:role/schedule",
+                    "input": '{"source": "upkeep"}',
+                    "retryPolicy": {"maximumRetryAttempts": 2},
+                },
             },
             NEON_PROJECT: {
                 "name": "insights",

@@ -62,6 +62,9 @@ COMPUTED_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "{functionName}:{name}/invocations"
     },
     "aws:lambda/invocation:Invocation": {"result": '{"revision": "0001", "applied": []}'},
+    "aws:scheduler/scheduleGroup:ScheduleGroup": {
+        "arn": "arn:aws:scheduler:us-east-1:123456789012:schedule-group/{name}"
+    },
     "vercel:index/deployment:Deployment": {"url": "insights-abc123.vercel.app"},
 }
 """Outputs that a provider computes, by type; `{input}` in an ARN is replaced by that input."""
@@ -230,6 +233,7 @@ def make_project(root: Path) -> Path:
     for name, text in {
         "frontend/app/page.tsx": "export default () => null\n",
         "frontend/package.json": "{}\n",
+        "service/upkeep.py": "handler = None\n",
         "service/migrations/versions/0001.py": "revision = '0001'\n",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

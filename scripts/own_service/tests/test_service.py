@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service import handler, migrate
+from service import handler, migrate, upkeep
 from service.migrations import MIGRATIONS
 
 
@@ -17,3 +17,7 @@ def test_a_version_is_healthy_once_the_database_has_its_migrations(
     assert migrate.handler({}, None) == {"applied": len(MIGRATIONS)}
     assert migrate.handler({}, None) == {"applied": 0}
     assert handler.handler({"source": "health"}, None) == {"healthy": True}
+
+
+def test_the_upkeep_function_takes_the_event_of_its_schedule() -> None:
+    assert upkeep.handler({"source": "upkeep"}, None) == {"finished": True}

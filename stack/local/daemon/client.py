@@ -30,7 +30,7 @@ LINE_WAIT_S = 0.2
 PROGRESS_S = 4.0
 STOP_TIMEOUT_S = 20.0
 PROVIDER_TIMEOUT_S = 60.0
-MIGRATION_TIMEOUT_S = 960.0  # longer than the migration function's own timeout
+INVOCATION_TIMEOUT_S = MIGRATION_TIMEOUT_S = 960.0  # longer than a function's own timeout
 
 
 @dataclass(frozen=True)
@@ -275,6 +275,18 @@ def migrate(paths: LocalPaths) -> str:
             f"{reply['text']}. The reason: `stack up` prints it, and {paths.log} has it"
         )
     return reply["text"]
+
+
+def invoke_schedule(paths: LocalPaths, name: str) -> tuple[str, bool]:
+    """Invoke a schedule's target now; return its result or error, and whether it succeeded.
+
+    Raises `UserError` for a name that is not that of a schedule.
+    """
+    request = {"do": "invoke-schedule", "name": name}
+    reply = control.ask(paths.socket, request, timeout=INVOCATION_TIMEOUT_S)
+    if reply is None or "error" in reply:
+        raise UserError((reply or {}).get("error", f"it does not reply: see {paths.log}"))
+    return reply["text"], reply["done"]
 
 
 def forget(paths: LocalPaths, stack: str) -> None:

@@ -148,6 +148,9 @@ class Supervisor:
             self._emit_ready()
         elif watch is None:
             self._loop.call_soon_threadsafe(self._stop)
+        if self._ready or watch is not None:
+            # Not before: a function that is due would not have been deployed yet.
+            cloud.call(cloud.schedules.start())
         if watch is not None:
             watch.run()
         starting.join()
@@ -175,6 +178,7 @@ class Supervisor:
         """Report readiness for `stack pulumi`, whose engine evaluates the program itself."""
         if self._attempt(cloud.wait_for_postgres):
             self._emit_ready()
+            cloud.call(cloud.schedules.start())
         else:
             self._loop.call_soon_threadsafe(self._stop)
 
@@ -239,6 +243,12 @@ class Supervisor:
                 return {"error": "it runs without --watch: `stack down`, then `stack up` migrates"}
             text, done = await asyncio.to_thread(self._watch.migrate)
             return {"text": text, "done": done}
+        if request.get("do") == "invoke-schedule" and self._cloud is not None:
+            try:
+                text, done = await self._cloud.schedules.invoke(str(request["name"]))
+            except UserError as error:
+                return {"error": str(error)}
+            return {"text": text, "done": done}
         if request.get("do") == "forget" and self._cloud is not None:
             self._cloud.forget(str(request["stack"]))
             return {}
@@ -248,6 +258,7 @@ class Supervisor:
             "ready": self._ready,
             "seconds": round(time.monotonic() - self._started),
             "stacks": {} if self._cloud is None else self._cloud.addresses(),
+            "schedules": [] if self._cloud is None else self._cloud.schedules.status(),
         }
 
     def _start_provider(self, cloud: Cloud, stack: str) -> Mapping[str, Any]:

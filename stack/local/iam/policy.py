@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 
@@ -33,23 +34,54 @@ def policy_failures(document: str) -> list[str]:
 def trust_failures(document: str) -> list[str]:
     """Return sentences on what is wrong with a trust policy.
 
-    Wrong are its form, an action other than `sts:AssumeRole`, and a principal other than Lambda.
+    Wrong are its form, an action other than `sts:AssumeRole`, and a principal other than Lambda or
+    EventBridge Scheduler. The latter acts for schedules of every account, so it needs conditions.
     """
     statements, failures = _statements(document)
     for index, statement in enumerate(statements):
         where = f"statement {index + 1}"
         if _strings(statement.get("Action")) != ["sts:AssumeRole"]:
             failures.append(f"{where} needs the action sts:AssumeRole")
-        principal = statement.get("Principal")
-        if principal not in (
-            {"Service": "lambda.amazonaws.com"},
-            {"Service": ["lambda.amazonaws.com"]},
-        ):
+        services = _services(statement)
+        if services not in (["lambda.amazonaws.com"], ["scheduler.amazonaws.com"]):
             failures.append(
-                f"{where} lets {json.dumps(principal)} assume the role: "
-                "only lambda.amazonaws.com may"
+                f"{where} lets {json.dumps(statement.get('Principal'))} assume the role: "
+                "only lambda.amazonaws.com or scheduler.amazonaws.com may"
             )
+        if services == ["scheduler.amazonaws.com"]:
+            condition = json.dumps(statement.get("Condition"))
+            failures += [
+                f"{where} needs a condition on {key}: schedules of any account could use the role"
+                for key in ("aws:SourceAccount", "aws:SourceArn")
+                if key not in condition
+            ]
     return failures
+
+
+def trusts(document: str, service: str) -> bool:
+    """Return whether a trust policy lets a service assume the role."""
+    return any(
+        _services(statement) == [service] and statement.get("Effect") == "Allow"
+        for statement in _statements(document)[0]
+    )
+
+
+def allows(document: str, action: str, resource: str) -> bool:
+    """Return whether a permission policy that passes `policy_failures` allows an action."""
+    return any(
+        statement.get("Effect") == "Allow"
+        and action in _strings(statement.get("Action"))
+        and any(fnmatchcase(resource, pattern) for pattern in _strings(statement.get("Resource")))
+        for statement in _statements(document)[0]
+    )
+
+
+def _services(statement: Mapping[str, Any]) -> list[str]:
+    """Return the services that are the only principals of a statement; [] with any other."""
+    principal = statement.get("Principal")
+    if not isinstance(principal, dict) or principal.keys() != {"Service"}:
+        return []
+    return _strings(cast("Mapping[str, Any]", principal)["Service"])
 
 
 def _statements(document: str) -> tuple[Sequence[Mapping[str, Any]], list[str]]:

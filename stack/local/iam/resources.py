@@ -12,7 +12,7 @@ from stack.local.resources.stored import Stored, digest
 
 
 class Role(Stored):
-    """A role that only Lambda may assume."""
+    """A role that only Lambda or EventBridge Scheduler may assume."""
 
     sdk = aws.iam.Role
     kind = "roles"

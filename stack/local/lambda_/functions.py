@@ -34,6 +34,7 @@ class LambdaFunctions:
         self._invoker = invoker
         self._call = call
         self._swapped: dict[str, FunctionVersion] = {}
+        self._replaced_code: dict[str, Path] = {}
         self._start_tasks: set[asyncio.Task[None]] = set()
 
     def version(self, name: str, qualifier: str) -> FunctionVersion:
@@ -48,7 +49,11 @@ class LambdaFunctions:
             raise UserError(f"there is no function {name}:{qualifier}")
         if alias and name in self._swapped:
             return self._swapped[name]
-        return _version(name, number, record)
+        found = _version(name, number, record)
+        for other, root in self._replaced_code.items():
+            if number == LATEST and found.task_root == root:  # `--watch` has replaced this code
+                return replace(found, task_root=self._swapped[other].task_root)
+        return found
 
     async def invoke_async(
         self, name: str, qualifier: str, event: bytes, trace: str = ""
@@ -56,24 +61,24 @@ class LambdaFunctions:
         """Invoke a function for a request. Raises as `Invoker.invoke` does."""
         return await self._invoker.invoke(self.version(name, qualifier), event, trace)
 
-    def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
-        """Invoke a function at deployment.
+    async def invoke_once(self, name: str, qualifier: str, event: bytes) -> Invocation:
+        """Invoke a function that is not called often: at deployment, or by a schedule.
 
         Afterwards only environments of versions that an alias names go on, and that of a published
-        version which succeeded: an alias is about to name it.
+        version which succeeded: an alias is about to name it. Raises as `invoke_async` does.
         """
+        keep = self._versions_in_use(name)
+        try:
+            result = await self.invoke_async(name, qualifier, event)
+            if qualifier != LATEST and not result.error:
+                keep.add(qualifier)
+            return result
+        finally:
+            await self._invoker.retire(name, keep=keep)
 
-        async def invoke_and_retire() -> Invocation:
-            keep = self._versions_in_use(name)
-            try:
-                result = await self.invoke_async(name, qualifier, event)
-                if qualifier != LATEST and not result.error:
-                    keep.add(qualifier)
-                return result
-            finally:
-                await self._invoker.retire(name, keep=keep)
-
-        return self._call(invoke_and_retire())
+    def invoke(self, name: str, qualifier: str, event: bytes) -> Invocation:
+        """Call `invoke_once` from another thread."""
+        return self._call(self.invoke_once(name, qualifier, event))
 
     def is_permitted(self, name: str, qualifier: str, execution_arn: str) -> bool:
         """Whether the function's policy lets this API invoke it."""
@@ -96,12 +101,14 @@ class LambdaFunctions:
         The versions that they name now are started ahead of requests, unless they run.
         """
         self._swapped.pop(name, None)
+        self._replaced_code.pop(name, None)
         self.changed(name)
         self._call(self._start_all_ahead(name))
 
     def swap(self, name: str, task_root: Path, variables: Mapping[str, str], event: bytes) -> None:
         """Run other code for the alias of a function at once, for `--watch`.
 
+        Functions of the same code that have no version run it too, from their next call on.
         variables: of the environment, which differ with the code. event: has to succeed on the new
         code first. Raises `UserError` when it fails, and `InitError` when the new code does not
         start; then the old code goes on serving.
@@ -121,6 +128,7 @@ class LambdaFunctions:
         result = self._call(self._invoker.invoke(new, event))
         if not result.error:
             self._swapped[name] = new
+            self._replaced_code[name] = published.task_root
         self._call(self._invoker.retire(name, keep=self._versions_in_use(name)))
         raise_if_failed(name, new.version, result)
 
@@ -129,6 +137,7 @@ class LambdaFunctions:
 
         This ends what `swap` has started. Raises `InitError`.
         """
+        self._replaced_code.pop(name, None)
         if self._swapped.pop(name, None):
             self.changed(name)
         self._call(self._invoker.start(self.version(name, qualifier)))
@@ -173,12 +182,18 @@ def raise_if_failed(name: str, qualifier: str, invocation: Invocation) -> None:
     """Raise `UserError` with the reason when the function has failed."""
     if not invocation.error:
         return
+    text = error_text(invocation)
+    called = name if qualifier == LATEST else f"{name}:{qualifier}"
+    raise UserError(f"the function {called} failed: {text}. Its log: `stack logs`")
+
+
+def error_text(invocation: Invocation) -> str:
+    """Return class and message of the error with which a function has failed."""
     text = invocation.payload.decode(errors="replace")
     with contextlib.suppress(ValueError, KeyError, TypeError):
         document = json.loads(text)
         text = f"{document['errorType']}: {document['errorMessage']}"
-    called = name if qualifier == LATEST else f"{name}:{qualifier}"
-    raise UserError(f"the function {called} failed: {text}. Its log: `stack logs`")
+    return text
 
 
 def _version(name: str, number: str, record: Any) -> FunctionVersion:

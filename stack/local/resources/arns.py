@@ -18,6 +18,17 @@ def function_arn(region: str, name: str, qualifier: str = "") -> str:
     return arn("lambda", region, f"function:{name}" + (f":{qualifier}" if qualifier else ""))
 
 
+def parse_function_arn(text: str) -> tuple[str, str]:
+    """Return function name and qualifier ("" for none) of a function's ARN.
+
+    Raises `ValueError` for any other text.
+    """
+    parts = text.split(":")
+    if parts[:3] != ["arn", "aws", "lambda"] or parts[5:6] != ["function"] or len(parts) > 8:
+        raise ValueError(f"{text!r} is not the ARN of a function")
+    return parts[6], parts[7] if len(parts) == 8 else ""
+
+
 def invoke_arn(region: str, name: str, qualifier: str = "") -> str:
     """Return the ARN that an API Gateway integration invokes a function by."""
     path = f"path/2015-03-31/functions/{function_arn(region, name, qualifier)}/invocations"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,19 @@ def test_logs_show_records_of_functions_and_gateway(
     assert json.loads(access[-1][access[-1].index("{") :])["route"] == "$default"
     assert "/aws/lambda/ai-success-insights-local-migrate" in text, (
         "the migration has a group of its own"
+    )
+
+
+def test_a_schedule_is_listed_invoked_and_named_when_misspelt(stack: Checkout) -> None:
+    name = "ai-success-insights-local-upkeep"
+    assert re.search(rf"schedule {name}  next \S+T\d\d:05:00", stack.run("status"))
+    assert isinstance(json.loads(stack.run("invoke", "schedule", "upkeep")), dict)
+    assert re.search(rf"{name}  next .*  last \S+ succeeded", stack.run("invoke", "schedule"))
+    assert "did you mean 'upkeep'?" in stack.run("invoke", "schedule", "upkep", code=1)
+    assert "did you mean 'schedule'?" in stack.run("invoke", "shedule", code=2)
+    assert f"/aws/lambda/{name}" in stack.run("logs")
+    assert not [process for process in stack.processes() if name in process.environ().values()], (
+        "its environment ends with the call"
     )
 
 

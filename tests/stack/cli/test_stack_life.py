@@ -102,6 +102,7 @@ def test_a_second_run_changes_nothing_and_keeps_addresses_and_data(stack: Checko
 def test_down_with_nothing_running_succeeds(stack: Checkout) -> None:
     assert "nothing runs" in stack.run("down")
     assert "stack up" in stack.run("status", code=4)
+    assert "stack up" in stack.run("invoke", "schedule", code=4)
 
 
 def test_ctrl_c_stops_everything(stack: Checkout) -> None:
@@ -184,7 +185,12 @@ def test_a_change_of_code_publishes_a_version_and_changes_nothing_else(stack: Ch
         updated = sorted(
             line.split()[-1] for line in text.splitlines() if line.startswith("updated")
         )
-        assert updated == ["service-api-function", "service-live", "service-migrate-function"]
+        assert updated == [
+            "service-api-function",
+            "service-live",
+            "service-migrate-function",
+            "service-upkeep-function",
+        ]
         assert "created" not in resources(text)
         replaced = [line for line in text.splitlines() if line.startswith("replaced")]
         assert [line.split()[-1] for line in replaced] == ["service-verification"], (
@@ -254,6 +260,7 @@ def test_a_replaced_database_is_migrated_and_nothing_else_is_created(
         "service-live",
         "service-migrate-function",
         "service-migration",
+        "service-upkeep-function",
         "service-verification",
     ]
     after = stack.outputs()

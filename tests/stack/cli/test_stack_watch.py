@@ -1,5 +1,6 @@
 """`stack up --watch` and migrations: none is applied before `stack migrate`."""
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -131,6 +132,18 @@ def test_a_saved_migration_waits_for_stack_migrate_and_later_changes_wait_for_it
         }, "one applies the migration, one is verified and serves"
         assert revision(stack) == "9999"
         assert request(api)[0] == 200
+
+
+def test_a_schedule_invokes_the_code_that_was_saved_last(stack: Checkout) -> None:
+    file = stack.root / "service/upkeep.py"
+    before = file.read_text()
+    with watching(stack) as line_with:
+        file.write_text(f"{before}\n\ndef handler(event, context):\n    return event\n")
+        line_with("service/upkeep.py: served")
+        assert json.loads(stack.run("invoke", "schedule", "upkeep")) == {"source": "upkeep"}
+        file.write_text(before)
+        line_with("service/upkeep.py: served")
+        assert stack.run("invoke", "schedule", "upkeep") != '{"source": "upkeep"}\n'
 
 
 def test_wrong_files_are_named_by_stack_up(stack: Checkout, migration: Path) -> None:

@@ -90,6 +90,23 @@ def test_at_rest_only_compute_that_is_never_suspended_costs() -> None:
     assert awake["Neon db"] == pytest.approx(0.25 * 730 * prices.NEON_CU_HOUR)
 
 
+def test_a_schedule_costs_its_invocations_and_those_of_its_function_at_rest_too() -> None:
+    nightly = resource(
+        "s",
+        cost.SCHEDULE,
+        name="nightly",
+        scheduleExpression="cron(5 0-3 * * ? *)",
+        target={"arn": "${m.arn}"},
+    )
+    found = {line.part: line for line in cost.monthly(snapshot(*stack()["resources"], nightly))}
+    times = 4 * 730 / 24
+    assert found["Schedule nightly"].at_rest == pytest.approx(
+        times * (1e-6 + 0.2e-6 + 10 * 0.0000133334)
+    )
+    assert found["Schedule nightly"].busy == found["Schedule nightly"].at_rest
+    assert found["Schedule nightly"].basis == "122 invocations of 1024 MB, 10 s each"
+
+
 def test_a_type_without_a_price_is_named_and_not_counted_as_free() -> None:
     assert cost.unpriced(
         snapshot(resource("q", "aws:sqs/queue:Queue"), resource("r", "aws:iam/role:Role"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.policies import LAMBDA_TRUST_POLICY
-from stack.local.iam.policy import policy_failures, trust_failures
+from stack.local.iam.policy import allows, policy_failures, trust_failures, trusts
 
 GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/api:*"
 ALLOWED = {
@@ -126,7 +126,8 @@ def test_a_role_that_only_lambda_may_assume_passes(text: str):
 def test_a_role_that_another_principal_may_assume_is_refused_with_the_principal(principal: Any):
     failures = trust_failures(document({**TRUSTED, "Principal": principal}))
     assert failures == [
-        f"statement 1 lets {json.dumps(principal)} assume the role: only lambda.amazonaws.com may"
+        f"statement 1 lets {json.dumps(principal)} assume the role: "
+        "only lambda.amazonaws.com or scheduler.amazonaws.com may"
     ]
 
 
@@ -135,6 +136,26 @@ def test_a_trust_policy_with_another_action_is_refused(action: Any):
     assert "statement 1 needs the action sts:AssumeRole" in trust_failures(
         document({**TRUSTED, "Action": action})
     )
+
+
+def test_the_scheduler_may_assume_a_role_under_conditions_only():
+    scheduler = {**TRUSTED, "Principal": {"Service": "scheduler.amazonaws.com"}}
+    account = {"aws:SourceAccount": "123456789012"}
+    both = {**account, "aws:SourceArn": "arn:aws:scheduler:us-east-1:123456789012:schedule-group/g"}
+    complete = document({**scheduler, "Condition": {"StringEquals": both}})
+    assert trust_failures(complete) == []
+    assert trusts(complete, "scheduler.amazonaws.com")
+    assert not trusts(complete, "lambda.amazonaws.com")
+    (failure,) = trust_failures(document({**scheduler, "Condition": {"StringEquals": account}}))
+    assert "statement 1 needs a condition on aws:SourceArn" in failure
+    assert len(trust_failures(document(scheduler))) == 2
+
+
+def test_a_policy_allows_the_actions_and_resources_that_it_names():
+    assert allows(document(ALLOWED), "logs:PutLogEvents", GROUP)
+    assert not allows(document(ALLOWED), "logs:DeleteLogGroup", GROUP)
+    assert not allows(document(ALLOWED), "logs:PutLogEvents", f"{GROUP}:other"[5:])
+    assert not allows(document({**ALLOWED, "Effect": "Deny"}), "logs:PutLogEvents", GROUP)
 
 
 def test_a_second_statement_is_checked_too():

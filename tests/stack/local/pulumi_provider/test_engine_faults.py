@@ -36,6 +36,7 @@ OF_THE_DATABASE = {
     "service-migrate-function",
     "service-migration",
     "service-api-function",
+    "service-upkeep-function",
     "service-live",
     "service-verification",
 }
@@ -77,6 +78,7 @@ def test_deleted_resources_are_found_by_a_refresh_and_created_by_the_next_update
         "service-layer": "delete",
         "service-migrate-function": "delete",
         "service-api-function": "delete",
+        "service-upkeep-function": "delete",
     }
     assert stack.up("refresh") == deleted
     done = stack.up()

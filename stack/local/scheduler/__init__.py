@@ -1,0 +1,1 @@
+"""Local EventBridge Scheduler: schedules invoke functions at their times."""
