@@ -117,7 +117,7 @@ SERVICE_LAYERS = (
     ("service/http",),
     ("service/routes",),
     ("service/app.py", "service/health.py"),
-    ("service/handler.py", "service/migrate.py"),
+    ("service/handler.py", "service/migrate.py", "service/upkeep.py"),
     ("service/migrations",),
 )
 FORBIDDEN = {

@@ -155,7 +155,10 @@ def test_no_key_is_logged(writes_protected: Api, capfd: pytest.CaptureFixture[st
     [
         ("reader:read:w-secret", "entry 1 that is not id:scope:sha256"),
         (f"{entry('a', 'read', 's')},{entry('b', 'admin', 's')}", "entry 2"),
-        (f"{entry('a', 'read', 's')},{entry('a', 'write', 't')}", "'a' was used before"),
+        (
+            f"{entry('a', 'read', 's')},{entry('a', 'write', 't')}",
+            "entry 2 with the id of an earlier one",
+        ),
     ],
 )
 def test_an_invalid_entry_of_api_keys_is_named_by_position_and_not_shown(text: str, message: str):
