@@ -65,5 +65,5 @@ class DailyScores:
             log("the scores are not of today", level=logging.WARNING, kind=type(error).__name__)
             return
         if done.scored:
-            self._day = done.day
+            self._day, self._next_attempt = done.day, 0.0
         log("upkeep by a read", **upkeep.summary(done))

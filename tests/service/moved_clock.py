@@ -1,11 +1,8 @@
 """Moves the clock of the service and of its database, and says what a score is on a day."""
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
-import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
@@ -20,37 +17,29 @@ _SHADOW_NOW: Final = """
         AS 'SELECT pg_catalog.now() + by FROM moved.shift';
     DO $$ BEGIN EXECUTE format(
         'ALTER DATABASE %I SET search_path = moved, pg_catalog, public', current_database()
-    ); END $$
+    ); END $$;
+    SET search_path = moved, pg_catalog, public
 """
-"""New connections find this `now()` before PostgreSQL's own."""
+"""This connection and all new ones find this `now()` before PostgreSQL's own."""
 
 
 class MovedClock:
     """The service's clock, which runs as the real one does, and is moved by `shift`."""
 
-    def __init__(self, statements: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._statements = statements
+    def __init__(self, sql: connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._sql = sql
         self.shift = timedelta()
         monkeypatch.setattr(clock, "utc_now", lambda: datetime.now(UTC) + self.shift)
-        statements.execute(_SHADOW_NOW)
+        with sql.cursor() as statements:
+            statements.execute(_SHADOW_NOW)
 
     def today(self, zone: tzinfo = UTC) -> date:
         return clock.today(zone)
 
     def move(self, **by: float) -> None:
         self.shift += timedelta(**by)
-        self._statements.execute("UPDATE moved.shift SET by = %s", (self.shift,))
-
-    def set(self, at: datetime) -> None:
-        self.move(seconds=(at - clock.utc_now()).total_seconds())
-
-
-@contextmanager
-def moved_clock(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MovedClock]:
-    """Move the clock of a database and of all functions of this process."""
-    with closing(psycopg2.connect(url)) as opened, opened.cursor() as statements:
-        opened.autocommit = True
-        yield MovedClock(statements, monkeypatch)
+        with self._sql.cursor() as statements:
+            statements.execute("UPDATE moved.shift SET by = %s", (self.shift,))
 
 
 def what_if(sql: connection, account_id: int, day: date) -> Score:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from typing import Any, Final
@@ -19,7 +18,7 @@ from service.queries import upkeep
 from service.queries.scores import rescore
 from tests.service.insights import add
 from tests.service.lambda_api import Api, api
-from tests.service.moved_clock import MovedClock, moved_clock, stored, what_if
+from tests.service.moved_clock import MovedClock, stored, what_if
 
 SCORED_PATHS: Final = (
     "/accounts/1",
@@ -37,9 +36,8 @@ BEST: Final[dict[str, Any]] = {
 
 
 @pytest.fixture
-def clock(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[MovedClock]:
-    with moved_clock(url, monkeypatch) as moved:
-        yield moved
+def clock(sql: connection, monkeypatch: pytest.MonkeyPatch) -> MovedClock:
+    return MovedClock(sql, monkeypatch)
 
 
 @pytest.fixture
