@@ -221,7 +221,8 @@ async def get_health_history(
 ) -> JsonText:
     """Returns the newest snapshots of the account's score, newest first.
 
-    There is one for each time that the score or a factor changed.
+    There is one for each time that the score or a factor changed; of older days the last one, and
+    after 400 days the last of each week. Of changes by time alone only larger ones are stored.
     """
     found = histories.health(scored_database(request), account_id, limit=limit)
     if found is None:

@@ -99,6 +99,7 @@ def test_a_week_keeps_all_then_days_keep_their_last_and_then_weeks(
     with sql.cursor() as statements:
         invent(statements, clock, 500)
     before = snapshots(sql)
+    deleted = 0
     for _ in range(8):
         deleted = thin(database, clock)
         assert {row[0] for row in snapshots(sql)} == kept(before, clock.today(ZONE))

@@ -9,8 +9,9 @@
 Expands only. The version before writes neither column: `score_before` is then null, which leaves
 the snapshot out of the movers, and `snapshot_score` stays that of the snapshot before.
 
-The rows are filled in batches that are committed one by one, so that none blocks a writer for long,
-and an attempt that was interrupted goes on where it stopped.
+The rows are filled in batches that are committed one by one, so that none blocks a writer for
+long, and an attempt that was interrupted writes only what is missing. A million accounts with eight
+snapshots each take several minutes.
 """
 
 from alembic import op
