@@ -52,11 +52,12 @@ class DailyScores:
         if scores_as_of in (today, clock.today(self._zone, ahead=CLOCK_SKEW)):
             self._day = today
             return
+        too_large = accounts > MAX_ACCOUNTS
+        pause = TOO_LARGE_RETRY_SECONDS if too_large else RETRY_SECONDS
+        self._next_attempt = time.monotonic() + pause
         seconds = min(MAX_SECONDS, remaining() - RESERVE_SECONDS)
-        if accounts > MAX_ACCOUNTS or seconds <= 0:
-            self._next_attempt = time.monotonic() + TOO_LARGE_RETRY_SECONDS
+        if too_large or seconds <= 0:
             return
-        self._next_attempt = time.monotonic() + RETRY_SECONDS
         try:
             done = upkeep.run(
                 database.write, self._zone, ends=time.monotonic() + seconds, wait=None
