@@ -12,6 +12,7 @@ from service.database.connection import Database
 from service.deadline import remaining
 from service.errors import ServiceError
 from service.logs import log
+from service.queries import scores_day
 
 MAX_ACCOUNTS: Final = 10_000
 """Of a portfolio that a read brings to the current day, which takes less than a second."""
@@ -46,9 +47,7 @@ class DailyScores:
         today = clock.today(self._zone)
         if self._day == today or time.monotonic() < self._next_attempt:
             return
-        from service.queries import upkeep
-
-        scores_as_of, accounts = upkeep.state(database)
+        scores_as_of, accounts = scores_day.scores_day(database)
         if scores_as_of in (today, clock.today(self._zone, ahead=CLOCK_SKEW)):
             self._day = today
             return
@@ -58,6 +57,8 @@ class DailyScores:
         seconds = min(MAX_SECONDS, remaining() - RESERVE_SECONDS)
         if too_large or seconds <= 0:
             return
+        from service.queries import upkeep
+
         try:
             done = upkeep.run(
                 database.write, self._zone, ends=time.monotonic() + seconds, wait=None
@@ -67,4 +68,5 @@ class DailyScores:
             return
         if done.scored:
             self._day, self._next_attempt = done.day, 0.0
-        log("upkeep by a read", **upkeep.summary(done))
+        if done.accounts:
+            log("upkeep by a read", **upkeep.summary(done))

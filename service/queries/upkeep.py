@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 from psycopg2.extensions import cursor
 
 from service.clock import midnight, today
-from service.database.connection import Database
 from service.queries import idempotency, movers, rollups
 from service.queries.scores import rescore_by_time
 
@@ -29,10 +28,6 @@ KEPT_DAYS: Final = 7
 DAILY_DAYS: Final = 400
 """For how many days those are kept; of a week before, the last of each account."""
 
-_STATE: Final = """
-    SELECT scores_as_of, (SELECT coalesce(sum(accounts), 0)::bigint FROM portfolio_cells)
-    FROM upkeep
-"""
 # A transaction that waits for one account has locked others already, for which writers wait.
 _TAKE: Final = f"""
     SET LOCAL lock_timeout = '1s';
@@ -111,12 +106,6 @@ class Write(Protocol):
     """`Database.write`, or the same with more patience."""
 
     def __call__(self, work: Callable[[cursor], T], /) -> T: ...
-
-
-def state(database: Database) -> tuple[date, int]:
-    """Return the day that all scores are of, and the number of accounts."""
-    scores_as_of, accounts = database.read(_STATE, {})[0]
-    return scores_as_of, accounts
 
 
 def run(write: Write, zone: tzinfo, *, ends: float, wait: float | None) -> Upkeep:

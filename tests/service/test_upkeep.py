@@ -14,7 +14,7 @@ from service import upkeep as function
 from service.database.connection import Database
 from service.errors import UnavailableError
 from service.http import daily_scores
-from service.queries import upkeep
+from service.queries import scores_day, upkeep
 from service.queries.scores import rescore
 from tests.service.insights import add
 from tests.service.lambda_api import Api, api
@@ -231,8 +231,8 @@ def test_a_read_asks_for_the_day_once_a_day(
 ) -> None:
     add(sql, "One")
     asked: list[int] = []
-    state = upkeep.state
-    monkeypatch.setattr(upkeep, "state", lambda db: (asked.append(1), state(db))[1])
+    ask = scores_day.scores_day
+    monkeypatch.setattr(scores_day, "scores_day", lambda db: (asked.append(1), ask(db))[1])
     for _ in range(3):
         of_day(service)
     assert len(asked) == 1
