@@ -12,6 +12,7 @@ from service.errors import ServiceError
 from service.http.api_keys import ApiKeyMiddleware
 from service.http.compression import CompressionMiddleware
 from service.http.cors import CorsMiddleware
+from service.http.daily_scores import DailyScores
 from service.http.exception_handlers import ExceptionMiddleware, handle_exception
 from service.http.request_middleware import RequestContextMiddleware
 from service.routes import ROUTES
@@ -33,7 +34,10 @@ class Application(FastAPI):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application, not yet connected. `app.state` has `settings` and `database`."""
+    """Return the application, not yet connected.
+
+    `app.state` has what `service.http.state` returns.
+    """
     app = Application(
         title="AI Success Insights",
         description=DESCRIPTION,
@@ -60,4 +64,5 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = Database(settings.database_url)
+    app.state.daily_scores = DailyScores(settings.time_zone)
     return app

@@ -6,6 +6,7 @@ The stack's program sets the same names.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 
 from service.schema.limits import MODEL_LENGTH
 
@@ -48,6 +49,7 @@ class Settings:
     openai_api_key: without it, insights are written by rules.
     openai_base_url: empty for OpenAI's API.
     openai_seconds: the limit of one response of the model, in total.
+    time_zone: decides which day it is for renewals, reviews, movers and the history.
     """
 
     database_url: str = field(default="", repr=False)  # holds a password
@@ -59,6 +61,7 @@ class Settings:
     openai_model: str = "gpt-5-mini"
     openai_base_url: str = ""
     openai_seconds: float = 10.0
+    time_zone: tzinfo = UTC
     stage: str = "dev"
     version: str = "0"
 
@@ -80,6 +83,7 @@ class Settings:
             openai_api_key=_secret("OPENAI_API_KEY", environment.get("OPENAI_API_KEY", "")),
             openai_model=_model(environment.get("OPENAI_MODEL") or cls.openai_model),
             openai_base_url=_endpoint(environment.get("OPENAI_BASE_URL", "")),
+            time_zone=_time_zone(environment.get("TIME_ZONE", "")),
             stage=environment.get("STAGE") or cls.stage,
             version=environment.get("SERVICE_VERSION") or cls.version,
         )
@@ -158,6 +162,26 @@ def _endpoint(text: str) -> str:
             "https://api.example.com/v1",
         )
     return text
+
+
+def _time_zone(text: str) -> tzinfo:
+    """Return a time zone of the IANA database.
+
+    The names are those of the package `tzdata`, which is shipped with the function: directories of
+    a machine can lack zones, have others, or ignore the case of their names.
+    """
+    if text in ("", "UTC"):
+        return UTC
+    from importlib.resources import files
+    from zoneinfo import ZoneInfo
+
+    if text not in files("tzdata").joinpath("zones").read_text(encoding="utf-8").split():
+        raise SettingsError(
+            "TIME_ZONE",
+            f"is {text[:64]!r}: the name of an IANA time zone is expected, such as Europe/Berlin "
+            "or UTC",
+        )
+    return ZoneInfo(text)
 
 
 def _flag(name: str, text: str) -> bool:

@@ -5,6 +5,7 @@ from them.
 """
 
 import hashlib
+import importlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -51,6 +52,7 @@ FIRST_AGO, EACH_AGO = 83, 30
 On average 1.36 snapshots of an account lie in the last 30 days.
 """
 
+_MIGRATION = importlib.import_module("service.migrations.versions.0006_upkeep")
 _TABLES = (
     "accounts",
     "account_health",
@@ -130,7 +132,7 @@ def _build(running: Postgres, size: int, name: str) -> None:
             with admin.cursor() as statements:
                 statements.execute("VACUUM ANALYZE")
             _progress("scores", _scores, service, admin)
-            _progress("their history", _history, admin)
+            _progress("their history", _history, admin, size)
             print("  indexes", end="", flush=True)
         with service, service.cursor() as statements:
             statements.execute("SELECT compact_rollups(0)")
@@ -198,11 +200,13 @@ def _scores(service: connection, admin: connection) -> None:
             statements.execute("VACUUM portfolio_cells, owner_cells, score_bins, renewal_days")
 
 
-def _history(admin: connection) -> None:
+def _history(admin: connection, size: int) -> None:
     with admin.cursor() as statements:
         statements.execute(
             "SET session_replication_role = replica"
         )  # what they refer to is there: it need not be looked up each time
         for step in range(SNAPSHOTS - 1, 0, -1):
             statements.execute(_HISTORY, (step,))
+        for statement in _MIGRATION.FILL:  # what the service writes with each snapshot
+            statements.execute(statement.format(after=0, until=size))
         statements.execute("RESET session_replication_role")

@@ -25,7 +25,11 @@ def subject(facts: AccountFacts) -> Subject:
     }
     return Subject(
         kind="account",
-        head={"account_id": facts.id, "account_name": facts.name},
+        head={
+            "account_id": facts.id,
+            "account_name": facts.name,
+            "scores_as_of": facts.scores_as_of.isoformat(),
+        },
         instructions=instructions.ACCOUNT,
         data=quoted({
             "account": texts,

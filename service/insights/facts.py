@@ -13,7 +13,10 @@ Renewal = Literal["passed", "near", "later"]
 
 @dataclass(frozen=True, kw_only=True)
 class AccountFacts:
-    """One account. `score` is 0..100, not rounded; None, like `bucket`, when there is none."""
+    """One account. `score` is 0..100, not rounded; None, like `bucket`, when there is none.
+
+    `scores_as_of` is the day of the score.
+    """
 
     id: int
     name: str
@@ -28,6 +31,7 @@ class AccountFacts:
     bucket: str | None
     coverage: float
     factors: Sequence[Factor]
+    scores_as_of: date
 
 
 @dataclass(frozen=True, kw_only=True)

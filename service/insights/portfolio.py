@@ -44,7 +44,7 @@ def subject(facts: PortfolioFacts) -> Subject:
     }
     return Subject(
         kind="portfolio",
-        head={},
+        head={"scores_as_of": facts.metrics["scores_as_of"]},
         instructions=instructions.PORTFOLIO,
         data=quoted({
             "names": list(names),

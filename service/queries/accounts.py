@@ -1,5 +1,6 @@
 """Reads accounts, one or a page of them, as JSON that PostgreSQL generates."""
 
+from datetime import date
 from typing import Final, NamedTuple
 
 from psycopg2.extensions import cursor
@@ -31,27 +32,28 @@ _ROW: Final = f"""
 """
 
 _JOINED: Final = "accounts a JOIN account_health h ON h.account_id = a.id"
-_ONE: Final = f"SELECT {_ROW} FROM {_JOINED} WHERE a.id = %(id)s"
+_ONE: Final = f"SELECT scores_as_of, {_ROW} FROM {_JOINED} CROSS JOIN upkeep WHERE a.id = %(id)s"
 
 
 class Page(NamedTuple):
-    """The exact number of matching accounts, and the page as a JSON array."""
+    """The exact number of matching accounts, the page as a JSON array, and the scores' day."""
 
     total: int
     accounts: str
+    scores_as_of: date
 
 
 def find(database: Database, account_id: int) -> str | None:
     """Return the account as a JSON object with all of its factors, or None."""
     rows = database.read(_ONE, {"id": account_id})
-    return _with_factors(*rows[0]) if rows else None
+    return _dated(*rows[0]) if rows else None
 
 
 def one(statements: cursor, account_id: int) -> str | None:
     """The same as `find`, in an open transaction."""
     statements.execute(_ONE, {"id": account_id})
     rows = statements.fetchall()
-    return _with_factors(*rows[0]) if rows else None
+    return _dated(*rows[0]) if rows else None
 
 
 def page(database: Database, wanted: Filter, *, sort: Sort, number: int, size: int) -> Page:
@@ -62,10 +64,14 @@ def page(database: Database, wanted: Filter, *, sort: Sort, number: int, size: i
     order, skip = Order.of(sort), (number - 1) * size
 
     def work(rows: Rows) -> Page:
-        count = Count(*rows(*pagination.count_statement(wanted, order, skip))[0])
+        counting, values = pagination.count_statement(wanted, order, skip)
+        scores_as_of, *counts = rows(
+            f"SELECT scores_as_of, counted.* FROM upkeep, ({counting}) counted", values
+        )[0]
+        count = Count(*counts)
         ids_statement = pagination.ids_statement(wanted, order, count, skip, size)
         if ids_statement is None:
-            return Page(count.total, "[]")
+            return Page(count.total, "[]", scores_as_of)
         ids, values = ids_statement
         statement = f"""
             WITH page AS MATERIALIZED ({ids})
@@ -73,9 +79,14 @@ def page(database: Database, wanted: Filter, *, sort: Sort, number: int, size: i
             JOIN account_health h ON h.account_id = a.id {order.sql()}
         """
         accounts = [_with_factors(*row, limit=SHOWN_IN_LISTS) for row in rows(statement, values)]
-        return Page(count.total, f"[{','.join(accounts)}]")
+        return Page(count.total, f"[{','.join(accounts)}]", scores_as_of)
 
     return database.snapshot(work)
+
+
+def _dated(scores_as_of: date, account: str, *arrays: str) -> str:
+    """Return an account with all of its factors and the day of its score."""
+    return f'{_with_factors(account, *arrays)[:-1]},"scores_as_of":"{scores_as_of}"}}'
 
 
 def _with_factors(

@@ -41,15 +41,18 @@ _ATTENTION: Final = f"""
         WHERE {_RISK} >= coalesce((SELECT priority * 100 / 2 FROM threshold), 0)
         ORDER BY priority DESC, account_id LIMIT %(limit)s
     )
-    SELECT a.id, a.name, a.segment, a.cs_owner, a.arr, {rounded_score_sql("h.score")}, h.bucket,
-        a.renewal_date, first.priority, h.coverage, h.component_values::text,
-        h.component_points::text, h.adjustments::text
-    FROM first JOIN accounts a ON a.id = first.account_id JOIN account_health h USING (account_id)
+    SELECT scores_as_of, a.id, a.name, a.segment, a.cs_owner, a.arr,
+        {rounded_score_sql("h.score")}, h.bucket, a.renewal_date, first.priority, h.coverage,
+        h.component_values::text, h.component_points::text, h.adjustments::text
+    FROM upkeep LEFT JOIN (
+        first JOIN accounts a ON a.id = first.account_id JOIN account_health h USING (account_id)
+    ) ON true
     ORDER BY first.priority DESC, a.id
 """
+"""One row of nulls, besides the day, when no account needs attention."""
 
 
-def attention(database: Database, today: date, *, days: int, limit: int) -> list[dict[str, Any]]:
+def attention(database: Database, today: date, *, days: int, limit: int) -> dict[str, Any]:
     """Return the `limit` Amber and Red accounts with the highest priority.
 
     The priority is the ARR times the lost part of the score, and up to twice that for a renewal
@@ -60,7 +63,10 @@ def attention(database: Database, today: date, *, days: int, limit: int) -> list
 
     values = {"today": today, "until": today + timedelta(days=days), "days": days, "limit": limit}
     found: list[dict[str, Any]] = []
-    for row in database.read(_ATTENTION, values):
+    rows = database.read(_ATTENTION, values)
+    for _, *row in rows:
+        if row[0] is None:
+            break
         account_id, name, segment, owner, arr, score, bucket, renewal, priority = row[:9]
         coverage, *arrays = row[9:]
         codes = reasons(scored(coverage, *arrays).factors)
@@ -78,4 +84,4 @@ def attention(database: Database, today: date, *, days: int, limit: int) -> list
             "reasons": codes,
             "playbook_id": best(codes, coverage),
         })  # fmt: skip
-    return found
+    return {"accounts": found, "scores_as_of": rows[0][0].isoformat()}

@@ -26,7 +26,7 @@ _KEEP: Final = """
 _DELETE_EXPIRED: Final = f"""
     DELETE FROM idempotency_records WHERE key IN (
         SELECT key FROM idempotency_records WHERE created_at < now() - interval '{HOURS} hours'
-        LIMIT 100 FOR UPDATE SKIP LOCKED
+        LIMIT %(limit)s FOR UPDATE SKIP LOCKED
     )
 """
 
@@ -53,7 +53,7 @@ def find(statements: cursor, key: bytes) -> tuple[bytes, WriteResult] | None:
 
 def keep(statements: cursor, key: bytes, request: bytes, result: WriteResult) -> None:
     """Store a response, and delete some that have expired."""
-    statements.execute(_DELETE_EXPIRED)
+    delete_expired(statements, limit=100)
     statements.execute(
         _KEEP,
         {
@@ -63,3 +63,9 @@ def keep(statements: cursor, key: bytes, request: bytes, result: WriteResult) ->
             "headers": json.dumps(dict(result.headers)),
         },
     )
+
+
+def delete_expired(statements: cursor, *, limit: int) -> int:
+    """Delete up to `limit` responses that are no longer repeated; return how many."""
+    statements.execute(_DELETE_EXPIRED, {"limit": limit})
+    return statements.rowcount

@@ -4,6 +4,7 @@ At most one insight is stored per account and one of the portfolio, the newest.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -31,9 +32,9 @@ _HEALTH: Final = """
 """
 
 _ACCOUNT: Final = "".join([
-    "SELECT a.name, a.segment, a.industry, a.region, a.arr::double precision,"
+    "SELECT scores_as_of, a.name, a.segment, a.industry, a.region, a.arr::double precision,"
     " a.expansion_oppty_dollar::double precision, a.renewal_date, ", _HEALTH, ", ", _STORED,
-    " FROM accounts a JOIN account_health h ON h.account_id = a.id"
+    " FROM accounts a JOIN account_health h ON h.account_id = a.id CROSS JOIN upkeep"
     " LEFT JOIN insights i ON i.account_id = a.id WHERE a.id = %(id)s",
 ])  # fmt: skip
 
@@ -81,7 +82,8 @@ def account(
     rows = database.read(_ACCOUNT, {"id": account_id})
     if not rows:
         return None
-    name, segment, industry, region, arr, opportunity, due, score, bucket, *health = rows[0][:13]
+    scores_as_of, *row = rows[0]
+    name, segment, industry, region, arr, opportunity, due, score, bucket, *health = row[:13]
     known = scored(*health)
     facts = AccountFacts(
         id=account_id,
@@ -97,8 +99,9 @@ def account(
         bucket=bucket,
         coverage=known.coverage,
         factors=known.factors,
+        scores_as_of=scores_as_of,
     )
-    return facts, _stored(rows[0][13:])
+    return facts, _stored(row[13:])
 
 
 def all_accounts(database: Database, today: date) -> tuple[PortfolioFacts, Stored | None]:
@@ -133,7 +136,7 @@ def keep(database: Database, account_id: int | None, insight: Stored) -> None:
         return
 
 
-def _stored(row: tuple[Any, ...]) -> Stored | None:
+def _stored(row: Sequence[Any]) -> Stored | None:
     data_version, model, content, generated_at = row
     return (
         None

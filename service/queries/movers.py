@@ -1,11 +1,11 @@
 """Finds the accounts whose score rose and fell the most. Computed once per state of the data."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta, tzinfo
 from typing import Any, Final
 
 from psycopg2.extensions import cursor
 
-from service.clock import iso_utc
+from service.clock import iso_utc, midnight
 from service.database.connection import Database, Row
 from service.queries.numbers import money, rounded_score_sql
 
@@ -14,13 +14,15 @@ MOST: Final = 50
 SPARE: Final = 10
 """Candidates of each direction beyond `MOST`, because candidates have rounded scores."""
 
-_VERSION: Final = "SELECT coalesce(max(id), 0) || ':' || count(*) FROM portfolio_cells"
-"""Identifies the state of the scores: each change of one appends a row, and compacting the rollup
-inserts rows with higher ids."""
+_VERSION: Final = """
+    SELECT concat_ws(':', coalesce(max(id), 0), count(*), %(since_ms)s::text) FROM portfolio_cells
+"""
+"""Identifies the window and the state of the scores: each change of one appends a row, and
+compacting the rollup inserts rows with higher ids."""
 
-# The earliest snapshot of each account in the window is wanted with its score. DISTINCT ON and
-# window functions sort all snapshots for that; min() over a bigint needs no sort. So time and score
-# are packed into one number that orders by time:
+# The score in force at the beginning of the window is `score_before` of an account's earliest
+# snapshot in the window. DISTINCT ON and window functions sort all snapshots to find that; min()
+# over a bigint needs no sort. So time and score are packed into one number that orders by time:
 #
 #     bit 63 ......... 28 | 27 ............... 0
 #     ms since the window | score in steps of 1 / _STEPS
@@ -28,6 +30,9 @@ inserts rows with higher ids."""
 # 100 points take 100 * 2**21 = 209,715,200 steps, which is less than 2**28 = 268,435,456; a window
 # of 366 days takes 35 bits. PostgreSQL's `-` binds tighter than `<<` and `|`, which have the same
 # precedence and associate to the left, so that the expression needs no more parentheses.
+#
+# An account without a snapshot in the window had the score of its newest one all the time; it can
+# have moved since by what `scores.DRIFT` allows.
 _SCORE_BITS: Final = 28
 _SCORE_MASK: Final = 2**_SCORE_BITS - 1
 _STEPS: Final = 2**21
@@ -36,33 +41,44 @@ _CANDIDATES: Final = f"""
     WITH earliest AS (
         SELECT account_id, min(
             (date_part('epoch', calculated_at) * 1000)::bigint - %(since_ms)s << {_SCORE_BITS}
-            | (score * {_STEPS})::bigint
+            | (score_before * {_STEPS})::bigint
         ) AS packed
         FROM health_snapshots
-        WHERE calculated_at >= %(since)s AND score IS NOT NULL GROUP BY account_id
+        WHERE calculated_at > %(since)s AND score_before IS NOT NULL GROUP BY account_id
     ),
     moved AS MATERIALIZED (
-        SELECT account_id, h.score AS now,
-            h.score - (packed & {_SCORE_MASK})::double precision / {_STEPS} AS change
-        FROM earliest JOIN account_health h USING (account_id) WHERE h.score IS NOT NULL
+        SELECT account_id, h.score AS now, h.score - coalesce(
+            (packed & {_SCORE_MASK})::double precision / {_STEPS}, snapshot_score
+        ) AS change
+        FROM account_health h LEFT JOIN earliest USING (account_id) WHERE h.score IS NOT NULL
     ),
     candidates AS (
         (SELECT account_id, now FROM moved ORDER BY change LIMIT {MOST + SPARE})
-        UNION (SELECT account_id, now FROM moved ORDER BY change DESC LIMIT {MOST + SPARE})
+        UNION (
+            SELECT account_id, now FROM moved ORDER BY change DESC NULLS LAST
+            LIMIT {MOST + SPARE}
+        )
     )"""
 """The accounts that moved the most, by scores in steps of half a millionth."""
 
 _COMPUTE: Final = f"""
     {_CANDIDATES},
     moves AS (
-        SELECT account_id, earliest.score AS earlier, now, now - earliest.score AS change,
-            calculated_at AS since
+        SELECT account_id, earlier, now, now - earlier AS change, since
         FROM candidates CROSS JOIN LATERAL (
-            SELECT score, calculated_at FROM health_snapshots s
-            WHERE s.account_id = candidates.account_id AND calculated_at >= %(since)s
-                AND score IS NOT NULL
-            ORDER BY calculated_at LIMIT 1
-        ) earliest
+            SELECT earlier, since FROM (
+                (SELECT 1 AS preference, score AS earlier, calculated_at AS since
+                FROM health_snapshots s
+                WHERE s.account_id = candidates.account_id AND calculated_at <= %(since)s
+                ORDER BY calculated_at DESC, id DESC LIMIT 1)
+                UNION ALL
+                (SELECT 2, score_before, calculated_at FROM health_snapshots s
+                WHERE s.account_id = candidates.account_id AND calculated_at > %(since)s
+                    AND score_before IS NOT NULL
+                ORDER BY calculated_at, id LIMIT 1)
+            ) found
+            WHERE earlier IS NOT NULL ORDER BY preference LIMIT 1
+        ) in_force
     ),
     selected AS (
         (SELECT * FROM moves WHERE change < 0 ORDER BY change, account_id LIMIT {MOST})
@@ -78,50 +94,59 @@ _COMPUTE: Final = f"""
 """Stores the movers, with the exact scores of the candidates."""
 
 _MOVERS: Final = f"""
-    SELECT account_id, a.name, a.arr, {rounded_score_sql("earlier")}, {rounded_score_sql("now")},
-        {rounded_score_sql("change")}, since
-    FROM computed_movers c
+    SELECT scores_as_of, account_id, a.name, a.arr, {rounded_score_sql("earlier")},
+        {rounded_score_sql("now")}, {rounded_score_sql("change")}, since
+    FROM upkeep JOIN computed_movers c ON c.days = %(days)s
     LEFT JOIN LATERAL jsonb_to_recordset(c.movers) AS one (
         account_id bigint, earlier double precision, now double precision, change double precision,
         since timestamptz
     ) ON true
     LEFT JOIN accounts a ON a.id = one.account_id
-    WHERE c.days = %(days)s AND c.today = %(today)s AND c.data_version = ({_VERSION})
-    ORDER BY abs(one.change) DESC, account_id
+    WHERE {{current}} ORDER BY abs(one.change) DESC, account_id
 """
-"""Reads the stored movers: one row of nulls if no score moved, no row if they are outdated."""
+"""Reads the stored movers: one row of nulls if no score moved."""
+_CURRENT: Final = _MOVERS.format(current=f"c.today = %(today)s AND c.data_version = ({_VERSION})")
+_JUST_COMPUTED: Final = _MOVERS.format(current="true")
+
+_FORGET: Final = "DELETE FROM computed_movers WHERE today <> %(today)s"
 
 
 def movers(
-    database: Database, today: date, *, days: int, limit: int
-) -> dict[str, list[dict[str, Any]]]:
+    database: Database, today: date, zone: tzinfo, *, days: int, limit: int
+) -> dict[str, Any]:
     """Return the `limit` largest changes in each direction.
 
-    A change is the present score minus that of the first snapshot in the last `days`, which begin
-    at midnight UTC.
+    A change is the present score minus the one in force at the beginning of the last `days`, at
+    midnight; of an account that came later, minus its first score.
     """
-    since = datetime.combine(today - timedelta(days=days), time(), UTC)
+    since = midnight(today - timedelta(days=days), zone)
     values = {
         "days": days,
         "today": today,
         "since": since,
         "since_ms": int(since.timestamp()) * 1000,
     }
-    rows = database.read(_MOVERS, values)
+    rows = database.read(_CURRENT, values)
     if not rows:
 
         def compute(statements: cursor) -> list[Row]:
             statements.execute("SET LOCAL work_mem = '64MB'")
             statements.execute(_COMPUTE, values)
-            statements.execute(_MOVERS, values)
+            statements.execute(_JUST_COMPUTED, values)
             return statements.fetchall()
 
         rows = database.write(compute)
-    moved = [row for row in rows if row[0] is not None]
+    moves = [_mover(row[1:]) for row in rows if row[1] is not None]
     return {
-        "down": [_mover(row) for row in moved if row[5] < 0][:limit],
-        "up": [_mover(row) for row in moved if row[5] > 0][:limit],
+        "down": [move for move in moves if move["change"] < 0][:limit],
+        "up": [move for move in moves if move["change"] > 0][:limit],
+        "scores_as_of": rows[0][0].isoformat(),
     }
+
+
+def forget(statements: cursor, today: date) -> None:
+    """Delete what was computed on other days."""
+    statements.execute(_FORGET, {"today": today})
 
 
 def _mover(row: Row) -> dict[str, Any]:

@@ -50,15 +50,18 @@ _METRICS: Final = f"""
         SELECT coalesce(sum(accounts), 0)::bigint FROM renewal_days
         WHERE renewal_date BETWEEN %(today)s AND %(until)s
     )
-    SELECT * FROM cells, median, renewals
+    SELECT scores_as_of, median.*, renewals.*, cells.*
+    FROM upkeep CROSS JOIN median CROSS JOIN renewals LEFT JOIN cells ON true
 """
-"""One row for each segment and bucket that has accounts. The last two columns, the median and the
-number of renewals, are the same in all rows."""
+"""One row for each segment and bucket that has accounts, or one of nulls. The first three columns
+are the same in all rows: the day of the scores, the median and the number of renewals."""
 
 _RENEWALS: Final = """
-    SELECT to_char(renewal_date, 'YYYY-MM'), bucket, sum(accounts)::bigint, sum(arr)
-    FROM renewal_days WHERE renewal_date BETWEEN %(today)s AND %(until)s
-    GROUP BY 1, 2 HAVING sum(accounts) <> 0 ORDER BY 1
+    SELECT scores_as_of, months.* FROM upkeep LEFT JOIN (
+        SELECT to_char(renewal_date, 'YYYY-MM') AS month, bucket, sum(accounts)::bigint, sum(arr)
+        FROM renewal_days WHERE renewal_date BETWEEN %(today)s AND %(until)s
+        GROUP BY 1, 2 HAVING sum(accounts) <> 0
+    ) months ON true ORDER BY month
 """
 
 _DIGITS: Final = 6
@@ -73,15 +76,16 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
     rows = database.read(_METRICS, {"today": today, "until": today + timedelta(days=SOON_DAYS)})
     counts, arr = dict.fromkeys(BUCKET_NAMES, 0), dict.fromkeys(BUCKET_NAMES, _ZERO)
     by_segment = dict.fromkeys(SEGMENTS, _ZERO)
-    for segment, bucket, accounts, dollars, *_ in rows:
+    scores_as_of, median, renewals = rows[0][:3]
+    cells = [row[3:] for row in rows if row[3] is not None]
+    for segment, bucket, accounts, dollars, *_ in cells:
         counts[bucket or UNSCORED] += int(accounts)
         arr[bucket or UNSCORED] += dollars
         by_segment[segment] += dollars
     score, with_seat_use, seat_use, with_feature, feature, tickets, critical = _sums(
-        [row[4:11] for row in rows]
+        [cell[4:] for cell in cells]
     )
     total = sum(counts.values())
-    median, renewals = rows[0][11:] if rows else (None, 0)
     return {
         "total_accounts": total,
         "total_arr": money(sum(arr.values(), _ZERO)),
@@ -102,6 +106,7 @@ def metrics(database: Database, today: date) -> dict[str, Any]:
         "at_risk_arr": money(arr["Amber"] + arr["Red"]),
         "red_arr": money(arr["Red"]),
         "amber_arr": money(arr["Amber"]),
+        "scores_as_of": scores_as_of.isoformat(),
     }
 
 
@@ -111,9 +116,10 @@ def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
     Months without a renewal are left out.
     """
     months: dict[str, dict[str, Any]] = {}
-    for month, bucket, accounts, dollars in database.read(
-        _RENEWALS, {"today": today, "until": today + timedelta(days=days)}
-    ):
+    rows = database.read(_RENEWALS, {"today": today, "until": today + timedelta(days=days)})
+    for _, month, bucket, accounts, dollars in rows:
+        if month is None:
+            break
         by_bucket = months.setdefault(month, dict.fromkeys(BUCKET_NAMES, (0, _ZERO)))
         by_bucket[bucket or UNSCORED] = (accounts, dollars)
     all_parts = [part for by_bucket in months.values() for part in by_bucket.values()]
@@ -127,6 +133,7 @@ def renewals(database: Database, today: date, days: int) -> dict[str, Any]:
             for month, by_bucket in months.items()
         ],
         **{f"total_{name}": value for name, value in _total(all_parts).items()},
+        "scores_as_of": rows[0][0].isoformat(),
     }
 
 

@@ -31,6 +31,15 @@ _SNAPSHOT: Final = (
     "component_points", "adjustments",
 )  # fmt: skip
 
+_SCORES_BEFORE: Final = """
+    UPDATE health_snapshots s SET score_before = coalesce(earlier, score)
+    FROM (
+        SELECT id, lag(score) OVER (PARTITION BY account_id ORDER BY calculated_at, id) AS earlier
+        FROM health_snapshots WHERE account_id = ANY(%(ids)s)
+    ) before
+    WHERE before.id = s.id
+"""
+
 
 def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date) -> dict[str, Any]:
     """Insert the seed's first `count` accounts, and return the counts as a JSON object.
@@ -50,6 +59,7 @@ def add(statements: cursor, *, count: int, seed: int, replace: bool, today: date
         deadline.check()
         days += _copy_history(statements, added[start : start + AT_ONCE])
     rescore(statements, list(ids.values()), today)
+    statements.execute(_SCORES_BEFORE, {"ids": list(ids.values())})
     return _result(seed=seed, created=len(added), unchanged=count - len(added), days=days)
 
 

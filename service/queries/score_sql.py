@@ -9,6 +9,10 @@ from typing import Final
 from service.scoring import rules
 from service.scoring.rules import COMPONENTS, Component
 
+# A request that began before midnight can reach an account after an upkeep of the next day did. It
+# scores the account as of that next day then, because no other upkeep of that day would.
+DAY: Final = "(SELECT greatest(%(today)s, max(day)) FROM upkeep WHERE day = %(today)s + 1)"
+
 _VALUES: Final = {
     "seat_utilisation": "a.active_users::double precision / a.seats_purchased",
     "feature_adoption": "a.feature_x_adoption",
@@ -19,7 +23,7 @@ _VALUES: Final = {
     "critical_tickets": "a.critical_tickets_90d",
     "sla_breaches": "a.sla_breaches_90d",
     "nps": "a.nps",
-    "review_recency": "%(today)s - a.qbr_last_date",
+    "review_recency": f"{DAY} - a.qbr_last_date",
     "onboarding": f"""CASE
             WHEN NOT a.onboarding_phase THEN 1
             WHEN a.onboarding_phase AND a.time_to_value_days > {rules.ONBOARDING_DAYS} THEN 0
@@ -73,7 +77,7 @@ SCORED: Final = f"""
     WITH inputs AS (
         SELECT a.id AS account_id, a.arr::double precision AS arr,
             a.expansion_oppty_dollar::double precision AS opportunity,
-            a.renewal_date - %(today)s AS days_to_renewal,
+            a.renewal_date - {DAY} AS days_to_renewal,
             {_VALUE_COLUMNS}
         FROM accounts a CROSS JOIN LATERAL (
             SELECT avg(avg_session_min) AS minutes FROM (

@@ -9,6 +9,7 @@ from psycopg2.extensions import cursor
 
 from service import deadline
 from service.queries.score_sql import SCORED
+from service.scoring import rules
 
 # Two writes of one account at a time, say of its columns and of its daily rows, must not both score
 # it by what they see: the later commit would store a score without the other's data. So each locks
@@ -36,35 +37,51 @@ _ACCOUNT_COLUMNS: Final = """
 """
 """The columns of a health row that repeat the account's; the view `account_facts` has them."""
 
+DRIFT: Final = 2
+"""Points by which the passage of time alone moves a score before there is a snapshot of it."""
+
+_SNAPSHOT_BUCKET: Final = " ".join(
+    f"WHEN old.snapshot_score >= {lowest} THEN '{name}'" for name, lowest in rules.BUCKETS
+)
+
 # Component values can change without the points, beyond the best or the worst value: an account
 # with 40 tickets earns as little as one with 30. Then the stored score is updated, but a snapshot
-# would show nothing new (`needs_snapshot`). `calculated_at` is null before the first scoring.
+# would show nothing new (`needs_snapshot`). Time changes most accounts a little each day, which is
+# not worth a snapshot either. `calculated_at` is null before the first scoring.
 _CHANGED: Final = f"""
     CREATE TEMP TABLE changed_scores ON COMMIT DROP AS
-    SELECT new.*,
-        (new.score, new.component_points, new.adjustments)
-        IS DISTINCT FROM (old.score, old.component_points, old.adjustments) AS needs_snapshot
+    SELECT new.*, old.snapshot_score, old.calculated_at IS NULL OR CASE WHEN %(by_time)s
+        THEN new.bucket IS DISTINCT FROM CASE {_SNAPSHOT_BUCKET} END
+            OR abs(new.score - old.snapshot_score) >= {DRIFT}
+        ELSE (new.score, new.component_points, new.adjustments)
+            IS DISTINCT FROM (old.score, old.component_points, old.adjustments)
+        END AS needs_snapshot
     FROM ({SCORED}) new LEFT JOIN account_health old USING (account_id)
     WHERE ({_NEW}) IS DISTINCT FROM ({_OLD}) OR old.calculated_at IS NULL
 """
 
 _INSERT_SNAPSHOTS: Final = """
     INSERT INTO health_snapshots (
-        account_id, score, risk_label, coverage, component_values, component_points, adjustments
+        calculated_at, account_id, score, risk_label, coverage, component_values,
+        component_points, adjustments, score_before
     )
-    SELECT account_id, score, bucket, coverage, component_values, component_points, adjustments
+    SELECT now(), account_id, score, bucket, coverage, component_values, component_points,
+        adjustments, coalesce(snapshot_score, score)
     FROM changed_scores WHERE needs_snapshot
     ORDER BY account_id
 """
 
 _UPDATE_SCORES: Final = f"""
-    UPDATE account_health old SET ({_SCORE}, calculated_at) = ROW ({_NEW}, now())
+    UPDATE account_health old SET ({_SCORE}, calculated_at, snapshot_score)
+        = ROW ({_NEW}, now(), CASE WHEN needs_snapshot THEN new.score ELSE new.snapshot_score END)
     FROM changed_scores new WHERE new.account_id = old.account_id
 """
 
 _INSERT_SCORES: Final = f"""
-    INSERT INTO account_health (account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, calculated_at)
-    SELECT account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, now()
+    INSERT INTO account_health (
+        account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, calculated_at, snapshot_score
+    )
+    SELECT account_id, {_ACCOUNT_COLUMNS}, {_SCORE}, now(), score
     FROM changed_scores JOIN account_facts USING (account_id)
     WHERE NOT EXISTS (
         SELECT FROM account_health old WHERE old.account_id = changed_scores.account_id
@@ -116,6 +133,15 @@ def rescore(statements: cursor, account_ids: Sequence[int], today: date) -> int:
     return _rescore_locked(statements, account_ids, today)[1]
 
 
+def rescore_by_time(statements: cursor, account_ids: Sequence[int], today: date) -> tuple[int, int]:
+    """Score these accounts as of a later day, and store a snapshot of each that changed much.
+
+    Returns how many accounts changed, and how many snapshots were stored.
+    """
+    lock(statements, account_ids)
+    return _rescore_locked(statements, account_ids, today, by_time=True)
+
+
 def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Recomputed:
     """Score up to `limit` accounts with ids above `after`, as many as the request has time for."""
     changed = snapshots = done = 0
@@ -125,7 +151,7 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
         ids = [account_id for (account_id,) in statements.fetchall()]
         if not ids:
             return Recomputed(changed, snapshots, None)
-        more_changed, more_snapshots = _rescore_locked(statements, ids, today)
+        more_changed, more_snapshots = _rescore_locked(statements, ids, today, by_time=True)
         changed += more_changed
         snapshots += more_snapshots
         done += len(ids)
@@ -141,10 +167,15 @@ def recompute(statements: cursor, *, after: int, limit: int, today: date) -> Rec
             return Recomputed(changed, snapshots, after if more else None)
 
 
-def _rescore_locked(statements: cursor, ids: Sequence[int], today: date) -> tuple[int, int]:
-    """Returns how many accounts changed, and how many snapshots were stored."""
+def _rescore_locked(
+    statements: cursor, ids: Sequence[int], today: date, *, by_time: bool = False
+) -> tuple[int, int]:
+    """Returns how many accounts changed, and how many snapshots were stored.
+
+    by_time: the accounts have not been written, so that only time can have changed their scores.
+    """
     statements.execute("DROP TABLE IF EXISTS changed_scores")
-    statements.execute(_CHANGED, {"ids": list(ids), "today": today})
+    statements.execute(_CHANGED, {"ids": list(ids), "today": today, "by_time": by_time})
     changed = statements.rowcount
     if not changed:
         return 0, 0

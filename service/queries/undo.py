@@ -25,7 +25,7 @@ _ACCOUNT_AFTER: Final = "accounts.updated_at::text"
 """Every write to an account moves it; a new score does not."""
 _DAY_AFTER: Final = "md5(days::text)"
 
-_FORGET: Final = f"""
+_DELETE_EXPIRED: Final = f"""
     DELETE FROM imports WHERE id IN (
         SELECT id FROM imports WHERE created_at < now() - interval '{HOURS} hours'
         ORDER BY id LIMIT 20 FOR UPDATE SKIP LOCKED
@@ -67,13 +67,19 @@ def remember(statements: cursor, locked: Sequence[int], staged_days: str) -> Non
 
 def record(statements: cursor, created: Sequence[int], staged_days: str) -> int:
     """Record the changes since `remember`; return the import's id. Forgets what is too old."""
-    statements.execute(_FORGET)
+    delete_expired(statements)
     statements.execute("INSERT INTO imports DEFAULT VALUES RETURNING id")
     (import_id,) = statements.fetchone() or (0,)
     statements.execute(
         _RECORD.format(staged=staged_days), {"import_id": import_id, "created": list(created)}
     )
     return int(import_id)
+
+
+def delete_expired(statements: cursor) -> int:
+    """Delete some imports that can no longer be undone; return how many."""
+    statements.execute(_DELETE_EXPIRED)
+    return statements.rowcount
 
 
 def undo(statements: cursor, import_id: int, *, today: date) -> dict[str, Any]:

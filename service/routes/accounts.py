@@ -8,7 +8,6 @@ from pydantic import StringConstraints
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import Response
 
-from service.clock import today
 from service.database.connection import Statements
 from service.errors import InvalidRequestError, NotFoundError, PreconditionFailedError
 from service.http import json_body
@@ -22,7 +21,7 @@ from service.http.conditional import (
 )
 from service.http.openapi_responses import READ, WRITE, csv_responses, json_responses
 from service.http.responses import JsonText
-from service.http.state import database
+from service.http.state import database, scored_database, today
 from service.http.strict_query import new_router
 from service.queries import accounts, histories
 from service.queries.filters import Filter
@@ -58,6 +57,7 @@ router = new_router("accounts")
 
 
 async def account_filter(
+    request: Request,
     segment: Annotated[list[Segment], Values] = [],  # noqa: B006 - a default that is never modified
     bucket: Annotated[list[BucketOrNone], Values] = [],  # noqa: B006
     region: Annotated[list[Text], Values] = [],  # noqa: B006
@@ -78,7 +78,7 @@ async def account_filter(
             errors=[{"loc": ["query", "min_score"], "code": "empty_range", "message": message}],
         )
     return Filter(
-        today=today(),
+        today=today(request),
         segments=segment,
         buckets=bucket,
         regions=region,
@@ -106,9 +106,10 @@ async def list_accounts(
     ] = DEFAULT_SORT,
 ) -> JsonText:
     """Lists the accounts that match a filter, and their total. A page beyond the last is empty."""
-    found = accounts.page(database(request), wanted, sort=sort, number=page, size=page_size)
+    found = accounts.page(scored_database(request), wanted, sort=sort, number=page, size=page_size)
     return JsonText(
-        f'{{"total":{found.total},"page":{page},"page_size":{page_size},"accounts":{found.accounts}}}'
+        f'{{"total":{found.total},"page":{page},"page_size":{page_size},'
+        f'"accounts":{found.accounts},"scores_as_of":"{found.scores_as_of}"}}'
     )
 
 
@@ -134,7 +135,7 @@ async def export_accounts(
     from service.http.downloads import MAX_BYTES, csv_file
     from service.queries.export import export
 
-    content = export(database(request), wanted, limit=MAX_BYTES)
+    content = export(scored_database(request), wanted, limit=MAX_BYTES)
     if content is not None and bom:
         content = codecs.BOM_UTF8 + content
     return csv_file(request, content, "accounts.csv")
@@ -148,7 +149,7 @@ async def get_account(
     request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Returns one account with all of its factors."""
-    account = accounts.find(database(request), account_id)
+    account = accounts.find(scored_database(request), account_id)
     if account is None:
         raise no_account(account_id)
     return strong_json_response(account, if_none_match)
@@ -179,7 +180,7 @@ async def update_account(
             statements,
             account_id,
             columns,
-            today(),
+            today(request),
             allowed=lambda current: require_match(current, if_match),
         )
         if changed is None:
@@ -220,9 +221,10 @@ async def get_health_history(
 ) -> JsonText:
     """Returns the newest snapshots of the account's score, newest first.
 
-    There is one for each time that the score or a factor changed.
+    There is one for each time that the score or a factor changed; of older days the last one, and
+    after 400 days the last of each week. Of changes by time alone only larger ones are stored.
     """
-    found = histories.health(database(request), account_id, limit=limit)
+    found = histories.health(scored_database(request), account_id, limit=limit)
     if found is None:
         raise no_account(account_id)
     return JsonText(found)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from service.clock import today
 from service.errors import InvalidRequestError, InvalidRowsError, NotFoundError
 from service.http.multipart import REQUEST_BODY, fingerprint, uploaded_file
 from service.http.openapi_responses import IMPORT, WRITE, json_responses
+from service.http.state import today
 from service.http.strict_query import new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 from service.schema.limits import INT8_MAX, Segment
@@ -67,7 +67,9 @@ async def generate_sample_accounts(
         )
     chosen = secrets.randbelow(2**32) if seed is None else seed
     return write(
-        request, key, partial(samples.add, count=count, seed=chosen, replace=replace, today=today())
+        request,
+        key,
+        partial(samples.add, count=count, seed=chosen, replace=replace, today=today(request)),
     )
 
 
@@ -131,7 +133,7 @@ async def import_csv(
         return write(
             request,
             None if dry_run else key,
-            partial(load, file=file, today=today(), dry_run=dry_run, segment=segment),
+            partial(load, file=file, today=today(request), dry_run=dry_run, segment=segment),
             content=digest,
         )
     except InvalidFileError as error:
@@ -154,7 +156,7 @@ async def undo_import(
     """
     from service.queries.undo import undo
 
-    return write(request, key, partial(undo, import_id=import_id, today=today()))
+    return write(request, key, partial(undo, import_id=import_id, today=today(request)))
 
 
 def _mapping(pairs: list[str]) -> dict[str, str]:

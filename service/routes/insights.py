@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import JSONResponse
 
-from service.clock import now, today
+from service.clock import now
 from service.deadline import remaining
 from service.errors import NotFoundError, UnavailableError
 from service.http.account_path import AccountId, no_account
 from service.http.openapi_responses import WRITE, json_responses
-from service.http.state import database
+from service.http.state import scored_database, today
 from service.http.strict_query import new_router
 from service.logs import log
 
@@ -43,8 +43,8 @@ async def create_portfolio_insight(request: Request, refresh: Refresh = False) -
     from service.insights import portfolio
     from service.queries import insights
 
-    db = database(request)
-    facts, stored = insights.all_accounts(db, today())
+    db = scored_database(request)
+    facts, stored = insights.all_accounts(db, today(request))
     return await _insight(
         request,
         portfolio.subject(facts),
@@ -67,8 +67,8 @@ async def create_account_insight(
     from service.insights import account
     from service.queries import insights
 
-    db = database(request)
-    found = insights.account(db, account_id, today())
+    db = scored_database(request)
+    found = insights.account(db, account_id, today(request))
     if found is None:
         raise no_account(account_id)
     facts, stored = found

@@ -11,7 +11,7 @@ from service.http import json_body
 from service.http.account_path import no_account
 from service.http.openapi_responses import READ, STATELESS, json_responses
 from service.http.problems import validation_error
-from service.http.state import database
+from service.http.state import scored_database
 from service.http.strict_query import new_router
 from service.schema import limits
 
@@ -87,7 +87,7 @@ async def recommend_playbooks(
     else:
         from service.queries.factors import of_account
 
-        scored = of_account(database(request), account_id)
+        scored = of_account(scored_database(request), account_id)
         if scored is None:
             raise no_account(account_id)
         found = playbooks.recommend(

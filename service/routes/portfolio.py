@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from service.clock import now, today
+from service.clock import now
 from service.http.conditional import IfNoneMatch, weak_json_response
 from service.http.openapi_responses import READ, json_responses
-from service.http.state import database
+from service.http.state import scored_database, time_zone, today
 from service.http.strict_query import new_router
 from service.queries import attention, movers, portfolio
 
@@ -28,7 +28,7 @@ router = new_router("portfolio")
 async def get_portfolio_metrics(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Returns totals, counts and averages of all accounts, exact and current."""
     return weak_json_response(
-        portfolio.metrics(database(request), today()), if_none_match, as_of=now()
+        portfolio.metrics(scored_database(request), today(request)), if_none_match, as_of=now()
     )
 
 
@@ -54,8 +54,8 @@ async def list_accounts_needing_attention(
     `priority` is the ARR times the part of the score that is missing to 100, times a factor that
     grows from 1 to 2 as the renewal comes closer. Green and unscored accounts are left out.
     """
-    accounts = attention.attention(database(request), today(), days=days, limit=limit)
-    return weak_json_response({"accounts": accounts}, if_none_match, as_of=now())
+    found = attention.attention(scored_database(request), today(request), days=days, limit=limit)
+    return weak_json_response(found, if_none_match, as_of=now())
 
 
 @router.get(
@@ -70,7 +70,9 @@ async def list_renewals(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Lists upcoming renewals by month, in total and by bucket. Months without one are left out."""
-    return weak_json_response(portfolio.renewals(database(request), today(), days), if_none_match)
+    return weak_json_response(
+        portfolio.renewals(scored_database(request), today(request), days), if_none_match
+    )
 
 
 @router.get(
@@ -85,8 +87,10 @@ async def list_movers(
 ) -> Response:
     """Lists the accounts whose score fell and rose most.
 
-    The change is from the first snapshot of the last `days` days to the current score.
+    The change is from the score in force at the beginning of the last `days` days to the current
+    one; for an account that came later, from its first score.
     """
-    return weak_json_response(
-        movers.movers(database(request), today(), days=days, limit=limit), if_none_match
+    found = movers.movers(
+        scored_database(request), today(request), time_zone(request), days=days, limit=limit
     )
+    return weak_json_response(found, if_none_match)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from service.clock import today
 from service.database.connection import Statements
 from service.http.openapi_responses import WRITE, json_responses
+from service.http.state import today
 from service.http.strict_query import new_router
 from service.routes.idempotent_write import IdempotencyKey, write
 from service.schema.limits import INT8_MAX
@@ -54,7 +54,7 @@ async def recompute_health(
     started = time.monotonic()
 
     def work(statements: Statements) -> dict[str, Any]:
-        done = recompute(statements, after=after, limit=limit, today=today())
+        done = recompute(statements, after=after, limit=limit, today=today(request))
         more = "" if done.next_cursor is None else " There are more."
         return {
             "message": f"Scored again: {done.changed} accounts changed.{more}",

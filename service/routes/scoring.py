@@ -3,9 +3,9 @@
 from fastapi import Request
 from starlette.responses import JSONResponse
 
-from service.clock import today
 from service.http import json_body
 from service.http.openapi_responses import STATELESS, json_responses
+from service.http.state import today
 from service.http.strict_query import new_router
 from service.scoring import factors, score
 
@@ -35,7 +35,7 @@ async def compute_what_if_score(request: Request) -> JSONResponse:
     from service.scoring.score import rounded_score
 
     account = await json_body.read(request, WhatIf)
-    found = score(account.inputs(today()))
+    found = score(account.inputs(today(request)))
     scored = factors(found.values, found.points, found.adjustments)
     return JSONResponse(
         {

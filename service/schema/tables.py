@@ -131,6 +131,10 @@ def _timestamp(name: str | None = None, default: Any = None) -> Column[Any]:
     )
 
 
+def _first_day() -> Column[Any]:
+    return Column(Date, nullable=False, server_default=text("'2000-01-01'"))
+
+
 def _is_delta() -> Column[Any]:
     return Column(Boolean, nullable=False)
 
@@ -214,7 +218,8 @@ class AccountHealth(SQLModel, table=True):
     """The score of an account, one row each; apart from the account, so that scoring writes little.
 
     The arrays are those of `service.scoring.Score`, in the order of its rules, null where unknown,
-    and empty before the first scoring. The columns from `segment` on repeat the account's
+    and empty before the first scoring. `snapshot_score` is the score of the newest snapshot. The
+    columns from `segment` on repeat the account's
     (`seat_use` is computed from them). Triggers on `accounts` insert the row and update them, and
     triggers on this table update the rollups, which need no other row.
     """
@@ -240,6 +245,7 @@ class AccountHealth(SQLModel, table=True):
     component_points: list[float | None] = Field(sa_column=_numbers())
     adjustments: list[float] = Field(sa_column=_numbers())
     calculated_at: datetime | None = Field(sa_type=DateTime(timezone=True))  # pyright: ignore[reportArgumentType]
+    snapshot_score: float | None = Field(sa_type=Double)
     segment: str = Field(sa_type=LABEL)
     region: str | None = Field(sa_type=String(limits.REGION_LENGTH))
     cs_owner: str | None = Field(sa_type=String(limits.OWNER_LENGTH))
@@ -294,16 +300,19 @@ class DailyMetric(SQLModel, table=True):
 
 
 class HealthSnapshot(SQLModel, table=True):
-    """An account's score at one time; a new row only when the score or its factors changed."""
+    """An account's score at one time; a new row only when the score or its factors changed.
+
+    `score_before` is the score that was in force until then, of a first snapshot its own.
+    """
 
     __tablename__: ClassVar[Any] = "health_snapshots"
     __table_args__: ClassVar[Any] = (
         Index("health_snapshots_account_id_calculated_at_idx", "account_id", "calculated_at"),
         Index(
-            "health_snapshots_calculated_at_idx",
+            "health_snapshots_calculated_at_before_idx",
             "calculated_at",
             "account_id",
-            postgresql_include=["score"],
+            postgresql_include=["score_before"],
         ),
         *_score_checks("health_snapshots", "risk_label"),
     )
@@ -317,6 +326,7 @@ class HealthSnapshot(SQLModel, table=True):
     component_values: list[float | None] = Field(sa_type=NUMBERS)
     component_points: list[float | None] = Field(sa_type=NUMBERS)
     adjustments: list[float] = Field(sa_type=NUMBERS)
+    score_before: float | None = Field(sa_type=Double)
 
 
 class Insight(SQLModel, table=True):
@@ -473,6 +483,27 @@ class IdempotencyRecord(SQLModel, table=True):
     body: str = Field(sa_type=Text)
     headers: dict[str, str] = Field(sa_type=JSONB)
     created_at: datetime = Field(sa_column=_timestamp())
+
+
+class Upkeep(SQLModel, table=True):
+    """One row: the day of the scores, and how far the upkeep of a day has come.
+
+    scores_as_of: every score is of this day, or of a write since.
+    day: of the last run; until it is complete, `scores_as_of` is another day.
+    after_arr, after_id: the last account that the run has scored; null at its start.
+    thinned_days_until, thinned_weeks_until: the history before these days is thinned.
+    """
+
+    __tablename__: ClassVar[Any] = "upkeep"
+    __table_args__: ClassVar[Any] = _checks("upkeep", {"only_row": "only_row"})
+
+    only_row: bool = Field(sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
+    scores_as_of: date
+    day: date
+    after_arr: float | None = Field(sa_type=DOLLARS)
+    after_id: int | None = Field(sa_type=BigInteger)
+    thinned_days_until: date = Field(sa_column=_first_day())
+    thinned_weeks_until: date = Field(sa_column=_first_day())
 
 
 METADATA = SQLModel.metadata

@@ -1,5 +1,6 @@
 """Attention, movers and renewals, against the same counted one by one."""
 
+import importlib
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from tests.service.lambda_api import Api, api
 
 TODAY = datetime.now(UTC).date()
 COUNT = 150
+MIGRATION = importlib.import_module("service.migrations.versions.0006_upkeep")
+"""Fills what the service writes with each snapshot."""
 BUCKETS = ("Green", "Amber", "Red", "Unscored")
 
 
@@ -55,6 +58,8 @@ def filled(module_url: str) -> Iterator[Api]:
                         None if past is None else bucket_of(past),
                     ),
                 )
+        for statement in MIGRATION.FILL:
+            cursor.execute(statement.format(after=0, until=COUNT))
         opened.commit()
     function = api(module_url)
     yield function
@@ -121,17 +126,18 @@ def test_reasons_are_the_factors_that_pull_down_and_lead_to_a_playbook(sampled: 
         )
 
 
-def earliest(module_url: str, days: int) -> dict[int, tuple[float, datetime]]:
-    """The first score of each account in the window."""
+def in_force(module_url: str, days: int) -> dict[int, tuple[float, datetime]]:
+    """The score of each account at the beginning of the window, or its first one after that."""
     since = datetime.combine(TODAY - timedelta(days), time(), UTC)
+    found: dict[int, tuple[float | None, datetime]] = {}
     with closing(psycopg2.connect(module_url)) as opened, opened.cursor() as cursor:
         cursor.execute(
-            "SELECT account_id, score, calculated_at FROM health_snapshots"
-            " WHERE score IS NOT NULL ORDER BY calculated_at DESC"
+            "SELECT account_id, score, calculated_at FROM health_snapshots ORDER BY calculated_at"
         )
-        return {
-            account: (score, taken) for account, score, taken in cursor.fetchall() if taken >= since
-        }
+        for account, score, taken in cursor.fetchall():
+            if taken <= since or found.get(account, (None, since))[0] is None:
+                found[account] = score, taken
+    return {account: (score, at) for account, (score, at) in found.items() if score is not None}
 
 
 @pytest.mark.parametrize(("days", "limit"), [(30, 10), (1, 50), (365, 50), (60, 3)])
@@ -140,7 +146,7 @@ def test_movers_are_those_whose_score_changed_the_most(
 ) -> None:
     response = filled.get("/portfolio/movers", days=days, limit=limit)
     Movers.model_validate_json(response.text, strict=True, extra="forbid")
-    before = earliest(module_url, days)
+    before = in_force(module_url, days)
     moves = [
         (row["score"] - before[row["id"]][0], row["id"])
         for row in rows
@@ -187,8 +193,8 @@ def test_movers_are_computed_again_only_when_the_data_changed(
 
 
 def test_without_a_move_both_lists_are_empty(service: Api) -> None:
-    assert service.get("/portfolio/movers").json == {"down": [], "up": []}
-    assert service.get("/portfolio/movers").json == {"down": [], "up": []}
+    nothing = {"down": [], "up": [], "scores_as_of": TODAY.isoformat()}
+    assert [service.get("/portfolio/movers").json for _ in range(2)] == [nothing, nothing]
 
 
 @pytest.mark.parametrize("days", [1, 180, 730])

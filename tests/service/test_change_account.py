@@ -43,6 +43,7 @@ def test_an_update_changes_the_given_columns_only_and_scores_the_account_again(
         "health_score",
         "health_bucket",
         "latest_health_factors",
+        "scores_as_of",
     }
     before = service.get(f"/accounts/{account['id']}").json
     assert before == changed.json

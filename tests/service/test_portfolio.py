@@ -83,7 +83,7 @@ def naive(accounts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def assert_equal(found: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert list(found) == [*expected, "as_of"]
+    assert list(found) == [*expected, "scores_as_of", "as_of"]
     for name, value in expected.items():
         assert found[name] == (pytest.approx(value, abs=1e-6) if value is not None else None), name
 

@@ -5,7 +5,7 @@ Requests never import them: `service.queries` builds the JSON, and tests compare
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, Field, create_model
 
@@ -122,7 +122,13 @@ class _Identified(BaseModel):
 _AccountColumns = columns_model("_AccountColumns", _Identified, ACCOUNT_COLUMNS)
 
 
-class Account(_AccountColumns):
+ScoresAsOf = Annotated[
+    date,
+    Field(description="The day that all scores are of; one that was written since is newer."),
+]
+
+
+class ListedAccount(_AccountColumns):
     """An account. Null means unknown, which is not zero. Ratios are from 0 to 1."""
 
     model_config = _example(_ACCOUNT)
@@ -139,13 +145,25 @@ class Account(_AccountColumns):
     )
 
 
+class Account(ListedAccount):
+    """An account with all of its factors."""
+
+    model_config = _example({**_ACCOUNT, "scores_as_of": "2026-11-23"})
+
+    scores_as_of: ScoresAsOf
+
+
 class AccountPage(BaseModel):
-    model_config = _example({"total": 1, "page": 1, "page_size": 50, "accounts": [_ACCOUNT]})
+    model_config = _example({
+        "total": 1, "page": 1, "page_size": 50, "accounts": [_ACCOUNT],
+        "scores_as_of": "2026-11-23",
+    })  # fmt: skip
 
     total: int = Field(description="The exact number of accounts that match the filter.")
     page: int
     page_size: int
-    accounts: list[Account]
+    accounts: list[ListedAccount]
+    scores_as_of: ScoresAsOf
 
 
 class RowError(BaseModel):

@@ -5,12 +5,14 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, Field
 
+from service.schema.responses import ScoresAsOf
 from service.schema.responses.examples import example
 
 _ORIGIN: Final = {
     "generated_at": "2026-11-23T09:00:00.000000Z",
     "source": "rules",
     "model": None,
+    "scores_as_of": "2026-11-23",
     "data_version": "8e3f0a3c5d1b4f6e9a7c2d4b6f8e0a1c",
 }
 
@@ -31,6 +33,7 @@ class Origin(BaseModel):
         description="`rules`: no model is configured, or its response was not usable."
     )
     model: str | None = Field(description="The model's name.")
+    scores_as_of: ScoresAsOf
     data_version: str = Field(description="A hash of the data that the insight is based on.")
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from service.schema.limits import Segment
-from service.schema.responses import Dollars, Ratio
+from service.schema.responses import Dollars, Ratio, ScoresAsOf
 from service.schema.responses.examples import example
 from service.scoring.rules import Bucket
 
@@ -57,6 +57,7 @@ class PortfolioMetrics(BaseModel):
         "at_risk_arr": 30000,
         "red_arr": 0,
         "amber_arr": 30000,
+        "scores_as_of": "2026-11-23",
         "as_of": "2026-11-23T09:00:00.000000Z",
     })  # fmt: skip
 
@@ -80,6 +81,7 @@ class PortfolioMetrics(BaseModel):
     at_risk_arr: Dollars = Field(description="ARR of the Amber and Red accounts.")
     red_arr: Dollars
     amber_arr: Dollars
+    scores_as_of: ScoresAsOf
     as_of: datetime
 
 
@@ -113,10 +115,12 @@ class Attention(BaseModel):
             "renewal_date": "2027-01-31", "days_to_renewal": 69, "priority": 114072.0,
             "reasons": ["nps", "ticket_volume"], "playbook_id": 7,
         }],
+        "scores_as_of": "2026-11-23",
         "as_of": "2026-11-23T09:00:00.000000Z",
     })  # fmt: skip
 
     accounts: list[AttentionAccount]
+    scores_as_of: ScoresAsOf
     as_of: datetime
 
 
@@ -153,18 +157,24 @@ class Renewals(BaseModel):
         }],
         "total_accounts": 3,
         "total_arr": 150000,
+        "scores_as_of": "2026-11-23",
     })  # fmt: skip
 
     months: list[Month]
     total_accounts: int
     total_arr: Dollars
+    scores_as_of: ScoresAsOf
 
 
 class Mover(BaseModel):
     id: int
     name: str
     arr: Dollars
-    from_: float = Field(alias="from", description="The score of the first snapshot in the window.")
+    from_: float = Field(
+        alias="from",
+        description="The score in force at the beginning of the window: that of the last snapshot "
+        "at or before it, or the first one of an account that came later.",
+    )
     to: float = Field(description="The current score.")
     change: float
     since: datetime = Field(description="When that snapshot was taken.")
@@ -177,10 +187,12 @@ class Movers(BaseModel):
             "to": 41.2, "change": -27.2, "since": "2026-10-26T06:00:00.000000Z",
         }],
         "up": [],
+        "scores_as_of": "2026-11-23",
     })  # fmt: skip
 
     down: list[Mover]
     up: list[Mover]
+    scores_as_of: ScoresAsOf
 
 
 RESPONSE_MODELS: Final = (PortfolioMetrics, Attention, Renewals, Movers)

@@ -20,8 +20,8 @@ MIGRATION = '''"""A note on an account."""
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
@@ -58,7 +58,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     copy.replace(
         "service/routes/portfolio.py", '    "/portfolio/summary"', '    "/portfolio/overview"'
     )
-    copy.write("service/migrations/versions/0006_note.py", MIGRATION)
+    copy.write("service/migrations/versions/0007_note.py", MIGRATION)
     copy.commit()
     copy.replace("Pulumi.yaml", "    default: 512\n", "    default: 1024\n")  # not committed
     return copy
@@ -157,7 +157,7 @@ def test_migrations_run_on_an_empty_database_and_on_the_bases_and_the_schemas_ar
 ) -> None:
     section = sections["Database schema"]
     assert "run: `0001`, `0002`" in row(section, "head on an empty database")
-    assert row(section, "head on the base's database").endswith("run: `0006` |")
+    assert row(section, "head on the base's database").endswith("run: `0007` |")
     assert "+    note character varying(80)" in section
     assert "another schema" not in section
 
@@ -192,7 +192,7 @@ def test_a_broken_head_gives_a_report_with_its_errors(changed: Repository, repor
     assert report, "the report is written before the checkout is broken"
     changed.replace("Pulumi.yaml", "    default: 1024\n", "    default: 64\n")
     changed.replace(
-        "service/migrations/versions/0006_note.py", "ADD COLUMN note", "ADD COLUMN name"
+        "service/migrations/versions/0007_note.py", "ADD COLUMN note", "ADD COLUMN name"
     )
     changed.replace(
         "service/app.py",
@@ -207,7 +207,7 @@ def test_a_broken_head_gives_a_report_with_its_errors(changed: Repository, repor
     assert "memory is 64: 128 to 10240" in text
     assert re.search(
         r"head on the base's database \| \*\*fails\*\*: "
-        r"`.*DuplicateColumn 42701 in 0006_note\.py, line \d+`",
+        r"`.*DuplicateColumn 42701 in 0007_note\.py, line \d+`",
         text,
     )
     assert text.count("This could not be determined") == 2, "the import, and the OpenAPI document"
