@@ -54,7 +54,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     database = Database(settings.database_url)
     try:
         done = upkeep.run(
-            _Patient(database), settings.time_zone, ends=started + seconds, wait=WAIT_SECONDS
+            _RetryingWrite(database), settings.time_zone, ends=started + seconds, wait=WAIT_SECONDS
         )
     except ServiceError as error:
         raise UpkeepFailedError(error.detail) from None
@@ -68,7 +68,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     return summary
 
 
-class _Patient:
+class _RetryingWrite:
     """`Database.write`, repeated a few times when it fails, each time with a request's time."""
 
     def __init__(self, database: Database) -> None:

@@ -103,7 +103,7 @@ class Upkeep(NamedTuple):
 
 
 class Write(Protocol):
-    """`Database.write`, or the same with more patience."""
+    """`Database.write`, or the same with retries."""
 
     def __call__(self, work: Callable[[cursor], T], /) -> T: ...
 
