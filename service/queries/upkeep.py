@@ -37,9 +37,11 @@ _TAKE: Final = f"""
 _PROGRESS: Final = "SELECT scores_as_of, day, after_arr, after_id FROM upkeep"
 _NEXT: Final = "SELECT arr, id FROM accounts {after} ORDER BY arr DESC, id DESC LIMIT %(limit)s"
 _AFTER: Final = "WHERE (arr, id) < (%(arr)s, %(id)s)"
+# Before the first account is scored, because a score is of the next day where `day` is that.
+_BEGIN: Final = "UPDATE upkeep SET day = %(today)s, after_arr = NULL, after_id = NULL"
 _ADVANCE: Final = """
-    UPDATE upkeep SET day = %(today)s, after_arr = %(arr)s, after_id = %(id)s,
-        scores_as_of = CASE WHEN %(complete)s THEN %(today)s ELSE scores_as_of END
+    UPDATE upkeep SET after_arr = %(arr)s, after_id = %(id)s,
+        scores_as_of = CASE WHEN %(complete)s THEN day ELSE scores_as_of END
 """
 
 _OLDEST: Final = """
@@ -158,7 +160,10 @@ def score_slice(statements: cursor, *, today: date) -> Slice | None:
     scores_as_of, day, arr, account_id = statements.fetchall()[0]
     if scores_as_of == day == today:
         return Slice(complete=True)
-    after = _AFTER if day == today and account_id is not None else ""
+    if day != today:
+        statements.execute(_BEGIN, {"today": today})
+        account_id = None
+    after = "" if account_id is None else _AFTER
     values = {"arr": arr, "id": account_id, "limit": AT_ONCE}
     statements.execute(_NEXT.format(after=after), values)
     rows = statements.fetchall()
@@ -166,9 +171,7 @@ def score_slice(statements: cursor, *, today: date) -> Slice | None:
     rollups.compact(statements)
     complete = len(rows) < AT_ONCE
     arr, account_id = (None, None) if complete else rows[-1]
-    statements.execute(
-        _ADVANCE, {"today": today, "arr": arr, "id": account_id, "complete": complete}
-    )
+    statements.execute(_ADVANCE, {"arr": arr, "id": account_id, "complete": complete})
     return Slice(len(rows), changed, snapshots, complete)
 
 

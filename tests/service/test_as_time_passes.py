@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -73,7 +74,7 @@ class Portfolio:
             case "add":
                 self._add(given[0])
             case "read":
-                self.service.get("/portfolio/metrics")
+                assert self.service.get("/portfolio/metrics").status == 200
             case "upkeep":
                 upkeep.run(self.service.database.write, self.zone, ends=float("inf"), wait=None)
             case _ if not ids:
@@ -144,17 +145,17 @@ def test_everything_is_of_today(
     zone: str, done: list[Any], by_read: bool,
 ) -> None:  # fmt: skip
     portfolio = Portfolio(module_url, zone, module_sql, clock)
-    for name, *given_values in done:
-        portfolio.do(name, *given_values)
-    portfolio.do("read" if by_read else "upkeep")
-    today = portfolio.today()
-    scores = {one: what_if(module_sql, one, today) for one in portfolio.ids()}
-    check_stored(module_sql, scores)
-    check_history(module_sql)
-    check_shown(portfolio.service, module_sql, scores, today)
-    for days in WINDOWS:
-        check_movers(portfolio, days)
-    portfolio.service.close()
+    with closing(portfolio.service):
+        for name, *given_values in done:
+            portfolio.do(name, *given_values)
+        portfolio.do("read" if by_read else "upkeep")
+        today = portfolio.today()
+        scores = {one: what_if(module_sql, one, today) for one in portfolio.ids()}
+        check_stored(module_sql, scores)
+        check_history(module_sql)
+        check_shown(portfolio.service, module_sql, scores, today)
+        for days in WINDOWS:
+            check_movers(portfolio, days)
 
 
 def check_stored(sql: connection, scores: dict[int, Score]) -> None:
@@ -188,9 +189,8 @@ def check_history(sql: connection) -> None:
         )
         assert snapshots[-1][:2] == (newest, bucket)
         assert score is None or abs(score - newest) < DRIFT
-        before = [None, *(one[0] for one in snapshots)]
-        for (value, _, in_force), earlier in zip(snapshots, before, strict=False):
-            assert in_force == (value if earlier is None else earlier)
+        for (earlier, *_), (_, _, in_force) in pairwise(snapshots):
+            assert earlier in (None, in_force)
 
 
 def check_shown(service: Api, sql: connection, scores: dict[int, Score], today: date) -> None:
@@ -236,12 +236,15 @@ def check_shown(service: Api, sql: connection, scores: dict[int, Score], today: 
 def check_movers(portfolio: Portfolio, days: int) -> None:
     since = midnight(portfolio.today() - timedelta(days=days), portfolio.zone)
     in_force: dict[int, float | None] = {}
-    for account_id, at, score in stored(
+    for account_id, at, score, first in stored(
         portfolio.sql,
-        "SELECT account_id, calculated_at, score FROM health_snapshots ORDER BY calculated_at, id",
+        "SELECT account_id, calculated_at, score, score_before FROM health_snapshots"
+        " ORDER BY calculated_at, id",
     ):
-        if at <= since or in_force.get(account_id) is None:
+        if at <= since:
             in_force[account_id] = score
+        elif in_force.get(account_id) is None:
+            in_force[account_id] = first  # of its day, where that snapshot was thinned
     moves = {
         account_id: score - earlier
         for account_id, score in stored(

@@ -5,6 +5,7 @@ import threading
 from contextlib import closing
 from datetime import timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
@@ -255,6 +256,24 @@ def test_a_write_that_began_before_midnight_does_not_bring_yesterday_back(
         cursor.execute("COMMIT")
     ((value,),) = stored(sql, "SELECT score FROM account_health")
     assert value == pytest.approx(what_if(sql, account_id, clock.today()).value)
+
+
+@pytest.mark.parametrize("by_function", [True, False])
+def test_a_time_zone_further_west_brings_the_scores_back_a_day(
+    service: Api, sql: connection, clock: MovedClock, url: str, by_function: bool
+) -> None:
+    add(sql, "One", qbr_last_date=clock.today() - timedelta(days=10), nps=20)
+    clock.move(days=1)
+    for name in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        zone = ZoneInfo(name)
+        function_in_zone = api(url, time_zone=zone)
+        if by_function:
+            write = function_in_zone.database.write
+            assert upkeep.run(write, zone, ends=float("inf"), wait=None).finished
+        assert of_day(function_in_zone) == {clock.today(zone).isoformat()}
+        function_in_zone.close()
+        ((account_id, value),) = stored(sql, "SELECT account_id, score FROM account_health")
+        assert value == pytest.approx(what_if(sql, account_id, clock.today(zone)).value)
 
 
 def test_what_is_old_is_forgotten(
