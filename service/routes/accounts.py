@@ -143,7 +143,7 @@ async def export_accounts(
 
 @router.get(
     ACCOUNT,
-    responses=json_responses("Account", "The account.", *READ, NotFoundError, etag=True),
+    responses=json_responses("AccountDetail", "The account.", *READ, NotFoundError, etag=True),
 )
 async def get_account(
     request: Request, account_id: AccountId, if_none_match: IfNoneMatch = None
@@ -158,7 +158,7 @@ async def get_account(
 @router.patch(
     ACCOUNT,
     responses=json_responses(
-        "Account", "The updated account.", *WRITE, NotFoundError, PreconditionFailedError
+        "AccountDetail", "The updated account.", *WRITE, NotFoundError, PreconditionFailedError
     ),
     openapi_extra=json_body.request_body("AccountChange", required=True),
 )

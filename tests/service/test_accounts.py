@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from service.queries.pagination import SORTS
-from service.schema.responses import Account, AccountPage, ListedAccount
+from service.schema.responses import Account, AccountDetail, AccountPage
 from tests.service.lambda_api import SAMPLES, Api
 
 TODAY = datetime.now(UTC).date()
@@ -59,7 +59,7 @@ def test_a_page_matches_its_documented_schema(sampled: Api) -> None:
     page = AccountPage.model_validate_json(response.text, strict=True, extra="forbid")
     assert (page.total, page.page, page.page_size, len(page.accounts)) == (SAMPLES, 1, 100, SAMPLES)
     assert response.headers["content-type"] == "application/json"
-    assert list(response.json["accounts"][0]) == list(ListedAccount.model_fields)
+    assert list(response.json["accounts"][0]) == list(Account.model_fields)
 
 
 def test_the_default_page_has_fifty_accounts_by_name(sampled: Api) -> None:
@@ -242,7 +242,7 @@ def test_text_of_any_script_is_returned_as_it_was_stored(service: Api, sql: conn
 
 def test_unknown_values_of_an_account_are_null(service: Api, sql: connection) -> None:
     found = service.get(f"/accounts/{insert(sql)}").json
-    account = Account.model_validate(found)
+    account = AccountDetail.model_validate(found)
     assert (
         account.health_score,
         account.health_bucket,

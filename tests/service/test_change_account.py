@@ -10,7 +10,7 @@ from psycopg2.extensions import connection
 from service.database.connection import Database
 from service.queries import changes
 from service.schema.columns import ACCOUNT_COLUMNS, Column
-from service.schema.responses import Account
+from service.schema.responses import AccountDetail
 from tests.service.lambda_api import Api
 
 TODAY = datetime.now(UTC).date()
@@ -30,7 +30,7 @@ def test_an_update_changes_the_given_columns_only_and_scores_the_account_again(
         {"nps": 100, "cs_owner": "  Robin Vale ", "renewal_date": None},
     )
     assert changed.status == 200
-    Account.model_validate_json(changed.text, strict=True, extra="forbid")
+    AccountDetail.model_validate_json(changed.text, strict=True, extra="forbid")
     updated = changed.json
     assert [updated[name] for name in ("nps", "cs_owner", "renewal_date")] == [
         *(100, "Robin Vale", None)

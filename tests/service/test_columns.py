@@ -6,7 +6,7 @@ from service.importing.header import read_header
 from service.samples import generate
 from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS, DERIVED_COLUMNS
 from service.schema.requests import AccountChange, WhatIf
-from service.schema.responses import Account
+from service.schema.responses import AccountDetail
 from service.schema.responses.histories import DailyMetrics
 from service.schema.tables import METADATA
 from service.scoring import Inputs
@@ -26,7 +26,7 @@ def test_the_select_list_of_accounts_has_every_column(sampled: Api) -> None:
 
 def test_models_and_tables_have_every_column() -> None:
     assert [*AccountChange.model_fields] == NAMES
-    assert {*WhatIf.model_fields} - {"avg_session_min"} <= {*NAMES} < {*Account.model_fields}
+    assert {*WhatIf.model_fields} - {"avg_session_min"} <= {*NAMES} < {*AccountDetail.model_fields}
     assert {*METADATA.tables["accounts"].columns.keys()} == {
         *("id", "created_at", "updated_at"),
         *NAMES,

@@ -6,7 +6,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection
 
-from service.schema.responses import ListedAccount
+from service.schema.responses import Account
 from tests.service.lambda_api import Api
 
 NOT_FINITE = ["NaN", "Infinity", "-Infinity"]
@@ -76,7 +76,7 @@ def test_a_value_at_the_limit_of_its_range_can_be_read(
     response = service.get("/accounts")
     assert response.json["total"] == len(LIMITS[column])
     for account in response.json["accounts"]:
-        ListedAccount.model_validate(account)
+        Account.model_validate(account)
     assert service.get("/portfolio/metrics").status == 200
 
 

@@ -15,7 +15,7 @@ from service.importing import InvalidFileError, protected, read_file
 from service.queries import imports
 from service.queries.scores import rescore
 from service.schema.columns import ACCOUNT_COLUMNS, DAY_COLUMNS
-from service.schema.responses import ListedAccount, Problem
+from service.schema.responses import Account, Problem
 from tests.service.imported import counts, everything, fetch, stale
 from tests.service.lambda_api import Api, Response, api
 from tests.service.uploads import MULTIPART, body, part, send, upload
@@ -55,7 +55,7 @@ def test_new_accounts_are_written_scored_and_counted(service: Api, sql: connecti
         "0.00",
     )
     for found in service.get("/accounts").json["accounts"]:
-        ListedAccount.model_validate(found)
+        Account.model_validate(found)
         assert found["health_coverage"] == (0.15 if found["name"] == "Acme" else 0)
     assert stale(sql) == []
 
@@ -466,6 +466,6 @@ def test_what_the_reader_accepts_the_database_takes_and_every_account_can_be_rea
     assert upload(service, content.getvalue()).status == 200
     assert counts(upload(service, content.getvalue()))[:2] == (0, 0)
     for found in service.get("/accounts", page_size=100).json["accounts"]:
-        ListedAccount.model_validate(found)
+        Account.model_validate(found)
     with sql.cursor() as cursor:
         cursor.execute("DELETE FROM accounts")

@@ -128,7 +128,7 @@ ScoresAsOf = Annotated[
 ]
 
 
-class ListedAccount(_AccountColumns):
+class Account(_AccountColumns):
     """An account. Null means unknown, which is not zero. Ratios are from 0 to 1."""
 
     model_config = _example(_ACCOUNT)
@@ -145,7 +145,7 @@ class ListedAccount(_AccountColumns):
     )
 
 
-class Account(ListedAccount):
+class AccountDetail(Account):
     """An account with all of its factors."""
 
     model_config = _example({**_ACCOUNT, "scores_as_of": "2026-11-23"})
@@ -162,7 +162,7 @@ class AccountPage(BaseModel):
     total: int = Field(description="The exact number of accounts that match the filter.")
     page: int
     page_size: int
-    accounts: list[ListedAccount]
+    accounts: list[Account]
     scores_as_of: ScoresAsOf
 
 
@@ -365,7 +365,7 @@ RESPONSE_MODELS: Final = (
     Service,
     Alive,
     Ready,
-    Account,
+    AccountDetail,
     AccountPage,
     ImportedFile,
     Undone,
