@@ -2,6 +2,7 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ NOT_MIGRATIONS: Final = ("__init__", ".#")
 """Beginnings of the names of `.py` files that Alembic passes over."""
 REVISION: Final = re.compile(r"[^@+:-]{1,32}")
 """Alembic's own rule, and the length of `alembic_version.version_num`."""
+
+# Two threads must not parse at once: CPython 3.11 then raises SystemError (gh-106905).
+_parser: Final = threading.Lock()
 
 Down = str | tuple[str, ...] | None
 """The revision before, as Alembic has it: a tuple in a migration that merges branches."""
@@ -68,7 +72,8 @@ def faults(directory: Path = VERSIONS) -> list[str]:
 
 def _read(path: Path) -> MigrationFile:
     try:
-        module = ast.parse(path.read_bytes())
+        with _parser:
+            module = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.12
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
