@@ -3,7 +3,6 @@
 Neon and Vercel have default providers, which take their tokens from the environment.
 """
 
-import difflib
 import inspect
 import json
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any, cast, get_args
 import pulumi
 import pulumi_aws as aws
 
+from config.reader import camel_case, did_you_mean
 from config.stack_config import ConfigError, StackConfig
 
 
@@ -39,12 +39,11 @@ def aws_provider(config: StackConfig) -> aws.Provider:
 def _settings(config: StackConfig) -> dict[str, Any]:
     """Return the `aws:` keys as arguments of the provider."""
     _, *parameters = inspect.signature(aws.ProviderArgs.__init__).parameters.values()
-    inputs = {_camel_case(parameter.name): parameter for parameter in parameters}
+    inputs = {camel_case(parameter.name): parameter for parameter in parameters}
     settings: dict[str, Any] = {}
     for key, value in config.aws_settings.items():
         if key not in inputs:
-            near = difflib.get_close_matches(key, inputs, 1, 0.5)
-            hint = f'did you mean "aws:{near[0]}"?' if near else f"known are {', '.join(inputs)}."
+            hint = did_you_mean(key, inputs, namespace="aws:")
             raise ConfigError(f"the provider for AWS has no key aws:{key}: {hint}")
         name, type_ = inputs[key].name, get_args(inputs[key].annotation)[0]
         if type_ is str:  # an input of any other type is JSON in the configuration
@@ -79,8 +78,3 @@ def _default_tags(config: StackConfig, configured: Any) -> Mapping[str, Any]:
     if taken := sorted(own.keys() & cast("Mapping[str, Any]", tags).keys()):
         raise ConfigError(f"aws:defaultTags has {', '.join(taken)}, which the program sets itself")
     return {"tags": {key: str(value) for key, value in {**tags, **own}.items()}}
-
-
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(part.capitalize() for part in others)

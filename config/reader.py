@@ -7,7 +7,7 @@ Pydantic is not used, because importing it takes longer than reading the configu
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin
 
@@ -42,9 +42,20 @@ def keys_of(model: type[StackIdentity]) -> Mapping[str, Key]:
     }
 
 
+def camel_case(name: str) -> str:
+    """Return the name of a key: `neon_min_cu` is `neonMinCu`."""
+    first, *others = name.split("_")
+    return first + "".join(part.capitalize() for part in others)
+
+
+def did_you_mean(name: str, known: Collection[str], *, namespace: str = "") -> str:
+    """Return a sentence with the nearest known name in its namespace, or with all names."""
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    return f'did you mean "{namespace}{near[0]}"?' if near else f"known are {', '.join(known)}."
+
+
 def _key(field_name: str, annotation: Any) -> Key:
-    first, *others = field_name.split("_")
-    name = first + "".join(part.capitalize() for part in others)
+    name = camel_case(field_name)
     if get_origin(annotation) is Annotated:
         return Key(name, annotation.__origin__, annotation.__metadata__)
     return Key(name, annotation, ())
@@ -88,10 +99,9 @@ def is_secret(full_name: str) -> bool:
 def _refuse_unknown(identity: StackIdentity, known: Sequence[str]) -> None:
     for key in namespace(identity.project):
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}."
             raise UserError(
-                f"unknown configuration key {key!r}: {hint} {how_to_remove(key, identity)}"
+                f"unknown configuration key {key!r}: {did_you_mean(key, known)} "
+                f"{how_to_remove(key, identity)}"
             )
 
 

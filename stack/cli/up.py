@@ -12,9 +12,7 @@ def up(options: argparse.Namespace) -> int:
     """Print events until the supervisor ends, or with `--detach` until the stack is ready."""
     launched = client.launch(LocalPaths(options.root), _flags(options), attached=not options.detach)
     with event_printer(options) as printer:
-        return client.follow(
-            LocalPaths(options.root), launched, printer.show, printer.ask, detach=options.detach
-        )
+        return client.follow(launched, printer.show, printer.ask, detach=options.detach)
 
 
 def _flags(options: argparse.Namespace) -> list[str]:

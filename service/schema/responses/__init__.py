@@ -190,17 +190,6 @@ class AccountError(BaseModel):
 class Imported(BaseModel):
     """What an import changed, or with `dry_run` would change."""
 
-    model_config = _example({
-        "message": "Imported: 2 accounts created, 1 updated, 0 unchanged; "
-        "90 days created, 0 updated.",
-        "accounts_created": 2,
-        "accounts_updated": 1,
-        "accounts_unchanged": 0,
-        "metrics_created": 90,
-        "metrics_updated": 0,
-        "errors": [],
-    })  # fmt: skip
-
     message: str
     accounts_created: int
     accounts_updated: int

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
@@ -38,19 +37,20 @@ class Launched:
     """A supervisor's process, whose standard output `events` reads, and its log from `start` on."""
 
     process: subprocess.Popen[bytes]
-    log: Path
+    paths: LocalPaths
     start: int
 
     def end(self) -> str:
         """Return an error for a supervisor that has ended without one of its own."""
-        with contextlib.suppress(OSError), self.log.open("rb") as log:
+        path = self.paths.log
+        with contextlib.suppress(OSError), path.open("rb") as log:
             log.seek(self.start)
             text = log.read().decode(errors="replace")
             lines = [line for line in text.splitlines() if line.strip()][-LOG_LINES:]
             return "\n  ".join(
-                [f"the local cloud ended while it started; the end of its log {self.log}:", *lines]
+                [f"the local cloud ended while it started; the end of its log {path}:", *lines]
             )
-        return f"the local cloud ended while it started: see {self.log}"
+        return f"the local cloud ended while it started: see {path}"
 
 
 def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> Launched:
@@ -69,7 +69,7 @@ def launch(paths: LocalPaths, flags: Sequence[str], *, attached: bool) -> Launch
             env={**inherited(), "GRPC_ENABLE_FORK_SUPPORT": "0"},
             start_new_session=True,
         )
-    return Launched(process, paths.log, start)
+    return Launched(process, paths, start)
 
 
 def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
@@ -82,7 +82,6 @@ def events(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:
 
 
 def follow(
-    paths: LocalPaths,
     launched: Launched,
     show: Callable[[Mapping[str, Any]], None],
     ask: Callable[[str], bool],
@@ -108,7 +107,7 @@ def follow(
                     lines.waiting = None
                 if event["kind"] == "question":
                     reply = {"do": "reply", "accepted": ask(event["text"])}
-                    control.ask(paths.socket, reply)
+                    control.ask(launched.paths.socket, reply)
                 if event["kind"] == "ready" and detach:
                     return 0
             break

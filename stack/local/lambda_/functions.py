@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.errors import UserError
 from stack.local.lambda_.function_version import FunctionVersion
@@ -19,6 +19,13 @@ from stack.local.lambda_.invoke import Invoker
 from stack.local.resources.store import Store
 
 LATEST = "$LATEST"
+
+
+class _Swapped(NamedTuple):
+    """What `--watch` runs for an alias, and the directory of the code that it replaces."""
+
+    version: FunctionVersion
+    published_code: Path
 
 
 class LambdaFunctions:
@@ -33,8 +40,7 @@ class LambdaFunctions:
         self._store = store
         self._invoker = invoker
         self._call = call
-        self._swapped: dict[str, FunctionVersion] = {}
-        self._replaced_code: dict[str, Path] = {}
+        self._swapped: dict[str, _Swapped] = {}
         self._start_tasks: set[asyncio.Task[None]] = set()
 
     def version(self, name: str, qualifier: str) -> FunctionVersion:
@@ -48,11 +54,11 @@ class LambdaFunctions:
         if record is None or number not in record["versions"]:
             raise UserError(f"there is no function {name}:{qualifier}")
         if alias and name in self._swapped:
-            return self._swapped[name]
+            return self._swapped[name].version
         found = _version(name, number, record)
-        for other, root in self._replaced_code.items():
-            if number == LATEST and found.task_root == root:  # `--watch` has replaced this code
-                return replace(found, task_root=self._swapped[other].task_root)
+        for swapped in self._swapped.values():
+            if number == LATEST and found.task_root == swapped.published_code:
+                return replace(found, task_root=swapped.version.task_root)
         return found
 
     async def invoke_async(
@@ -101,7 +107,6 @@ class LambdaFunctions:
         The versions that they name now are started ahead of requests, unless they run.
         """
         self._swapped.pop(name, None)
-        self._replaced_code.pop(name, None)
         self.changed(name)
         self._call(self._start_all_ahead(name))
 
@@ -127,8 +132,7 @@ class LambdaFunctions:
         self._call(self._invoker.start(new))
         result = self._call(self._invoker.invoke(new, event))
         if not result.error:
-            self._swapped[name] = new
-            self._replaced_code[name] = published.task_root
+            self._swapped[name] = _Swapped(new, published.task_root)
         self._call(self._invoker.retire(name, keep=self._versions_in_use(name)))
         raise_if_failed(name, new.version, result)
 
@@ -137,7 +141,6 @@ class LambdaFunctions:
 
         This ends what `swap` has started. Raises `InitError`.
         """
-        self._replaced_code.pop(name, None)
         if self._swapped.pop(name, None):
             self.changed(name)
         self._call(self._invoker.start(self.version(name, qualifier)))
@@ -151,7 +154,7 @@ class LambdaFunctions:
 
     def _versions_in_use(self, name: str) -> set[str]:
         if name in self._swapped:
-            return {self._swapped[name].version}
+            return {self._swapped[name].version.version}
         return {
             record["functionVersion"]
             for record in self._store.find("aliases", functionName=name).values()
